@@ -1,0 +1,1 @@
+//! The certs of the workspace.

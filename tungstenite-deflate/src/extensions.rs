@@ -1,0 +1,1 @@
+//! Grammar of Sec-WebSocket-Extensions (RFC 6455 §9.1).

@@ -1,0 +1,167 @@
+//! What can be chosen about a connection beyond tungstenite's [`WebSocketConfig`].
+
+use std::time::Duration;
+
+use crate::deflate::DeflateConfig;
+use crate::tungstenite::protocol::WebSocketConfig;
+
+/// Everything that can be chosen about one connection.
+///
+/// Functions that end in `_with_options` take `impl Into<Options>`, so a [`DeflateConfig`] or a [`WebSocketConfig`]
+/// alone will do where the rest may keep its default.
+///
+/// # Defaults
+/// | field | default | reason |
+/// |---|---|---|
+/// | `websocket` | tungstenite's: messages of 64 MiB, frames of 16 MiB | drop-in |
+/// | `deflate` | offered and accepted, no context takeover | 0 bytes held per idle connection |
+/// | `limits` | see [`Limits`] | safe with hostile peers |
+/// | `keepalive` | off | a library does not send what nobody asked for |
+/// | `close_timeout` | 5 s | a peer that never answers a Close costs no socket |
+/// | `fragment_bytes` | off | one message, one frame |
+///
+/// `close_timeout`, `limits.unfinished_message_timeout` and `keepalive` use tokio's timer: the runtime must have its
+/// time driver enabled. The functions that tokio-tungstenite has too use [`Options::drop_in`], which needs no timer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Sizes of messages, frames and buffers, as tungstenite names them. `read_buffer_size` is not used: reading
+    /// borrows a buffer of the thread, and an idle connection holds none.
+    pub websocket: WebSocketConfig,
+    /// permessage-deflate (RFC 7692); `None` neither offers nor accepts it.
+    pub deflate: Option<DeflateConfig>,
+    /// Bounds on what a peer may make this side hold.
+    pub limits: Limits,
+    /// Pings sent unasked, and how long their Pong may take; `None` sends none.
+    pub keepalive: Option<Keepalive>,
+    /// How long the peer may take to finish the closing handshake (RFC 6455 §7.1.1); `None` waits for ever.
+    pub close_timeout: Option<Duration>,
+    /// Splits outgoing messages into frames of at most so many payload bytes (RFC 6455 §5.4); `None` sends each
+    /// message as one frame. Control frames may then pass between the fragments of a big message.
+    pub fragment_bytes: Option<usize>,
+}
+
+/// Bounds on what a peer may make this side hold; sizes stand in [`WebSocketConfig`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Most fragments of one message. `None` (default) allows `max(1024, max_message_size / 64)`: Autobahn's 65,536
+    /// fragments of a 4 MiB message pass, a million one-byte fragments do not.
+    ///
+    /// Exceeding it fails the connection with 1008 (policy violation), RFC 6455 §7.4.1.
+    pub max_fragments: Option<usize>,
+    /// Longest time from the first byte of a message to its last; `None` waits for ever. Default: 30 s.
+    ///
+    /// Exceeding it fails the connection with 1008 (policy violation).
+    pub unfinished_message_timeout: Option<Duration>,
+}
+
+/// Pings sent unasked, and how long their Pong may take (RFC 6455 §5.5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Time without anything received after which a Ping is sent.
+    pub ping_interval: Duration,
+    /// Time after that Ping within which something must be received; else the connection is failed with
+    /// 1001 (going away).
+    pub pong_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            websocket: WebSocketConfig::default(),
+            deflate: Some(DeflateConfig::default()),
+            limits: Limits::default(),
+            keepalive: None,
+            close_timeout: Some(Duration::from_secs(5)),
+            fragment_bytes: None,
+        }
+    }
+}
+
+impl Options {
+    /// What the functions shared with tokio-tungstenite use: compression on, no timers, so that they run on any
+    /// executor and in runtimes without a time driver.
+    pub fn drop_in(websocket: Option<WebSocketConfig>) -> Self {
+        Self {
+            websocket: websocket.unwrap_or_default(),
+            limits: Limits { unfinished_message_timeout: None, ..Limits::default() },
+            close_timeout: None,
+            ..Self::default()
+        }
+    }
+
+    /// Sets [`Self::websocket`].
+    pub fn websocket(mut self, websocket: WebSocketConfig) -> Self {
+        self.websocket = websocket;
+        self
+    }
+
+    /// Sets [`Self::deflate`].
+    pub fn deflate(mut self, deflate: Option<DeflateConfig>) -> Self {
+        self.deflate = deflate;
+        self
+    }
+
+    /// Sets [`Self::limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets [`Self::keepalive`].
+    pub fn keepalive(mut self, keepalive: Option<Keepalive>) -> Self {
+        self.keepalive = keepalive;
+        self
+    }
+
+    /// Sets [`Self::close_timeout`].
+    pub fn close_timeout(mut self, close_timeout: Option<Duration>) -> Self {
+        self.close_timeout = close_timeout;
+        self
+    }
+
+    /// Sets [`Self::fragment_bytes`].
+    pub fn fragment_bytes(mut self, fragment_bytes: Option<usize>) -> Self {
+        self.fragment_bytes = fragment_bytes;
+        self
+    }
+}
+
+impl From<WebSocketConfig> for Options {
+    fn from(websocket: WebSocketConfig) -> Self {
+        Self::default().websocket(websocket)
+    }
+}
+
+impl From<DeflateConfig> for Options {
+    fn from(deflate: DeflateConfig) -> Self {
+        Self::default().deflate(Some(deflate))
+    }
+}
+
+impl From<Option<DeflateConfig>> for Options {
+    fn from(deflate: Option<DeflateConfig>) -> Self {
+        Self::default().deflate(deflate)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_fragments: None, unfinished_message_timeout: Some(Duration::from_secs(30)) }
+    }
+}
+
+impl Limits {
+    /// Sets [`Self::max_fragments`].
+    pub fn max_fragments(mut self, max_fragments: Option<usize>) -> Self {
+        self.max_fragments = max_fragments;
+        self
+    }
+
+    /// Sets [`Self::unfinished_message_timeout`].
+    pub fn unfinished_message_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.unfinished_message_timeout = timeout;
+        self
+    }
+}
