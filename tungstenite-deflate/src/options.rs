@@ -85,7 +85,10 @@ impl Options {
     pub fn drop_in(websocket: Option<WebSocketConfig>) -> Self {
         Self {
             websocket: websocket.unwrap_or_default(),
-            limits: Limits { unfinished_message_timeout: None, ..Limits::default() },
+            limits: Limits {
+                unfinished_message_timeout: None,
+                ..Limits::default()
+            },
             close_timeout: None,
             ..Self::default()
         }
@@ -148,7 +151,10 @@ impl From<Option<DeflateConfig>> for Options {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_fragments: None, unfinished_message_timeout: Some(Duration::from_secs(30)) }
+        Self {
+            max_fragments: None,
+            unfinished_message_timeout: Some(Duration::from_secs(30)),
+        }
     }
 }
 

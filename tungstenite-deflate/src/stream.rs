@@ -24,9 +24,18 @@ pub struct WebSocketStream<S> {
 impl<S> WebSocketStream<S> {
     /// A connection whose handshake was done elsewhere: `part` are bytes already read behind it, `agreed` what
     /// permessage-deflate parameters the handshake settled on (`None`: no compression).
-    pub fn with_options(stream: S, part: BytesMut, role: Role, options: impl Into<Options>, agreed: Option<Agreed>) -> Self {
+    pub fn with_options(
+        stream: S,
+        part: BytesMut,
+        role: Role,
+        options: impl Into<Options>,
+        agreed: Option<Agreed>,
+    ) -> Self {
         let _ = (part, role, agreed);
-        Self { stream, options: options.into() }
+        Self {
+            stream,
+            options: options.into(),
+        }
     }
 
     /// tokio-tungstenite's constructor: no handshake, no compression.
@@ -34,15 +43,32 @@ impl<S> WebSocketStream<S> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        Self::with_options(stream, BytesMut::new(), role, Options::drop_in(config), None)
+        Self::with_options(
+            stream,
+            BytesMut::new(),
+            role,
+            Options::drop_in(config),
+            None,
+        )
     }
 
     /// tokio-tungstenite's constructor with bytes already read: no handshake, no compression.
-    pub async fn from_partially_read(stream: S, part: Vec<u8>, role: Role, config: Option<WebSocketConfig>) -> Self
+    pub async fn from_partially_read(
+        stream: S,
+        part: Vec<u8>,
+        role: Role,
+        config: Option<WebSocketConfig>,
+    ) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        Self::with_options(stream, BytesMut::from(part.as_slice()), role, Options::drop_in(config), None)
+        Self::with_options(
+            stream,
+            BytesMut::from(part.as_slice()),
+            role,
+            Options::drop_in(config),
+            None,
+        )
     }
 
     /// The parameters of permessage-deflate in force, if it was agreed.

@@ -1,0 +1,234 @@
+//! What can be chosen about compression.
+
+/// How messages are compressed: level, threshold, windows, context takeover, limits, memory.
+///
+/// ```
+/// use tungstenite_deflate::DeflateConfig;
+///
+/// # fn main() -> Result<(), tungstenite_deflate::deflate::ConfigError> {
+/// // Better ratio for many small messages of one connection, for about 430 KB of memory each.
+/// let config = DeflateConfig::default()
+///     .server_no_context_takeover(false)
+///     .client_no_context_takeover(false)
+///     .threshold(32)
+///     .level(4)?;
+/// # let _ = config;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeflateConfig {
+    level: u8,
+    threshold: usize,
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: u8,
+    client_max_window_bits: u8,
+    max_inflated_bytes: Option<usize>,
+    when_budget_spent: WhenBudgetSpent,
+}
+
+/// Whether one message is compressed, beside what [`DeflateConfig`] says for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// As the configuration says: at or above the threshold, and only if that makes it smaller.
+    ///
+    /// With context takeover a message that grew is sent compressed all the same: taking it back would cost the
+    /// context, and the growth is at most 5 bytes for every 16 KiB (RFC 1951 §3.2.4).
+    #[default]
+    Auto,
+    /// Compressed whatever its size, if the extension was agreed.
+    Always,
+    /// Never compressed: for a message that holds a secret beside text of somebody else's choosing (CRIME, BREACH).
+    Never,
+}
+
+/// What a connection does that agreed to context takeover for its own messages when the process-wide
+/// [budget](super::budget) has no room for its context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenBudgetSpent {
+    /// Compress each message by itself with a compressor of the thread (RFC 7692 §7.1.1 allows a sender to forget).
+    #[default]
+    StepDown,
+    /// Send uncompressed: less work than a worse ratio is worth.
+    Uncompressed,
+}
+
+/// A value that [`DeflateConfig`] cannot take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The level is not one that DEFLATE compressors know.
+    #[error("compression level {seen}, allowed are 1 (fast) to 9 (small)")]
+    Level {
+        /// What was given.
+        seen: u32,
+    },
+    /// The window is not one that this side can compress with.
+    #[error(
+        "{parameter}={seen}, allowed are 9 to 15 (RFC 7692 §7.1.2; no compressor here can keep to 8)"
+    )]
+    WindowBits {
+        /// The parameter's name in RFC 7692.
+        parameter: &'static str,
+        /// What was given.
+        seen: u8,
+    },
+}
+
+impl Default for DeflateConfig {
+    fn default() -> Self {
+        Self {
+            level: DEFAULT_LEVEL,
+            threshold: DEFAULT_THRESHOLD,
+            server_no_context_takeover: true,
+            client_no_context_takeover: true,
+            server_max_window_bits: MAX_WINDOW_BITS,
+            client_max_window_bits: MAX_WINDOW_BITS,
+            max_inflated_bytes: None,
+            when_budget_spent: WhenBudgetSpent::StepDown,
+        }
+    }
+}
+
+impl DeflateConfig {
+    /// How hard the compressor tries, 1 (fast) to 9 (small). Default: 2.
+    ///
+    /// # Errors
+    /// The level is not in that range.
+    pub fn level(self, level: u32) -> Result<Self, ConfigError> {
+        match u8::try_from(level) {
+            Ok(level @ 1..=9) => Ok(Self { level, ..self }),
+            _ => Err(ConfigError::Level { seen: level }),
+        }
+    }
+
+    /// Smallest message that is compressed, in bytes. Default: 256.
+    ///
+    /// Without context takeover a smaller one gains nothing; with it, 32 is a good choice.
+    /// [`Compression::Always`] does not ask for it.
+    pub fn threshold(self, threshold: usize) -> Self {
+        Self { threshold, ..self }
+    }
+
+    /// The server forgets its compression context after each message (RFC 7692 §7.1.1.1). Default: true, so that an
+    /// idle connection holds no context.
+    ///
+    /// A server announces it, a client asks for it.
+    pub fn server_no_context_takeover(self, on: bool) -> Self {
+        Self {
+            server_no_context_takeover: on,
+            ..self
+        }
+    }
+
+    /// The client forgets its compression context after each message (RFC 7692 §7.1.1.2). Default: true, so that an
+    /// idle connection holds no context.
+    ///
+    /// A server asks for it, a client announces it.
+    pub fn client_no_context_takeover(self, on: bool) -> Self {
+        Self {
+            client_no_context_takeover: on,
+            ..self
+        }
+    }
+
+    /// Base-2 logarithm of the largest LZ77 window the server compresses with (RFC 7692 §7.1.2.1). Default: 15.
+    ///
+    /// # Errors
+    /// The value is not in 9 to 15.
+    pub fn server_max_window_bits(self, bits: u8) -> Result<Self, ConfigError> {
+        let server_max_window_bits = checked("server_max_window_bits", bits)?;
+        Ok(Self {
+            server_max_window_bits,
+            ..self
+        })
+    }
+
+    /// Base-2 logarithm of the largest LZ77 window the client compresses with (RFC 7692 §7.1.2.2). Default: 15.
+    ///
+    /// # Errors
+    /// The value is not in 9 to 15.
+    pub fn client_max_window_bits(self, bits: u8) -> Result<Self, ConfigError> {
+        let client_max_window_bits = checked("client_max_window_bits", bits)?;
+        Ok(Self {
+            client_max_window_bits,
+            ..self
+        })
+    }
+
+    /// Largest message accepted after inflation, in bytes. Default: `None`, the connection's `max_message_size`.
+    ///
+    /// The smaller of the two holds. It is counted while the message inflates, over all its frames.
+    /// Exceeding it fails the connection with 1009 (message too big), RFC 6455 §7.4.1.
+    pub fn max_inflated_bytes(self, bytes: Option<usize>) -> Self {
+        Self {
+            max_inflated_bytes: bytes,
+            ..self
+        }
+    }
+
+    /// What happens to our own context when the process-wide budget is spent. Default: [`WhenBudgetSpent::StepDown`].
+    pub fn when_budget_spent(self, policy: WhenBudgetSpent) -> Self {
+        Self {
+            when_budget_spent: policy,
+            ..self
+        }
+    }
+
+    /// The level chosen, 1 to 9.
+    pub fn get_level(&self) -> u8 {
+        self.level
+    }
+
+    /// The threshold chosen, in bytes.
+    pub fn get_threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// Whether the server is to forget its context after each message.
+    pub fn get_server_no_context_takeover(&self) -> bool {
+        self.server_no_context_takeover
+    }
+
+    /// Whether the client is to forget its context after each message.
+    pub fn get_client_no_context_takeover(&self) -> bool {
+        self.client_no_context_takeover
+    }
+
+    /// The server's largest window, as base-2 logarithm.
+    pub fn get_server_max_window_bits(&self) -> u8 {
+        self.server_max_window_bits
+    }
+
+    /// The client's largest window, as base-2 logarithm.
+    pub fn get_client_max_window_bits(&self) -> u8 {
+        self.client_max_window_bits
+    }
+
+    /// The limit on inflated messages, if one was set.
+    pub fn get_max_inflated_bytes(&self) -> Option<usize> {
+        self.max_inflated_bytes
+    }
+
+    /// The policy for a spent budget.
+    pub fn get_when_budget_spent(&self) -> WhenBudgetSpent {
+        self.when_budget_spent
+    }
+}
+
+/// `bits`, if this side can compress with such a window.
+fn checked(parameter: &'static str, bits: u8) -> Result<u8, ConfigError> {
+    match bits {
+        MIN_WINDOW_BITS..=MAX_WINDOW_BITS => Ok(bits),
+        seen => Err(ConfigError::WindowBits { parameter, seen }),
+    }
+}
+
+/// Smallest window zlib can compress with: it refuses 8 (RFC 7692 §7.1.2 allows that too).
+pub(super) const MIN_WINDOW_BITS: u8 = 9;
+/// Largest window of DEFLATE, 32 KiB (RFC 1951 §2).
+pub(super) const MAX_WINDOW_BITS: u8 = 15;
+
+const DEFAULT_LEVEL: u8 = 2;
+const DEFAULT_THRESHOLD: usize = 256;

@@ -1,0 +1,86 @@
+//! Compressors and decompressors that the connections of a thread share.
+
+use std::cell::RefCell;
+
+use super::deflater::Deflater;
+use super::inflater::Inflater;
+
+/// What a thread keeps for the next message.
+#[derive(Default)]
+struct Pool {
+    /// Idle compressors, the last used at the end.
+    deflaters: Vec<Box<Deflater>>,
+    /// Idle decompressors.
+    inflaters: Vec<Box<Inflater>>,
+    /// Where output lands before it is appended to a message.
+    scratch: Option<Box<[u8; SCRATCH_BYTES]>>,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = RefCell::default();
+}
+
+/// Runs `use_it` with a compressor of its own for one message, in the state after a reset.
+pub(super) fn with_deflater<R>(
+    level: u8,
+    window_bits: u8,
+    use_it: impl FnOnce(&mut Deflater) -> R,
+) -> R {
+    let kept = with_pool(|pool| {
+        let place = pool
+            .deflaters
+            .iter()
+            .rposition(|deflater| deflater.is(level, window_bits))?;
+        Some(pool.deflaters.remove(place))
+    });
+    let mut deflater = kept
+        .flatten()
+        .unwrap_or_else(|| Box::new(Deflater::new(level, window_bits)));
+    let result = use_it(&mut deflater);
+    deflater.reset();
+    with_pool(|pool| {
+        if pool.deflaters.len() == MAX_DEFLATERS {
+            pool.deflaters.remove(0);
+        }
+        pool.deflaters.push(deflater);
+    });
+    result
+}
+
+/// A decompressor in the state after a reset; give it back with [`return_inflater`] if the message ended well.
+pub(super) fn take_inflater() -> Box<Inflater> {
+    with_pool(|pool| pool.inflaters.pop())
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// Keeps `inflater` for this thread's next message, or drops it if enough are kept.
+pub(super) fn return_inflater(mut inflater: Box<Inflater>) {
+    inflater.reset();
+    with_pool(|pool| {
+        if pool.inflaters.len() < MAX_INFLATERS {
+            pool.inflaters.push(inflater);
+        }
+    });
+}
+
+/// Runs `use_it` with 16 KiB of room whose content means nothing.
+pub(super) fn with_scratch<R>(use_it: impl FnOnce(&mut [u8; SCRATCH_BYTES]) -> R) -> R {
+    let kept = with_pool(|pool| pool.scratch.take()).flatten();
+    let mut scratch = kept.unwrap_or_else(|| Box::new([0; SCRATCH_BYTES]));
+    let result = use_it(&mut scratch);
+    with_pool(|pool| pool.scratch = Some(scratch));
+    result
+}
+
+/// The thread's pool, or `None` while the thread is being torn down.
+fn with_pool<R>(use_it: impl FnOnce(&mut Pool) -> R) -> Option<R> {
+    POOL.try_with(|pool| use_it(&mut pool.borrow_mut())).ok()
+}
+
+/// One step of compression or inflation, in bytes.
+pub(super) const SCRATCH_BYTES: usize = 16 * 1024;
+/// Compressors kept per thread, of different levels or windows (up to 380 KB each).
+const MAX_DEFLATERS: usize = 4;
+/// Decompressors kept per thread (48 KB each).
+const MAX_INFLATERS: usize = 8;
