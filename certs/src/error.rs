@@ -1,0 +1,141 @@
+//! What can go wrong with certificate files, one clear line each.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::pem::{Kind, PemFault};
+
+/// A certificate file could not be read, made or kept.
+///
+/// The text is one line that names the file, what was seen and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file is not there.
+    #[error("{kind} {} does not exist; name another file or run scripts/generate-certs", path.display())]
+    Missing {
+        /// What it was opened for.
+        kind: Kind,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system refused to read the file.
+    #[error("cannot read {kind} {}: {source}", path.display())]
+    Read {
+        /// What it was opened for.
+        kind: Kind,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The path is a directory, a device or a pipe.
+    #[error("{kind} {} is not a regular file; name a file", path.display())]
+    NotAFile {
+        /// What it was opened for.
+        kind: Kind,
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file is larger than any certificate or key.
+    #[error("{kind} {} has {bytes} bytes, at most {allowed} are allowed; this is not a PEM file of certificates", path.display())]
+    TooLarge {
+        /// What it was opened for.
+        kind: Kind,
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit, [`MAX_FILE_BYTES`](crate::MAX_FILE_BYTES).
+        allowed: u64,
+    },
+    /// Other users of the machine may read or change the private key.
+    #[error("private key {} has mode {mode:04o}, so others may use it; {allowed}; run: chmod 600 {}", path.display(), path.display())]
+    KeyExposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The rule that it breaks, in words.
+        allowed: &'static str,
+    },
+    /// The file's content cannot be used.
+    #[error("{kind} {} {fault}", path.display())]
+    Pem {
+        /// What it was opened for.
+        kind: Kind,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: PemFault,
+    },
+    /// Certificate and key are both readable but do not belong together.
+    #[error("private key {} does not belong to certificate {}; take both from the same pair", key.display(), certificate.display())]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// The key belongs to a later certificate of the file: the chain is upside down.
+    #[error("certificate {} has its chain in the wrong order: the certificate of {} is number {place}, it must come first", certificate.display(), key.display())]
+    WrongOrder {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Where the key's certificate stands, from 1.
+        place: usize,
+    },
+    /// One file of a pair is there, the other is not. Nothing was written.
+    #[error("{} exists but {} does not; restore the missing one or move {} away, nothing was changed", present.display(), absent.display(), present.display())]
+    HalfPresent {
+        /// The file that is there.
+        present: PathBuf,
+        /// The file that is not.
+        absent: PathBuf,
+    },
+    /// The certificate was not made by this directory's CA. Nothing was written.
+    #[error("{} was not signed by {}; move it and its key away or choose another directory, nothing was changed", certificate.display(), authority.display())]
+    Foreign {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The CA's file, which may not even exist.
+        authority: PathBuf,
+    },
+    /// The file in the CA's place cannot sign what is asked for. Nothing was written.
+    #[error("{} cannot sign this certificate: {reason}; nothing was changed", path.display())]
+    Authority {
+        /// The CA's file.
+        path: PathBuf,
+        /// What is missing, and what helps.
+        reason: String,
+    },
+    /// A test certificate was asked for where a good one is. Nothing was written.
+    #[error("{} is good until {until}; choose another directory for a test pair, or force it, nothing was changed", path.display())]
+    WouldReplace {
+        /// The certificate's file.
+        path: PathBuf,
+        /// Its end.
+        until: String,
+    },
+    /// The request cannot be met as it is written.
+    #[error("{0}")]
+    Request(String),
+    /// The operating system refused to write. No half file is left.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Key or certificate could not be made.
+    #[error("cannot make {}: {reason}", path.display())]
+    Make {
+        /// The file that was to be made.
+        path: PathBuf,
+        /// The crypto library's reason.
+        reason: String,
+    },
+}
