@@ -1,1 +1,3 @@
 //! The server of the workspace.
+
+pub mod drone;

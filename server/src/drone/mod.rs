@@ -1,0 +1,27 @@
+//! The simulated drone of `/drone`: what it is told, how it flies, who shares it.
+//!
+//! Nothing here knows WebSocket, HTTP or the clock of the machine: text and instants come in, text comes out, so every
+//! rule is tested without a socket and without waiting.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`state`] | where the drone is and the space it may use |
+//! | [`command`] | what it can be told, and how that is spelled |
+//! | [`simulation`] | the rules of flight, twenty ticks a second |
+//! | [`dialect`] | text lines and JSON objects in, answers and telemetry out |
+//! | [`rate`] | how many commands one connection may give |
+//! | [`fleet`] | which connections share which drone |
+
+pub mod command;
+pub mod dialect;
+pub mod fleet;
+pub mod rate;
+pub mod simulation;
+pub mod state;
+
+pub use command::{Axis, Command, CommandError};
+pub use dialect::{Dialect, Request};
+pub use fleet::{Fleet, FleetError, Membership};
+pub use rate::CommandRate;
+pub use simulation::{Drone, Outcome, Refusal};
+pub use state::{Phase, Position, State};

@@ -1,0 +1,265 @@
+//! Where the drone is, and the box of air it may use.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Farthest from the pad along x and along y, in metres, to either side.
+pub const MAX_DISTANCE: f64 = 100.0;
+
+/// Highest altitude, in metres above the pad.
+pub const MAX_ALTITUDE: f64 = 50.0;
+
+/// Lowest altitude of flight, in metres; nearer to the ground only `land` and `takeoff` go.
+pub const MIN_ALTITUDE: f64 = 0.5;
+
+/// A point in metres from the pad: x to the east, y to the north, z up.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Position {
+    /// Metres to the east of the pad.
+    pub x: f64,
+    /// Metres to the north of the pad.
+    pub y: f64,
+    /// Metres above the pad.
+    pub z: f64,
+}
+
+impl Position {
+    /// The straight distance to `other`, in metres.
+    pub fn distance(self, other: Self) -> f64 {
+        let (dx, dy, dz) = (other.x - self.x, other.y - self.y, other.z - self.z);
+        (dx * dx + dy * dy + dz * dz).sqrt()
+    }
+
+    /// The point `metres` from here on the straight line to `target`, or `target` itself when that is nearer.
+    pub fn towards(self, target: Self, metres: f64) -> Self {
+        let distance = self.distance(target);
+        if distance <= metres {
+            return target;
+        }
+        let part = metres / distance;
+        Self {
+            x: self.x + (target.x - self.x) * part,
+            y: self.y + (target.y - self.y) * part,
+            z: self.z + (target.z - self.z) * part,
+        }
+    }
+
+    /// Which bound this point breaks for a drone in flight, said in words; `None` when it breaks none.
+    pub fn broken_bound(self) -> Option<String> {
+        for (name, value) in [("x", self.x), ("y", self.y)] {
+            if value.abs() > MAX_DISTANCE {
+                return Some(format!(
+                    "{name} would be {value:.1} m, allowed are {:.0} to {MAX_DISTANCE:.0}",
+                    -MAX_DISTANCE
+                ));
+            }
+        }
+        if !(MIN_ALTITUDE..=MAX_ALTITUDE).contains(&self.z) {
+            return Some(format!(
+                "altitude would be {:.1} m, allowed are {MIN_ALTITUDE} to {MAX_ALTITUDE:.0}",
+                self.z
+            ));
+        }
+        None
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({:.1}, {:.1}, {:.1})", self.x, self.y, self.z)
+    }
+}
+
+/// What the drone is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// On the ground, motors off, charging.
+    #[default]
+    Grounded,
+    /// Climbing straight up to the altitude of takeoff.
+    TakingOff,
+    /// In the air and holding its place.
+    Hovering,
+    /// In the air and on the way to a point, or turning.
+    Flying,
+    /// Sinking straight down.
+    Landing,
+}
+
+impl Phase {
+    /// The name as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grounded => "grounded",
+            Self::TakingOff => "taking_off",
+            Self::Hovering => "hovering",
+            Self::Flying => "flying",
+            Self::Landing => "landing",
+        }
+    }
+
+    /// Whether the place or the heading is changing.
+    pub fn is_moving(self) -> bool {
+        matches!(self, Self::TakingOff | Self::Flying | Self::Landing)
+    }
+}
+
+/// Everything that is told about a drone, rounded to what is worth telling.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct State {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Where it is.
+    #[serde(flatten)]
+    pub position: Position,
+    /// Degrees clockwise from north, 0 up to 360.
+    pub heading: f64,
+    /// Present speed in metres per second.
+    pub speed: f64,
+    /// Cruising speed asked for with `speed N`, in metres per second.
+    pub cruise: f64,
+    /// Charge in percent, 0 to 100.
+    pub battery: f64,
+    /// Metres flown since the drone was made.
+    pub flown: f64,
+    /// Where it is going, if it is going anywhere.
+    pub target: Option<Position>,
+}
+
+impl State {
+    /// The same state with lengths to the centimetre and charge and heading to the tenth.
+    #[must_use]
+    pub fn rounded(mut self) -> Self {
+        self.position = round_position(self.position);
+        self.target = self.target.map(round_position);
+        self.heading = round(self.heading, 10.0) % 360.0;
+        self.speed = round(self.speed, 100.0);
+        self.cruise = round(self.cruise, 100.0);
+        self.battery = round(self.battery, 10.0);
+        self.flown = round(self.flown, 10.0);
+        self
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let State {
+            phase,
+            position: Position { x, y, z },
+            heading,
+            speed,
+            battery,
+            ..
+        } = self;
+        let phase = phase.as_str();
+        write!(
+            f,
+            "{phase} x={x:.2} y={y:.2} z={z:.2} heading={heading:.1} speed={speed:.2} battery={battery:.1}"
+        )
+    }
+}
+
+fn round_position(position: Position) -> Position {
+    Position {
+        x: round(position.x, 100.0),
+        y: round(position.y, 100.0),
+        z: round(position.z, 100.0),
+    }
+}
+
+/// Rounds to the nearest `1 / steps`, never to a negative zero.
+fn round(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps + 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn towards_stops_at_the_target() {
+        let start = Position::default();
+        let target = Position {
+            x: 3.0,
+            y: 4.0,
+            z: 0.0,
+        };
+        assert_eq!(
+            start.towards(target, 2.5),
+            Position {
+                x: 1.5,
+                y: 2.0,
+                z: 0.0
+            }
+        );
+        assert_eq!(start.towards(target, 9.0), target);
+        assert_eq!(target.towards(target, 0.0), target);
+    }
+
+    #[test]
+    fn bounds_are_told_by_name_and_value() {
+        let inside = Position {
+            x: 100.0,
+            y: -100.0,
+            z: 50.0,
+        };
+        assert_eq!(inside.broken_bound(), None);
+        let cases = [
+            (
+                Position {
+                    x: 100.1,
+                    y: 0.0,
+                    z: 5.0,
+                },
+                "x would be 100.1 m, allowed are -100 to 100",
+            ),
+            (
+                Position {
+                    x: 0.0,
+                    y: -101.0,
+                    z: 5.0,
+                },
+                "y would be -101.0 m, allowed are -100 to 100",
+            ),
+            (
+                Position {
+                    x: 0.0,
+                    y: 0.0,
+                    z: 50.5,
+                },
+                "altitude would be 50.5 m, allowed are 0.5 to 50",
+            ),
+            (
+                Position {
+                    x: 0.0,
+                    y: 0.0,
+                    z: 0.2,
+                },
+                "altitude would be 0.2 m, allowed are 0.5 to 50",
+            ),
+        ];
+        for (position, text) in cases {
+            assert_eq!(position.broken_bound().as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn rounding_leaves_no_negative_zero_and_no_360() {
+        let state = State {
+            position: Position {
+                x: -0.001,
+                y: 0.0,
+                z: 0.0,
+            },
+            heading: 359.99,
+            ..State::default()
+        };
+        let json = serde_json::to_string(&state.rounded()).unwrap();
+        assert!(
+            json.contains(r#""x":0.0"#) && json.contains(r#""heading":0.0"#),
+            "{json}"
+        );
+    }
+}
