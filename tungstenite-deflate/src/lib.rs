@@ -2,11 +2,17 @@
 
 pub use tokio_tungstenite::tungstenite;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod deflate;
 pub mod extensions;
+#[cfg(feature = "handshake")]
+pub mod handshake;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod options;
 mod stream;
 
 pub use deflate::{Agreed, Compression, DeflateConfig};
-pub use options::{Keepalive, Limits, Options};
+pub use options::{HeadLimits, Keepalive, Limits, Options};
 pub use stream::WebSocketStream;

@@ -54,6 +54,56 @@ pub struct Limits {
     ///
     /// Exceeding it fails the connection with 1008 (policy violation).
     pub unfinished_message_timeout: Option<Duration>,
+    /// Bounds on the head of the peer's request or response.
+    pub head: HeadLimits,
+}
+
+/// Bounds on the HTTP head of an opening handshake (RFC 6585 §5, RFC 9110 §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeadLimits {
+    /// Most bytes of a head with its empty line. Default: 16 KiB, room for large cookies.
+    ///
+    /// Exceeding it is answered with 431.
+    pub max_bytes: usize,
+    /// Most fields; a repeated name counts each time. Default: 100.
+    ///
+    /// Exceeding it is answered with 431.
+    pub max_fields: usize,
+    /// Longest request target in bytes. Default: 8 KiB.
+    ///
+    /// Exceeding it is answered with 414.
+    pub max_target_bytes: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 16 << 10,
+            max_fields: 100,
+            max_target_bytes: 8 << 10,
+        }
+    }
+}
+
+impl HeadLimits {
+    /// Sets [`Self::max_bytes`].
+    pub fn max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
+    /// Sets [`Self::max_fields`].
+    pub fn max_fields(mut self, max_fields: usize) -> Self {
+        self.max_fields = max_fields;
+        self
+    }
+
+    /// Sets [`Self::max_target_bytes`].
+    pub fn max_target_bytes(mut self, max_target_bytes: usize) -> Self {
+        self.max_target_bytes = max_target_bytes;
+        self
+    }
 }
 
 /// Pings sent unasked, and how long their Pong may take (RFC 6455 §5.5.2).
@@ -154,6 +204,7 @@ impl Default for Limits {
         Self {
             max_fragments: None,
             unfinished_message_timeout: Some(Duration::from_secs(30)),
+            head: HeadLimits::default(),
         }
     }
 }
@@ -168,6 +219,12 @@ impl Limits {
     /// Sets [`Self::unfinished_message_timeout`].
     pub fn unfinished_message_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.unfinished_message_timeout = timeout;
+        self
+    }
+
+    /// Sets [`Self::head`].
+    pub fn head(mut self, head: HeadLimits) -> Self {
+        self.head = head;
         self
     }
 }
