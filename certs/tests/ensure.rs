@@ -304,12 +304,15 @@ fn half_present_files_are_left_alone() {
     }
 }
 
+/// Files to overwrite, with what (else with another directory's), and a part of the line that must come of it.
+type Case = (&'static [&'static str], Option<Vec<u8>>, &'static str);
+
 #[test]
 fn foreign_mismatched_and_broken_files_are_left_alone() {
     let other = tempfile::tempdir().unwrap();
     ensure(other.path(), &Request::default()).unwrap();
     let from_other = |file: &str| fs::read(other.path().join(file)).unwrap();
-    let cases: Vec<(&[&str], Option<Vec<u8>>, &str)> = vec![
+    let cases: Vec<Case> = vec![
         (&["server.crt", "server.key"], None, "was not signed by"),
         (&["ca.crt", "ca.key"], None, "was not signed by"),
         (&["server.key"], None, "does not belong to"),
