@@ -1,3 +1,50 @@
-//! The server of the workspace.
+//! A wss server with permessage-deflate: WebSockets, pages and metrics on one TLS port.
+//!
+//! [`Server`] is the whole of it; others embed it and add routes of their own:
+//!
+//! ```no_run
+//! use server::{Config, Conversation, Server};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = server::listen("[::]:8443".parse()?)?;
+//! let server = Server::new(Config::default())?.route("/shout", |socket, info| async move {
+//!     let mut conversation = Conversation::new(socket, info);
+//!     while let Some(message) = conversation.next().await {
+//!         let loud = message.to_text().unwrap_or_default().to_uppercase();
+//!         if conversation.feed(loud.into()).await.is_err() {
+//!             break;
+//!         }
+//!     }
+//! });
+//! server.run(listener, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+//! # Ok(())
+//! # }
+//! ```
 
+pub mod cli;
+pub mod config;
 pub mod drone;
+
+mod accept;
+mod connection;
+mod conversation;
+mod drain;
+mod limits;
+mod listen;
+pub mod log;
+mod metrics;
+mod origin;
+mod router;
+mod routes;
+mod server;
+mod stream;
+mod tls;
+mod upgrade;
+
+pub use config::Config;
+pub use connection::{Closed, ConnectionInfo};
+pub use conversation::Conversation;
+pub use listen::{ListenError, inherited, listen};
+pub use server::{Ending, Server, ServerError};
+pub use stream::ServerStream;
+pub use tls::{TlsError, TlsInfo};

@@ -1,3 +1,7 @@
-//! Entry point.
+//! The program `server`; everything it does is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    server::cli::run(std::env::args_os())
+}

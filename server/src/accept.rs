@@ -1,0 +1,334 @@
+//! The accept loop: TCP, TLS in a task of its own with a deadline, then HTTP as ALPN says.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::{AlertDescription, InvalidMessage};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower::ServiceExt;
+use tracing::{Instrument, debug, error, info_span};
+
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::drain::Drain;
+use crate::limits::{ConnectionLimits, Full, Permit};
+use crate::metrics::{CauseLabel, LimitLabel, Metrics};
+use crate::tls::{Tls, TlsInfo};
+
+/// What every connection needs.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    pub(crate) config: Arc<Config>,
+    pub(crate) tls: Arc<Tls>,
+    pub(crate) limits: Arc<ConnectionLimits>,
+    pub(crate) handshakes: Semaphore,
+    pub(crate) metrics: Metrics,
+    pub(crate) drain: Drain,
+    pub(crate) router: Router,
+}
+
+impl Acceptor {
+    /// Accepts until the server is ending.
+    pub(crate) async fn run(self: Arc<Self>, listener: TcpListener) {
+        let mut pause = Pause::default();
+        let mut ending = pin!(self.drain.begun());
+        loop {
+            let accepted = tokio::select! {
+                () = &mut ending => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    pause = Pause::default();
+                    Arc::clone(&self).admit(stream, peer);
+                }
+                Err(error) if is_of_one_connection(&error) => {
+                    debug!(%error, "a connection ended before it was accepted");
+                }
+                Err(error) => {
+                    self.metrics.accept_errors.inc();
+                    pause.after(&error).await;
+                }
+            }
+        }
+    }
+
+    /// Starts the task of a connection, if there is room for it.
+    fn admit(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let permit = match self.limits.admit(peer.ip()) {
+            Ok(permit) => permit,
+            Err(full) => {
+                let limit = match full {
+                    Full::Total => "total",
+                    Full::Address => "address",
+                };
+                self.metrics
+                    .refused_connections
+                    .get_or_create(&LimitLabel { limit })
+                    .inc();
+                debug!(%peer, limit, "connection refused: the limit is reached");
+                return;
+            }
+        };
+        let drain = self.drain.clone();
+        let span = info_span!("connection", %peer);
+        drain.spawn(async move { self.serve(stream, peer, permit).await }.instrument(span));
+    }
+
+    /// One connection from TCP to its end, or to the moment when a WebSocket takes it over.
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, permit: Permit) {
+        let open = OpenConnection::new(&self.metrics, permit);
+        if let Err(error) = self.prepare(&stream) {
+            debug!(%error, "connection lost before its handshake");
+            return;
+        }
+        let Some(stream) = self.handshake(stream).await else {
+            return;
+        };
+        let tls = TlsInfo::of(stream.get_ref().1);
+        self.metrics.handshakes.get_or_create(&tls.labels()).inc();
+        debug!(
+            version = tls.version,
+            group = tls.group,
+            resumed = tls.resumed,
+            http2 = tls.http2,
+            "TLS established"
+        );
+        let http2 = tls.http2;
+        let connection = Arc::new(Connection {
+            peer,
+            tls,
+            _open: open,
+        });
+        if http2 {
+            self.serve_http2(stream, connection).await;
+        } else {
+            self.serve_http1(stream, connection).await;
+        }
+    }
+
+    /// Sets what every socket should have.
+    fn prepare(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        #[cfg(target_os = "linux")]
+        SockRef::from(stream)
+            .set_tcp_user_timeout(self.config.network.tcp_user_timeout.0.map(Duration::from))?;
+        Ok(())
+    }
+
+    /// TLS within its deadline, the wait for a turn included.
+    async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let accepting = async {
+            // The semaphore is never closed; without a permit the handshake would only be less bounded.
+            let _turn = self.handshakes.acquire().await;
+            TlsAcceptor::from(self.tls.current()).accept(stream).await
+        };
+        let cause =
+            match tokio::time::timeout(self.config.network.handshake_timeout.into(), accepting)
+                .await
+            {
+                Ok(Ok(stream)) => return Some(stream),
+                Ok(Err(error)) => {
+                    let cause = cause(&error);
+                    debug!(%error, cause, "TLS handshake failed");
+                    cause
+                }
+                Err(_) => {
+                    debug!("TLS handshake not done within its deadline");
+                    "timeout"
+                }
+            };
+        self.metrics
+            .handshake_failures
+            .get_or_create(&CauseLabel { cause })
+            .inc();
+        None
+    }
+
+    /// Requests one after the other, until an upgrade or the end.
+    async fn serve_http1(&self, stream: TlsStream<TcpStream>, connection: Arc<Connection>) {
+        let limits = &self.config.http;
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from(limits.head_timeout))
+            .max_headers(limits.max_headers)
+            .max_header_size(limits.max_head_bytes.0)
+            .max_buf_size(
+                limits
+                    .max_head_bytes
+                    .0
+                    .saturating_mul(2)
+                    .max(SMALLEST_BUFFER),
+            );
+        let service = service_fn(|request| self.answer(request, &connection));
+        let serving = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut serving = pin!(serving);
+        let ended = tokio::select! {
+            ended = serving.as_mut() => ended,
+            () = self.drain.begun() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%error, "HTTP/1.1 connection ended");
+        }
+    }
+
+    /// Streams beside each other, WebSockets among them (RFC 8441).
+    async fn serve_http2(&self, stream: TlsStream<TcpStream>, connection: Arc<Connection>) {
+        let limits = &self.config.http;
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.max_streams)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(u32::try_from(limits.max_head_bytes.0).unwrap_or(u32::MAX))
+            .max_send_buf_size(STREAM_WINDOW as usize)
+            .keep_alive_interval(HTTP2_PING_INTERVAL)
+            .keep_alive_timeout(HTTP2_PING_TIMEOUT)
+            .enable_connect_protocol();
+        let service = service_fn(|request| self.answer(request, &connection));
+        let serving = builder.serve_connection(TokioIo::new(stream), service);
+        let mut serving = pin!(serving);
+        let ended = tokio::select! {
+            ended = serving.as_mut() => ended,
+            () = self.drain.begun() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%error, "HTTP/2 connection ended");
+        }
+    }
+
+    /// Hands one request to the router, together with what is known of its connection.
+    fn answer(
+        &self,
+        mut request: http::Request<Incoming>,
+        connection: &Arc<Connection>,
+    ) -> impl Future<Output = Result<http::Response<Body>, std::convert::Infallible>> + use<> {
+        request.extensions_mut().insert(Arc::clone(connection));
+        self.router.clone().oneshot(request.map(Body::new))
+    }
+}
+
+/// A TCP connection in the metrics and in the limits, from its acceptance to its end.
+#[derive(Debug)]
+pub(crate) struct OpenConnection {
+    metrics: Metrics,
+    _permit: Permit,
+}
+
+impl OpenConnection {
+    fn new(metrics: &Metrics, permit: Permit) -> Self {
+        metrics.connections.inc();
+        Self {
+            metrics: metrics.clone(),
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.metrics.connections.dec();
+    }
+}
+
+/// How long to wait when the system cannot accept, as when descriptors have run out.
+#[derive(Debug, Default)]
+struct Pause {
+    last: Option<Duration>,
+}
+
+impl Pause {
+    /// Waits, each time in a row twice as long; only the first failure in a row is worth a line.
+    async fn after(&mut self, error: &io::Error) {
+        let wait = match self.last {
+            None => {
+                error!(%error, "cannot accept connections; trying again");
+                SHORTEST_PAUSE
+            }
+            Some(last) => (last * 2).min(LONGEST_PAUSE),
+        };
+        self.last = Some(wait);
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Whether accepting failed because of the connection that was next, so that the one after it may well succeed.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted
+    )
+}
+
+/// One word for why a handshake failed.
+fn cause(error: &io::Error) -> &'static str {
+    use rustls::Error as Tls;
+    let Some(error) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Tls>())
+    else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe => "disconnected",
+            _ => "io",
+        };
+    };
+    match error {
+        Tls::InvalidMessage(InvalidMessage::InvalidContentType) => "not_tls",
+        Tls::InvalidMessage(_)
+        | Tls::InappropriateMessage { .. }
+        | Tls::InappropriateHandshakeMessage { .. } => "malformed",
+        Tls::PeerIncompatible(_) => "incompatible",
+        Tls::PeerMisbehaved(_) => "misbehaved",
+        Tls::NoApplicationProtocol => "alpn",
+        Tls::NoCertificatesPresented => "no_client_certificate",
+        Tls::InvalidCertificate(_) => "client_certificate",
+        Tls::AlertReceived(AlertDescription::UnknownCA | AlertDescription::BadCertificate) => {
+            "client_distrusts_us"
+        }
+        Tls::AlertReceived(_) => "alert",
+        Tls::General(text) if text.contains("no server certificate chain") => "unknown_name",
+        _ => "other",
+    }
+}
+
+/// hyper's smallest read buffer.
+const SMALLEST_BUFFER: usize = 8192;
+/// First wait after a failure to accept.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// Longest wait after failures to accept.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes that a client may send ahead on one HTTP/2 stream.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes that a client may send ahead on one HTTP/2 connection.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Silence after which an HTTP/2 connection is pinged.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Time for the answer to that ping.
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,0 +1,99 @@
+//! Settings of the server, typed and validated, each with a flag, an environment name and a key in the file.
+
+mod network;
+mod observe;
+mod sources;
+mod tls;
+mod units;
+mod websocket;
+
+use std::path::PathBuf;
+
+use clap::{FromArgMatches, Parser, ValueEnum};
+
+pub use network::{HttpLimits, Network, ShutdownOptions};
+pub use observe::{LogFormat, Logging};
+pub use sources::{ConfigError, Loaded, Origin, Setting};
+pub use tls::{ClientAuth, TlsOptions, UnknownName};
+pub use units::{ByteSize, Limit, Span};
+pub use websocket::{DeflateOptions, WebSocketOptions};
+
+/// `on` or `off`, for settings that read better so than as `true` and `false`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// The behaviour is wanted.
+    On,
+    /// The behaviour is not wanted.
+    Off,
+}
+
+impl Switch {
+    /// Whether the behaviour is wanted.
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
+/// What the program was asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Task {
+    /// Serve until told to stop.
+    Run,
+    /// Validate the settings, print each with its origin, and end.
+    Check,
+}
+
+/// Everything that can be chosen about the server.
+///
+/// A value comes from the command line, else from the environment (`SERVER_` and the flag's name), else from the TOML
+/// file (the flag's name as the key), else from the default. [`Config::load`] reads them all; [`Config::default`] holds
+/// the defaults alone and reads neither environment nor file.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "server",
+    version,
+    about = "A wss server with permessage-deflate: WebSockets, pages and metrics on one TLS port",
+    after_help = "Every option is also read from the environment (SERVER_ and its name) and from the TOML file of --config \
+                  (its name as the key). Precedence: flag, environment, file, default.\n\
+                  Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong usage or settings.",
+    max_term_width = 110
+)]
+#[non_exhaustive]
+pub struct Config {
+    /// `check` validates the settings, prints each with its origin, and ends
+    #[arg(value_enum, default_value = "run")]
+    pub task: Task,
+    /// TOML file with settings, `name = value` as the flags are named [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to listen and how many connections to hold.
+    #[command(flatten)]
+    pub network: Network,
+    /// Certificates, protocol versions, client certificates.
+    #[command(flatten)]
+    pub tls: TlsOptions,
+    /// Limits of the HTTP part of a connection.
+    #[command(flatten)]
+    pub http: HttpLimits,
+    /// Limits and behaviour of WebSocket connections.
+    #[command(flatten)]
+    pub websocket: WebSocketOptions,
+    /// permessage-deflate.
+    #[command(flatten)]
+    pub deflate: DeflateOptions,
+    /// How the server stops.
+    #[command(flatten)]
+    pub shutdown: ShutdownOptions,
+    /// What is logged and how.
+    #[command(flatten)]
+    pub logging: Logging,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        sources::command_without_environment()
+            .try_get_matches_from(["server"])
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .expect("every option has a default or is optional")
+    }
+}

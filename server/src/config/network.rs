@@ -1,0 +1,75 @@
+//! Where the server listens, how many connections it holds, how it stops.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::{ByteSize, Limit, Span};
+
+/// Where to listen and how many connections to hold.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Network")]
+#[non_exhaustive]
+pub struct Network {
+    /// Address and port to listen on; [::] takes IPv4 too, port 0 lets the system choose
+    #[arg(long, value_name = "ADDR:PORT", default_value = "[::]:8443")]
+    pub listen: SocketAddr,
+    /// Connections held at once; one more is closed as soon as it is accepted
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
+    pub max_connections: usize,
+    /// Connections held at once from one IPv4 address or IPv6 /64 network
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = positive)]
+    pub max_connections_per_address: usize,
+    /// TLS handshakes worked on at once; further ones wait within their deadline
+    #[arg(long, value_name = "N", default_value = "256", value_parser = positive)]
+    pub max_handshakes: usize,
+    /// Longest time a connection may take for its TLS handshake
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub handshake_timeout: Span,
+    /// Time without acknowledgement after which the system drops a connection (`TCP_USER_TIMEOUT`, Linux), or `off`
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub tcp_user_timeout: Limit<Span>,
+}
+
+/// Limits of the HTTP part of a connection.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "HTTP")]
+#[non_exhaustive]
+pub struct HttpLimits {
+    /// Longest time for a whole request head; also how long an idle HTTP/1.1 connection is kept
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub head_timeout: Span,
+    /// Longest request head; beyond it 431
+    #[arg(long, value_name = "SIZE", default_value = "16KiB")]
+    pub max_head_bytes: ByteSize,
+    /// Longest request target; beyond it 414
+    #[arg(long, value_name = "SIZE", default_value = "8KiB")]
+    pub max_uri_bytes: ByteSize,
+    /// Most header fields in a request; beyond it 431
+    #[arg(long, value_name = "N", default_value = "100", value_parser = positive)]
+    pub max_headers: usize,
+    /// Streams that one HTTP/2 connection may have open
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub max_streams: u32,
+}
+
+/// How the server stops.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Stopping")]
+#[non_exhaustive]
+pub struct ShutdownOptions {
+    /// Going away (1001) reaches the connections spread over at most this time, so that they do not all come back at once
+    #[arg(long, value_name = "TIME", default_value = "3s")]
+    pub drain_window: Span,
+    /// Longest time to wait for connections to end after the signal; the rest is cut off
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub drain_timeout: Span,
+}
+
+/// Reads a count of at least one.
+pub(super) fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("`{text}` is not a whole number of at least 1")),
+        Ok(count) => Ok(count),
+    }
+}

@@ -1,0 +1,61 @@
+//! Certificates, protocol versions, client certificates.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Limit, Span, Switch};
+
+/// Whether clients must show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClientAuth {
+    /// None is asked for.
+    Off,
+    /// One is asked for; a client without one is served, one with a bad one is refused.
+    Optional,
+    /// A client without a good one is refused.
+    Required,
+}
+
+/// What a client gets that names a server for which there is no certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UnknownName {
+    /// The first certificate.
+    Default,
+    /// No handshake (alert `access_denied`).
+    Refuse,
+}
+
+/// Certificates, protocol versions, client certificates.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "TLS")]
+#[non_exhaustive]
+pub struct TlsOptions {
+    /// Directory of server.crt and server.key; both are made there, with a CA, when both are missing
+    #[arg(long, value_name = "DIR", default_value = "certs")]
+    pub certs: PathBuf,
+    /// Certificate chain (PEM) [default: server.crt in --certs]; with --key, repeatable for further names
+    #[arg(long, value_name = "FILE")]
+    pub cert: Vec<PathBuf>,
+    /// Private key (PEM) of the --cert in the same place [default: server.key in --certs]
+    #[arg(long, value_name = "FILE")]
+    pub key: Vec<PathBuf>,
+    /// What a client gets that names an unknown server (SNI)
+    #[arg(long, value_enum, default_value = "default")]
+    pub unknown_name: UnknownName,
+    /// How often the certificate files are looked at for a change, or `off` (SIGHUP reloads at once)
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub certificate_poll: Limit<Span>,
+    /// Whether clients must show a certificate
+    #[arg(long, value_enum, default_value = "off")]
+    pub client_auth: ClientAuth,
+    /// CA certificates (PEM) that client certificates must come from
+    #[arg(long, value_name = "FILE")]
+    pub client_ca: Option<PathBuf>,
+    /// Refuse TLS 1.2
+    #[arg(long, value_enum, default_value = "off")]
+    pub tls13_only: Switch,
+    /// Let clients resume sessions; the keys of the tickets change every six hours
+    #[arg(long, value_enum, default_value = "on")]
+    pub session_tickets: Switch,
+}

@@ -1,0 +1,91 @@
+//! Limits and behaviour of WebSocket connections, compression included.
+
+use clap::Args;
+use tungstenite_deflate::DeflateConfig;
+
+use super::{ByteSize, Limit, Span, Switch};
+
+/// Limits and behaviour of WebSocket connections.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "WebSocket")]
+#[non_exhaustive]
+pub struct WebSocketOptions {
+    /// Largest message, after decompression; beyond it the connection fails with 1009 (message too big)
+    #[arg(long, value_name = "SIZE", default_value = "1MiB")]
+    pub max_message_bytes: ByteSize,
+    /// Most fragments of one message, or `off` for max(1024, max-message-bytes / 64); beyond it 1008
+    #[arg(long, value_name = "N", default_value = "off")]
+    pub max_fragments: Limit<usize>,
+    /// Longest time from a message's first byte to its last, or `off`; beyond it 1008
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub message_timeout: Limit<Span>,
+    /// Silence after which a Ping is sent, or `off`
+    #[arg(long, value_name = "TIME", default_value = "25s")]
+    pub ping_interval: Limit<Span>,
+    /// Time within which something must be received after that Ping; else the connection is dropped
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub pong_timeout: Span,
+    /// Longest time a peer may take to accept bytes that are ready to be sent; a slower reader is dropped
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub write_timeout: Span,
+    /// Longest time for the closing handshake, or `off`
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    pub close_timeout: Limit<Span>,
+    /// Bytes queued for a peer before the handler has to wait
+    #[arg(long, value_name = "SIZE", default_value = "1MiB")]
+    pub max_queue_bytes: ByteSize,
+    /// Origin whose pages may connect, as in <https://example.org> or <https://example.org:8443>; repeatable.
+    /// The server's own pages always may, and so may clients without an Origin (not browsers); `*` allows all
+    #[arg(long, value_name = "ORIGIN")]
+    pub origin_allow: Vec<String>,
+}
+
+/// permessage-deflate (RFC 7692).
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Compression (permessage-deflate)")]
+#[non_exhaustive]
+pub struct DeflateOptions {
+    /// Accept permessage-deflate when a client offers it
+    #[arg(long, value_enum, default_value = "on")]
+    pub deflate: Switch,
+    /// How hard to compress, 1 (fast) to 9 (small)
+    #[arg(long, value_name = "1-9", default_value = "2", value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub deflate_level: u32,
+    /// Smallest message that is compressed
+    #[arg(long, value_name = "SIZE", default_value = "256")]
+    pub deflate_threshold: ByteSize,
+    /// Forget the server's compression context after each message: less memory, worse ratio
+    #[arg(long, value_enum, default_value = "on")]
+    pub server_no_context_takeover: Switch,
+    /// Ask clients to forget theirs after each message
+    #[arg(long, value_enum, default_value = "on")]
+    pub client_no_context_takeover: Switch,
+    /// Largest window the server compresses with, as base-2 logarithm
+    #[arg(long, value_name = "9-15", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15))]
+    pub server_max_window_bits: u8,
+    /// Largest window clients that allow it are told to compress with, as base-2 logarithm
+    #[arg(long, value_name = "9-15", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15))]
+    pub client_max_window_bits: u8,
+}
+
+impl DeflateOptions {
+    /// The same as the library takes it; `None` when switched off.
+    ///
+    /// Values outside the ranges above fall back to the library's defaults; the command line lets none through.
+    pub(crate) fn to_library(&self) -> Option<DeflateConfig> {
+        let config = DeflateConfig::default()
+            .threshold(self.deflate_threshold.0)
+            .server_no_context_takeover(self.server_no_context_takeover.is_on())
+            .client_no_context_takeover(self.client_no_context_takeover.is_on());
+        let config = config.clone().level(self.deflate_level).unwrap_or(config);
+        let config = config
+            .clone()
+            .server_max_window_bits(self.server_max_window_bits)
+            .unwrap_or(config);
+        let config = config
+            .clone()
+            .client_max_window_bits(self.client_max_window_bits)
+            .unwrap_or(config);
+        self.deflate.is_on().then_some(config)
+    }
+}

@@ -1,0 +1,103 @@
+//! What a handler is told about its connection.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tungstenite_deflate::Agreed;
+use tungstenite_deflate::tungstenite::Message;
+
+use crate::accept::OpenConnection;
+use crate::drain::Departure;
+use crate::metrics::{Direction, Traffic};
+use crate::tls::TlsInfo;
+
+/// One TLS connection; an HTTP/2 one may carry several WebSockets.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: TlsInfo,
+    /// Keeps the connection counted while anything holds it.
+    pub(crate) _open: OpenConnection,
+}
+
+/// What a handler is told about its connection.
+///
+/// It also carries the connection's counters and its notice of the server's end: a handler that uses
+/// [`Conversation`](crate::Conversation) need not think of them; one that reads and writes the stream by itself calls
+/// [`received`](Self::received), [`sent`](Self::sent) and [`going_away`](Self::going_away).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// Path of the request, as it was written.
+    pub path: String,
+    /// Query of the request, without `?`, as it was written.
+    pub query: Option<String>,
+    /// The subprotocol that was agreed (RFC 6455 §1.9).
+    pub subprotocol: Option<&'static str>,
+    /// The parameters of permessage-deflate, if it was agreed (RFC 7692).
+    pub agreed: Option<Agreed>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) departure: Departure,
+    pub(crate) traffic: Traffic,
+    pub(crate) first_close: Arc<Mutex<Option<Closed>>>,
+}
+
+/// How a connection was closed: the first Close frame of either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Its code; 1005 when it had none, 1006 when there was no Close (RFC 6455 §7.1.5).
+    pub code: u16,
+    /// Who sent it: `client`, `server` or `nobody`.
+    pub by: &'static str,
+}
+
+impl ConnectionInfo {
+    /// What the TLS handshake settled on.
+    pub fn tls(&self) -> &TlsInfo {
+        &self.connection.tls
+    }
+
+    /// Waits for the moment at which this connection should be closed with 1001 (going away), because the server ends.
+    /// Cancel safe.
+    pub async fn going_away(&self) {
+        self.departure.reached().await;
+    }
+
+    /// Counts a message that came in.
+    pub fn received(&self, message: &Message) {
+        self.traffic.message(Direction::In, message);
+        self.note_close(message, "client");
+    }
+
+    /// Counts a message that goes out.
+    pub fn sent(&self, message: &Message) {
+        self.traffic.message(Direction::Out, message);
+        self.note_close(message, "server");
+    }
+
+    /// How the connection was closed, as far as was counted.
+    pub fn closed(&self) -> Closed {
+        let closed = *self
+            .first_close
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        closed.unwrap_or(Closed {
+            code: 1006,
+            by: "nobody",
+        })
+    }
+
+    /// Keeps the first Close of all.
+    fn note_close(&self, message: &Message, by: &'static str) {
+        if let Message::Close(frame) = message {
+            let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
+            let mut closed = self
+                .first_close
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            closed.get_or_insert(Closed { code, by });
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! How many connections may be held at once, in all and from one address.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Counts the connections that are held; [`Permit`] is one of them.
+#[derive(Debug)]
+pub(crate) struct ConnectionLimits {
+    total: usize,
+    per_address: usize,
+    held: Mutex<Held>,
+}
+
+/// The count in all and per source.
+#[derive(Debug, Default)]
+struct Held {
+    total: usize,
+    by_source: HashMap<IpAddr, usize>,
+}
+
+/// One connection that is held; dropping it makes room for another.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    limits: Arc<ConnectionLimits>,
+    source: IpAddr,
+}
+
+/// Which limit a connection ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// The server holds as many as it may.
+    Total,
+    /// The address holds as many as it may.
+    Address,
+}
+
+impl ConnectionLimits {
+    /// At most `total` connections, and `per_address` from one source.
+    pub(crate) fn new(total: usize, per_address: usize) -> Arc<Self> {
+        Arc::new(Self {
+            total,
+            per_address,
+            held: Mutex::default(),
+        })
+    }
+
+    /// Counts a connection from `address` for as long as the permit lives.
+    ///
+    /// # Errors
+    /// A limit is reached.
+    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Permit, Full> {
+        let source = source(address);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.total >= self.total {
+            return Err(Full::Total);
+        }
+        let from_source = held.by_source.get(&source).copied().unwrap_or(0);
+        if from_source >= self.per_address {
+            return Err(Full::Address);
+        }
+        held.total += 1;
+        held.by_source.insert(source, from_source + 1);
+        Ok(Permit {
+            limits: Arc::clone(self),
+            source,
+        })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut held = self
+            .limits
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        held.total -= 1;
+        if let Some(count) = held.by_source.get_mut(&self.source) {
+            *count -= 1;
+            if *count == 0 {
+                held.by_source.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// What counts as one source: an IPv4 address, also in its mapped form, or an IPv6 /64, which one host can fill.
+fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permit_is_given_back_when_dropped() {
+        let limits = ConnectionLimits::new(2, 2);
+        let address = "127.0.0.1".parse().unwrap();
+        let first = limits.admit(address).unwrap();
+        let second = limits.admit(address).unwrap();
+        assert_eq!(limits.admit(address).unwrap_err(), Full::Total);
+        drop(first);
+        drop(limits.admit(address).unwrap());
+        drop(second);
+        let held = limits.held.lock().unwrap();
+        assert_eq!((held.total, held.by_source.len()), (0, 0));
+    }
+
+    #[test]
+    fn one_source_cannot_take_the_place_of_others() {
+        let limits = ConnectionLimits::new(3, 1);
+        let _mapped = limits.admit("::ffff:192.0.2.1".parse().unwrap()).unwrap();
+        assert_eq!(
+            limits.admit("192.0.2.1".parse().unwrap()).unwrap_err(),
+            Full::Address
+        );
+        let _six = limits.admit("2001:db8::1".parse().unwrap()).unwrap();
+        assert_eq!(
+            limits.admit("2001:db8::ffff".parse().unwrap()).unwrap_err(),
+            Full::Address
+        );
+        assert!(limits.admit("2001:db8:0:1::1".parse().unwrap()).is_ok());
+    }
+}

@@ -1,0 +1,78 @@
+//! Logs: the exchange on standard output, everything else on standard error, or all of it as JSON.
+
+mod shown;
+mod transcript;
+
+use std::io::IsTerminal;
+
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+use crate::config::{LogFormat, Logging};
+
+pub use shown::{Escaped, Shown};
+pub(crate) use transcript::{TRANSCRIPT, transcript};
+
+/// Writes what is left in the queues when dropped; hold it until the program ends.
+#[derive(Debug)]
+#[must_use = "dropping it ends logging"]
+pub struct LogGuard {
+    _workers: Vec<WorkerGuard>,
+}
+
+/// Sends the program's events where `logging` says.
+///
+/// Writing happens in threads of its own: a terminal or a pipe that nobody reads costs lines, which are counted, and
+/// never stops a connection.
+///
+/// # Errors
+/// The process already has a subscriber.
+pub fn start(logging: &Logging) -> Result<LogGuard, tracing_subscriber::util::TryInitError> {
+    let filter = EnvFilter::builder().parse_lossy(&logging.log_level);
+    let (output, output_worker) = queue(std::io::stdout());
+    let registry = tracing_subscriber::registry().with(filter);
+    match logging.log_format {
+        LogFormat::Json => {
+            let layer = fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_current_span(true)
+                .with_span_list(false);
+            registry.with(layer.with_writer(output)).try_init()?;
+            Ok(LogGuard {
+                _workers: vec![output_worker],
+            })
+        }
+        LogFormat::Text => {
+            let (errors, error_worker) = queue(std::io::stderr());
+            let of_exchange = filter_fn(|event| event.target() == TRANSCRIPT);
+            let exchange = fmt::layer()
+                .event_format(transcript::Lines)
+                .with_writer(output)
+                .with_filter(of_exchange);
+            let others = fmt::layer()
+                .with_target(false)
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_writer(errors)
+                .with_filter(filter_fn(|event| event.target() != TRANSCRIPT));
+            registry.with(exchange).with(others).try_init()?;
+            Ok(LogGuard {
+                _workers: vec![output_worker, error_worker],
+            })
+        }
+    }
+}
+
+/// A queue of lines in front of `destination`; when it is full, lines are dropped.
+fn queue(destination: impl std::io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUED_LINES)
+        .finish(destination)
+}
+
+/// Lines that wait for a slow destination before further ones are dropped.
+const QUEUED_LINES: usize = 16_384;

@@ -1,0 +1,311 @@
+//! Every series of `/metrics`, with its name, unit and meaning.
+
+mod traffic;
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+pub(crate) use traffic::{Direction, Traffic};
+
+/// What the server counts; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    registry: Arc<Registry>,
+    /// TCP connections held.
+    pub(crate) connections: Gauge,
+    /// TCP connections closed unseen because a limit was reached.
+    pub(crate) refused_connections: Family<LimitLabel, Counter>,
+    /// Failures of `accept`.
+    pub(crate) accept_errors: Counter,
+    /// TLS handshakes that succeeded.
+    pub(crate) handshakes: Family<HandshakeLabels, Counter>,
+    /// TLS handshakes that failed.
+    pub(crate) handshake_failures: Family<CauseLabel, Counter>,
+    /// When each certificate ends.
+    pub(crate) certificate_end: Family<CertificateLabel, Gauge>,
+    /// Reloads of certificates.
+    pub(crate) certificate_reloads: Family<ResultLabel, Counter>,
+    /// WebSocket requests that were refused.
+    pub(crate) refused_upgrades: Family<RefusalLabels, Counter>,
+    /// WebSocket connections held.
+    pub(crate) websockets: Family<RouteLabels, Gauge>,
+    /// WebSocket connections opened.
+    pub(crate) opened: Family<OpenLabels, Counter>,
+    /// WebSocket connections ended.
+    pub(crate) closed: Family<CloseLabels, Counter>,
+    /// Messages.
+    messages: Family<MessageLabels, Counter>,
+    /// Bytes of messages, uncompressed.
+    message_bytes: Family<DirectionLabels, Counter>,
+    /// Bytes of frames, as they go through TLS.
+    wire_bytes: Family<DirectionLabels, Counter>,
+    /// Connections dropped because the peer did not read.
+    slow_readers: Family<RouteLabel, Counter>,
+    /// Handlers that panicked.
+    pub(crate) handler_panics: Family<RouteLabel, Counter>,
+    /// Whether the server is ending.
+    pub(crate) draining: Gauge,
+}
+
+/// Which limit.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct LimitLabel {
+    /// `total`, `address` or `descriptors`.
+    pub(crate) limit: &'static str,
+}
+
+/// What a handshake settled on.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct HandshakeLabels {
+    /// `1.2` or `1.3`.
+    pub(crate) version: &'static str,
+    /// The key exchange group's name.
+    pub(crate) group: String,
+    /// `yes` or `no`.
+    pub(crate) resumed: &'static str,
+    /// The application protocol; `none` if the client named none.
+    pub(crate) alpn: &'static str,
+}
+
+/// Why a handshake failed.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CauseLabel {
+    /// A word for it.
+    pub(crate) cause: &'static str,
+}
+
+/// Which certificate.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CertificateLabel {
+    /// Its file.
+    pub(crate) file: String,
+}
+
+/// How it went.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ResultLabel {
+    /// `loaded` or `refused`.
+    pub(crate) result: &'static str,
+}
+
+/// Which route refused with what.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RefusalLabels {
+    /// The path.
+    pub(crate) route: &'static str,
+    /// The HTTP status.
+    pub(crate) status: u16,
+}
+
+/// Which route.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RouteLabel {
+    /// The path.
+    pub(crate) route: &'static str,
+}
+
+/// Which route over which HTTP version.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RouteLabels {
+    /// The path.
+    pub(crate) route: &'static str,
+    /// `1.1` or `2`.
+    pub(crate) http: &'static str,
+}
+
+/// How a connection was opened.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct OpenLabels {
+    /// The path.
+    pub(crate) route: &'static str,
+    /// `1.1` or `2`.
+    pub(crate) http: &'static str,
+    /// Whether permessage-deflate was agreed: `yes` or `no`.
+    pub(crate) deflate: &'static str,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CloseLabels {
+    /// The path.
+    pub(crate) route: &'static str,
+    /// The close code; 1005 stands for none, 1006 for no Close frame (RFC 6455 §7.1.5).
+    pub(crate) code: u16,
+    /// Who sent the first Close: `client`, `server` or `nobody`.
+    pub(crate) by: &'static str,
+}
+
+/// Messages of a kind.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct MessageLabels {
+    route: &'static str,
+    direction: &'static str,
+    kind: &'static str,
+}
+
+/// Bytes in a direction.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct DirectionLabels {
+    route: &'static str,
+    direction: &'static str,
+}
+
+/// Registers a metric and gives it back.
+macro_rules! register {
+    ($registry:ident, $name:literal, $help:literal) => {{
+        let metric = Default::default();
+        $registry.register($name, $help, Clone::clone(&metric));
+        metric
+    }};
+    ($registry:ident, $name:literal, $unit:expr, $help:literal) => {{
+        let metric = Default::default();
+        $registry.register_with_unit($name, $help, $unit, Clone::clone(&metric));
+        metric
+    }};
+}
+
+impl Metrics {
+    /// All series at nought.
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("wss");
+        let mut metrics = Self {
+            connections: register!(registry, "tcp_connections", "TCP connections held"),
+            refused_connections: register!(
+                registry,
+                "tcp_refused",
+                "TCP connections closed unseen because a limit was reached"
+            ),
+            accept_errors: register!(
+                registry,
+                "tcp_accept_errors",
+                "Failures to accept a TCP connection"
+            ),
+            handshakes: register!(
+                registry,
+                "tls_handshakes",
+                "TLS handshakes that succeeded, by version, group, resumption and ALPN"
+            ),
+            handshake_failures: register!(
+                registry,
+                "tls_handshake_failures",
+                "TLS handshakes that failed, by cause"
+            ),
+            certificate_end: register!(
+                registry,
+                "certificate_not_after",
+                Unit::Seconds,
+                "Last second at which the certificate is valid, since 1970"
+            ),
+            certificate_reloads: register!(
+                registry,
+                "certificate_reloads",
+                "Certificates read again after a change, by result"
+            ),
+            refused_upgrades: register!(
+                registry,
+                "websocket_refused",
+                "WebSocket requests refused, by HTTP status"
+            ),
+            websockets: register!(
+                registry,
+                "websocket_connections",
+                "WebSocket connections held"
+            ),
+            opened: register!(
+                registry,
+                "websocket_opened",
+                "WebSocket connections opened, by HTTP version and compression"
+            ),
+            closed: register!(
+                registry,
+                "websocket_closed",
+                "WebSocket connections ended, by close code and who closed first"
+            ),
+            messages: register!(
+                registry,
+                "websocket_messages",
+                "Messages, by direction (in: from clients) and kind"
+            ),
+            message_bytes: register!(
+                registry,
+                "websocket_message",
+                Unit::Bytes,
+                "Bytes of messages, before compression when sent and after it when received"
+            ),
+            wire_bytes: register!(
+                registry,
+                "websocket_wire",
+                Unit::Bytes,
+                "Bytes of frames inside TLS, compressed where that was agreed"
+            ),
+            slow_readers: register!(
+                registry,
+                "websocket_slow_readers",
+                "Connections dropped because the peer did not read within the write timeout with its queue full"
+            ),
+            handler_panics: register!(
+                registry,
+                "websocket_handler_panics",
+                "Handlers that panicked; each ended its own connection only"
+            ),
+            draining: register!(registry, "draining", "1 while the server is ending, else 0"),
+            registry: Arc::default(),
+        };
+        metrics.registry = Arc::new(registry);
+        metrics
+    }
+
+    /// All series in the `OpenMetrics` text format.
+    pub(crate) fn render(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            // Writing to a String cannot fail; an encoder that does leaves the scrape empty rather than half.
+            Err(_) => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_has_help() {
+        let metrics = Metrics::new();
+        metrics
+            .websockets
+            .get_or_create(&RouteLabels {
+                route: "/ws",
+                http: "1.1",
+            })
+            .inc();
+        let traffic = Traffic::new(&metrics, "/ws");
+        traffic.received_bytes(7);
+        let text = metrics.render();
+        assert!(
+            text.contains("wss_websocket_connections{route=\"/ws\",http=\"1.1\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("wss_websocket_wire_bytes_total{route=\"/ws\",direction=\"in\"} 7"),
+            "{text}"
+        );
+        let types = text
+            .lines()
+            .filter(|line| line.starts_with("# TYPE"))
+            .count();
+        assert_eq!(
+            types,
+            text.lines()
+                .filter(|line| line.starts_with("# HELP"))
+                .count()
+        );
+    }
+}

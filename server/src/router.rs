@@ -1,0 +1,168 @@
+//! Every path of the server in one table.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::middleware::{self, Next};
+use axum::response::IntoResponse;
+use axum::routing::{any, get};
+use http::uri::Authority;
+use http::{Request, Response, StatusCode, Version, header};
+use tungstenite_deflate::{Options, WebSocketStream};
+
+use crate::connection::ConnectionInfo;
+use crate::drain::Drain;
+use crate::log::transcript;
+use crate::metrics::Metrics;
+use crate::origin::Origins;
+use crate::routes;
+use crate::stream::ServerStream;
+use crate::upgrade;
+
+/// What every route may need.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) metrics: Metrics,
+    pub(crate) drain: Drain,
+    pub(crate) origins: Origins,
+    pub(crate) options: Options,
+    pub(crate) write_timeout: Duration,
+    pub(crate) max_uri_bytes: usize,
+}
+
+/// What a handler runs as.
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A path that speaks WebSocket.
+#[derive(Clone)]
+pub(crate) struct WebSocketRoute {
+    /// The path, as axum writes it; also its name in metrics and logs.
+    pub(crate) path: &'static str,
+    /// Subprotocols that the handler knows, the best first.
+    pub(crate) protocols: &'static [&'static str],
+    /// Called when a request has passed all checks.
+    pub(crate) greeting: fn(),
+    /// Serves the connection.
+    pub(crate) handler:
+        Arc<dyn Fn(WebSocketStream<ServerStream>, ConnectionInfo) -> Running + Send + Sync>,
+}
+
+impl WebSocketRoute {
+    /// A route without greeting.
+    pub(crate) fn new<H, F>(
+        path: &'static str,
+        protocols: &'static [&'static str],
+        handler: H,
+    ) -> Self
+    where
+        H: Fn(WebSocketStream<ServerStream>, ConnectionInfo) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self {
+            path,
+            protocols,
+            greeting: || {},
+            handler: Arc::new(move |socket, info| Box::pin(handler(socket, info))),
+        }
+    }
+
+    /// Calls `greeting` when a request has passed all checks.
+    fn greeting(mut self, greeting: fn()) -> Self {
+        self.greeting = greeting;
+        self
+    }
+}
+
+/// The WebSocket routes that every server has.
+pub(crate) fn websocket_routes() -> Vec<WebSocketRoute> {
+    vec![
+        WebSocketRoute::new("/ws", &["chat"], routes::fixed)
+            .greeting(|| transcript!("Handshake recebido")),
+        WebSocketRoute::new("/echo", &["chat"], routes::echo),
+        WebSocketRoute::new("/ack", &["chat"], routes::ack),
+    ]
+}
+
+/// The router over all paths; `more` are ordinary routes of an embedder.
+pub(crate) fn router(context: Context, websockets: Vec<WebSocketRoute>, more: Router) -> Router {
+    let context = Arc::new(context);
+    let mut router = Router::new()
+        .route("/healthz", get(routes::healthz))
+        .route(
+            "/readyz",
+            get(routes::readyz).with_state(context.drain.clone()),
+        )
+        .route(
+            "/metrics",
+            get(routes::metrics).with_state(context.metrics.clone()),
+        )
+        .merge(more);
+    for route in websockets {
+        let (path, context) = (route.path, Arc::clone(&context));
+        // Any method: HTTP/2 arrives as CONNECT, and what is wrong with others the upgrade tells.
+        router = router.route(
+            path,
+            any(move |request| async move { upgrade::open(&context, &route, request) }),
+        );
+    }
+    router
+        .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing at this path\n") })
+        .layer(middleware::from_fn_with_state(context, check_request))
+}
+
+/// What every request must have: a target of bearable length and one valid host (RFC 9112 §3.2, RFC 9113 §8.3.1).
+async fn check_request(
+    State(context): State<Arc<Context>>,
+    request: Request<Body>,
+    next: Next,
+) -> Response<Body> {
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    if target > context.max_uri_bytes {
+        return (
+            StatusCode::URI_TOO_LONG,
+            format!(
+                "target of {target} bytes, at most {} allowed\n",
+                context.max_uri_bytes
+            ),
+        )
+            .into_response();
+    }
+    if authority(&request).is_none() {
+        return (
+            StatusCode::BAD_REQUEST,
+            "the request must name one valid host\n",
+        )
+            .into_response();
+    }
+    next.run(request).await
+}
+
+/// The host that a request names, with its port if it has one; `None` unless it is named once and valid.
+///
+/// HTTP/1.0 knew no Host; such a request may go without and gets an empty one.
+pub(crate) fn authority(request: &Request<Body>) -> Option<&str> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (None, _) => None,
+        (Some(host), None) => Some(host.to_str().ok()?),
+        (Some(_), Some(_)) => return None,
+    };
+    let named = match (request.version(), request.uri().authority()) {
+        (Version::HTTP_2, Some(authority)) => authority.as_str(),
+        (Version::HTTP_10, _) => host.unwrap_or_default(),
+        _ => host?,
+    };
+    let valid = !named.contains('@')
+        && named
+            .parse::<Authority>()
+            .is_ok_and(|authority| !authority.host().is_empty());
+    (valid || (named.is_empty() && request.version() == Version::HTTP_10)).then_some(named)
+}

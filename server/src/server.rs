@@ -1,0 +1,246 @@
+//! The server as a value: settings and routes in, a run from listening to drained out.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tracing::{info, warn};
+use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
+use tungstenite_deflate::{Keepalive, Limits, Options, WebSocketStream};
+
+use crate::accept::Acceptor;
+use crate::config::{Config, Span};
+use crate::connection::ConnectionInfo;
+use crate::drain::Drain;
+use crate::limits::ConnectionLimits;
+use crate::log::transcript;
+use crate::metrics::Metrics;
+use crate::origin::Origins;
+use crate::router::{Context, WebSocketRoute, router, websocket_routes};
+use crate::stream::ServerStream;
+use crate::tls::{Tls, TlsError};
+
+/// The server: settings, routes, and what it counts.
+pub struct Server {
+    config: Arc<Config>,
+    tls: Arc<Tls>,
+    metrics: Metrics,
+    drain: Drain,
+    websockets: Vec<WebSocketRoute>,
+    more: Router,
+}
+
+/// Why the server cannot serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// Certificates or other parts of TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The listener cannot be used.
+    #[error("the listening socket cannot be used: {0}")]
+    Listener(std::io::Error),
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Connections that had to be cut off because they did not end in time.
+    pub cut_off: usize,
+}
+
+impl Server {
+    /// A server with the routes `/ws`, `/echo`, `/ack`, `/healthz`, `/readyz` and `/metrics`.
+    ///
+    /// Reads the certificates; when the pair of [`--certs`](crate::config::TlsOptions::certs) is missing, makes it.
+    ///
+    /// # Errors
+    /// A certificate, a key or a CA cannot be used.
+    pub fn new(config: Config) -> Result<Self, ServerError> {
+        let metrics = Metrics::new();
+        let tls = Tls::load(config.tls.clone(), metrics.clone())?;
+        let websockets = websocket_routes();
+        Ok(Self {
+            config: Arc::new(config),
+            tls,
+            metrics,
+            drain: Drain::new(),
+            websockets,
+            more: Router::new(),
+        })
+    }
+
+    /// Checks what [`new`](Self::new) would, without making or keeping anything. Missing certificates that would be
+    /// made are no fault.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn check(config: &Config) -> Result<(), ServerError> {
+        Ok(Tls::check(&config.tls)?)
+    }
+
+    /// Adds a path that speaks WebSocket, without subprotocols.
+    ///
+    /// `handler` is called once per connection and owns it. [`Conversation`](crate::Conversation) saves it from
+    /// thinking of control frames, counters and the server's end. When it panics, its connection alone is lost.
+    ///
+    /// # Panics
+    /// In [`run`](Self::run), when the path is already taken or axum does not understand it.
+    pub fn route<H, F>(self, path: &'static str, handler: H) -> Self
+    where
+        H: Fn(WebSocketStream<ServerStream>, ConnectionInfo) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.route_with_protocols(path, &[], handler)
+    }
+
+    /// Adds a path that speaks WebSocket; of `protocols` the first that the client asks for is agreed, else none
+    /// (RFC 6455 §4.2.2).
+    ///
+    /// # Panics
+    /// As for [`route`](Self::route).
+    pub fn route_with_protocols<H, F>(
+        mut self,
+        path: &'static str,
+        protocols: &'static [&'static str],
+        handler: H,
+    ) -> Self
+    where
+        H: Fn(WebSocketStream<ServerStream>, ConnectionInfo) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.websockets
+            .push(WebSocketRoute::new(path, protocols, handler));
+        self
+    }
+
+    /// Adds ordinary routes: pages, REST, gRPC. They must have no fallback; that one is ours.
+    pub fn merge(mut self, routes: Router) -> Self {
+        self.more = self.more.merge(routes);
+        self
+    }
+
+    /// A handle that makes the server read its certificates again.
+    pub fn reloader(&self) -> impl Fn() + Send + Sync + Clone + use<> {
+        let tls = Arc::clone(&self.tls);
+        move || tls.reload()
+    }
+
+    /// Serves until `shutdown` resolves and then drains: no new connections, not ready, 1001 (going away) to every
+    /// WebSocket within the drain window, and at most the drain timeout until the rest is cut off.
+    ///
+    /// Dropping the returned future drops the listener and leaves the connections to themselves.
+    ///
+    /// # Errors
+    /// The listener cannot be used.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Ending, ServerError> {
+        listener
+            .set_nonblocking(true)
+            .map_err(ServerError::Listener)?;
+        let address = listener.local_addr().map_err(ServerError::Listener)?;
+        let listener =
+            tokio::net::TcpListener::from_std(listener).map_err(ServerError::Listener)?;
+        let (config, drain) = (Arc::clone(&self.config), self.drain.clone());
+        let watching = config
+            .tls
+            .certificate_poll
+            .0
+            .map(|interval| tokio::spawn(Arc::clone(&self.tls).watch(interval.0)));
+        let draining = self.metrics.draining.clone();
+        let accepting = tokio::spawn(Arc::new(self.acceptor()).run(listener));
+        announce(address);
+        shutdown.await;
+        info!("draining");
+        draining.set(1);
+        drain.begin(config.shutdown.drain_window.0);
+        // The accept loop has been told; what ends it otherwise is a bug that must not stop the drain.
+        let _ = accepting.await;
+        if let Some(watching) = watching {
+            watching.abort();
+        }
+        Ok(finish(&drain, config.shutdown.drain_timeout).await)
+    }
+
+    /// Everything put together.
+    fn acceptor(self) -> Acceptor {
+        let context = Context {
+            metrics: self.metrics.clone(),
+            drain: self.drain.clone(),
+            origins: Origins::new(&self.config.websocket.origin_allow),
+            options: options(&self.config),
+            write_timeout: self.config.websocket.write_timeout.0,
+            max_uri_bytes: self.config.http.max_uri_bytes.0,
+        };
+        let network = &self.config.network;
+        Acceptor {
+            tls: self.tls,
+            limits: ConnectionLimits::new(
+                network.max_connections,
+                network.max_connections_per_address,
+            ),
+            handshakes: Semaphore::new(network.max_handshakes.min(Semaphore::MAX_PERMITS)),
+            metrics: self.metrics,
+            drain: self.drain,
+            router: router(context, self.websockets, self.more),
+            config: self.config,
+        }
+    }
+}
+
+/// Says that the server is there, first in the words its users know, then with the address itself.
+fn announce(address: SocketAddr) {
+    transcript!("Servidor WebSocket rodando na porta {}...", address.port());
+    info!(%address, "listening");
+}
+
+/// Waits for the connections to end, for as long as it may.
+async fn finish(drain: &Drain, patience: Span) -> Ending {
+    let left = match timeout(patience.0, drain.finished()).await {
+        Ok(()) => 0,
+        Err(_) => drain.cut_off(),
+    };
+    if left > 0 {
+        warn!(
+            connections = left,
+            "connections did not end in time and were cut off"
+        );
+        // Dropping tasks takes no longer than a turn of the scheduler each.
+        let _ = timeout(CUT_OFF_TIMEOUT, drain.finished()).await;
+    }
+    info!("stopped");
+    Ending { cut_off: left }
+}
+
+/// What `config` says about WebSocket connections, as the library takes it.
+fn options(config: &Config) -> Options {
+    let websocket = &config.websocket;
+    let largest = Some(websocket.max_message_bytes.0);
+    let limits = Limits::default()
+        .max_fragments(websocket.max_fragments.0)
+        .unfinished_message_timeout(websocket.message_timeout.0.map(Duration::from));
+    let keepalive = websocket.ping_interval.0.map(|interval| Keepalive {
+        ping_interval: interval.0,
+        pong_timeout: websocket.pong_timeout.0,
+    });
+    Options::default()
+        .websocket(
+            WebSocketConfig::default()
+                .max_message_size(largest)
+                .max_frame_size(largest),
+        )
+        .deflate(config.deflate.to_library())
+        .limits(limits)
+        .keepalive(keepalive)
+        .close_timeout(websocket.close_timeout.0.map(Duration::from))
+}
+
+/// How long cut-off tasks may take to be gone.
+const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,0 +1,158 @@
+//! The byte stream under a WebSocket, one type for HTTP/1.1 and HTTP/2, with a deadline for writing.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::TlsStream;
+
+use crate::metrics::Traffic;
+
+/// The byte stream under a WebSocket.
+///
+/// A peer that does not take bytes which are ready for it holds their memory; after the write timeout writing fails
+/// with [`io::ErrorKind::TimedOut`], which ends the connection. What has been taken starts the time anew.
+#[derive(Debug)]
+pub struct ServerStream {
+    transport: Transport,
+    write_timeout: Duration,
+    /// Runs while bytes wait for the peer.
+    stalled: Option<Pin<Box<Sleep>>>,
+    traffic: Traffic,
+}
+
+/// What carries the bytes.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    /// HTTP/1.1: the TLS stream itself, taken back from hyper.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// HTTP/2: one stream of a connection that hyper keeps (RFC 8441).
+    Http2(TokioIo<Upgraded>),
+}
+
+impl ServerStream {
+    /// Bytes over `transport`, counted in `traffic`.
+    pub(crate) fn new(transport: Transport, write_timeout: Duration, traffic: Traffic) -> Self {
+        Self {
+            transport,
+            write_timeout,
+            stalled: None,
+            traffic,
+        }
+    }
+
+    /// Whether this is a stream of an HTTP/2 connection.
+    pub fn is_http2(&self) -> bool {
+        matches!(self.transport, Transport::Http2(_))
+    }
+
+    /// Passes a result of writing on, or the time-out if the peer has taken nothing for too long.
+    fn within_deadline<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.stalled = None;
+            return result;
+        }
+        let timeout = self.write_timeout;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + timeout)));
+        ready!(stalled.as_mut().poll(context));
+        self.traffic.slow_reader();
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("the peer took nothing for {timeout:?}: slow consumer"),
+        )))
+    }
+}
+
+/// Runs `$call` on whatever carries the bytes.
+macro_rules! with_transport {
+    ($stream:expr, $name:ident => $call:expr) => {
+        match &mut $stream.transport {
+            Transport::Tls($name) => {
+                let $name = Pin::new($name.as_mut());
+                $call
+            }
+            Transport::Http2($name) => {
+                let $name = Pin::new($name);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for ServerStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = with_transport!(self, transport => transport.poll_read(context, buffer));
+        self.traffic.received_bytes(buffer.filled().len() - before);
+        result
+    }
+}
+
+impl AsyncWrite for ServerStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = with_transport!(self, transport => transport.poll_write(context, bytes));
+        self.written(context, result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result =
+            with_transport!(self, transport => transport.poll_write_vectored(context, slices));
+        self.written(context, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.transport {
+            Transport::Tls(transport) => transport.is_write_vectored(),
+            Transport::Http2(transport) => transport.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = with_transport!(self, transport => transport.poll_flush(context));
+        self.within_deadline(context, result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = with_transport!(self, transport => transport.poll_shutdown(context));
+        self.within_deadline(context, result)
+    }
+}
+
+impl ServerStream {
+    /// Counts what a write took.
+    fn written(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &result {
+            self.traffic.sent_bytes(*bytes);
+        }
+        self.within_deadline(context, result)
+    }
+}

@@ -1,0 +1,198 @@
+//! The TLS side: what is offered, with which certificates, and how it is replaced while serving.
+
+mod info;
+mod pairs;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{ProducesTickets, WebPkiClientVerifier, danger::ClientCertVerifier};
+use tracing::{error, info};
+
+use crate::config::{ClientAuth, TlsOptions};
+use crate::metrics::{Metrics, ResultLabel};
+
+pub use info::TlsInfo;
+use pairs::Pairs;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be used; the text names it.
+    #[error(transparent)]
+    File(#[from] certs::Error),
+    /// `--cert` and `--key` do not pair up.
+    #[error(
+        "{certificates} times --cert and {keys} times --key: give one --key for each --cert, in the same order"
+    )]
+    Unpaired {
+        /// How many certificates were named.
+        certificates: usize,
+        /// How many keys were named.
+        keys: usize,
+    },
+    /// The key has nothing to do with the certificate.
+    #[error("{} and {} cannot be used together: {source}", certificate.display(), key.display())]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What rustls said.
+        source: rustls::Error,
+    },
+    /// Client certificates are wanted and nobody said from whom.
+    #[error(
+        "--client-auth optional and required need --client-ca FILE: the CA certificates that clients' certificates come from"
+    )]
+    NoClientAuthority,
+    /// The CA certificates for clients cannot be used.
+    #[error("{}: not usable as CA for client certificates: {message}", path.display())]
+    ClientAuthority {
+        /// The file.
+        path: PathBuf,
+        /// What rustls said.
+        message: String,
+    },
+    /// The cryptography failed.
+    #[error("TLS cannot be set up: {0}")]
+    Crypto(#[from] rustls::Error),
+}
+
+/// What new handshakes are made with; replaced as a whole when files change.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    options: TlsOptions,
+    metrics: Metrics,
+    tickets: Option<Arc<dyn ProducesTickets>>,
+    current: ArcSwap<ServerConfig>,
+}
+
+impl Tls {
+    /// Reads all files named by `options`; when the pair of `--certs` is missing it is made.
+    ///
+    /// # Errors
+    /// A file cannot be used.
+    pub(crate) fn load(options: TlsOptions, metrics: Metrics) -> Result<Arc<Self>, TlsError> {
+        pairs::make_if_missing(&options)?;
+        let tickets = if options.session_tickets.is_on() {
+            Some(aws_lc_rs::Ticketer::new()?)
+        } else {
+            None
+        };
+        let config = build(&options, tickets.clone(), &metrics)?;
+        Ok(Arc::new(Self {
+            options,
+            metrics,
+            tickets,
+            current: ArcSwap::new(config),
+        }))
+    }
+
+    /// Reads all files named by `options` and makes none.
+    ///
+    /// # Errors
+    /// A file cannot be used.
+    pub(crate) fn check(options: &TlsOptions) -> Result<(), TlsError> {
+        if pairs::would_be_made(options) {
+            return client_verifier(options, &Arc::new(aws_lc_rs::default_provider())).map(drop);
+        }
+        build(options, None, &Metrics::new()).map(drop)
+    }
+
+    /// What the next handshake is to be made with.
+    pub(crate) fn current(&self) -> Arc<ServerConfig> {
+        self.current.load_full()
+    }
+
+    /// Reads all files again. A bad one changes nothing: what was in force stays, and the log and a metric tell.
+    pub(crate) fn reload(&self) {
+        // A resumed session is not asked for its certificate again, so old tickets must not outlive the CA that they
+        // were given under.
+        let tickets = match self.options.client_auth {
+            ClientAuth::Off => Ok(self.tickets.clone()),
+            _ if self.tickets.is_some() => aws_lc_rs::Ticketer::new().map(Some),
+            _ => Ok(None),
+        };
+        let config = tickets
+            .map_err(TlsError::from)
+            .and_then(|tickets| build(&self.options, tickets, &self.metrics));
+        let result = match config {
+            Ok(config) => {
+                self.current.store(config);
+                info!("certificates loaded again; new connections use them");
+                "loaded"
+            }
+            Err(error) => {
+                error!(%error, "certificates changed and cannot be used; the old ones stay in force");
+                "refused"
+            }
+        };
+        self.metrics
+            .certificate_reloads
+            .get_or_create(&ResultLabel { result })
+            .inc();
+    }
+}
+
+/// rustls' configuration from the files as they are now.
+fn build(
+    options: &TlsOptions,
+    tickets: Option<Arc<dyn ProducesTickets>>,
+    metrics: &Metrics,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let pairs = Pairs::load(options, &provider, metrics)?;
+    let versions: &[_] = if options.tls13_only.is_on() {
+        &[&rustls::version::TLS13]
+    } else {
+        &[&rustls::version::TLS13, &rustls::version::TLS12]
+    };
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)?;
+    let builder = match client_verifier(options, &provider)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(pairs));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // 0-RTT data can be replayed; it is never accepted.
+    config.max_early_data_size = 0;
+    if let Some(tickets) = tickets {
+        config.ticketer = tickets;
+    } else {
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Ok(Arc::new(config))
+}
+
+/// Who checks clients' certificates, if somebody does.
+fn client_verifier(
+    options: &TlsOptions,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    if options.client_auth == ClientAuth::Off {
+        return Ok(None);
+    }
+    let path = options
+        .client_ca
+        .as_ref()
+        .ok_or(TlsError::NoClientAuthority)?;
+    let roots = Arc::new(certs::load_roots(path)?);
+    let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
+    let builder = match options.client_auth {
+        ClientAuth::Optional => builder.allow_unauthenticated(),
+        ClientAuth::Off | ClientAuth::Required => builder,
+    };
+    let verifier = builder.build().map_err(|error| TlsError::ClientAuthority {
+        path: path.clone(),
+        message: error.to_string(),
+    })?;
+    Ok(Some(verifier))
+}

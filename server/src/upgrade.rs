@@ -1,0 +1,255 @@
+//! From a request to a WebSocket: HTTP/1.1 upgrade and HTTP/2 extended CONNECT (RFC 6455 §4.2, RFC 8441) in one place.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use bytes::BytesMut;
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode, Version, header};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tracing::{Instrument, debug, error, info, info_span};
+use tungstenite_deflate::WebSocketStream;
+use tungstenite_deflate::hyper::{Pending, Upgrade};
+use tungstenite_deflate::tungstenite::protocol::Role;
+
+use crate::connection::{Connection, ConnectionInfo};
+use crate::metrics::{CloseLabels, OpenLabels, RefusalLabels, RouteLabel, RouteLabels, Traffic};
+use crate::router::{Context, WebSocketRoute, authority};
+use crate::stream::{ServerStream, Transport};
+
+/// Checks a request for `route` and answers it; the route's handler then runs in a task of its own.
+pub(crate) fn open(
+    context: &Arc<Context>,
+    route: &WebSocketRoute,
+    mut request: Request<Body>,
+) -> Response<Body> {
+    match accept(context, route, &mut request) {
+        Ok(response) => response,
+        Err(refusal) => {
+            let status = refusal.status();
+            debug!(route = route.path, %status, "WebSocket request refused");
+            let labels = RefusalLabels {
+                route: route.path,
+                status: status.as_u16(),
+            };
+            context
+                .metrics
+                .refused_upgrades
+                .get_or_create(&labels)
+                .inc();
+            *refusal
+        }
+    }
+}
+
+/// The response that accepts, once every check has passed and the handler is on its way.
+fn accept(
+    context: &Arc<Context>,
+    route: &WebSocketRoute,
+    request: &mut Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let mut upgrade = Upgrade::from_request(request)
+        .map_err(|rejection| Box::new(rejection.response().map(Body::from)))?
+        .options(context.options.clone());
+    if context.drain.has_begun() {
+        let mut refusal = Box::new(refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the server is shutting down\n",
+        ));
+        refusal
+            .headers_mut()
+            .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        return Err(refusal);
+    }
+    if !context
+        .origins
+        .allow(request.headers(), authority(request).unwrap_or_default())
+    {
+        return refused(
+            StatusCode::FORBIDDEN,
+            "this page's Origin may not connect; the server can allow it with --origin-allow\n",
+        );
+    }
+    let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
+        return refused(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the connection of this request is unknown\n",
+        );
+    };
+    upgrade.select_protocol(route.protocols);
+    let chosen = upgrade.selected_protocol().cloned();
+    let subprotocol = route
+        .protocols
+        .iter()
+        .copied()
+        .find(|&name| chosen.as_ref().is_some_and(|chosen| chosen == name));
+    let (response, pending) = upgrade.accept();
+    let info = ConnectionInfo {
+        peer: connection.peer,
+        path: request.uri().path().to_owned(),
+        query: request.uri().query().map(str::to_owned),
+        subprotocol,
+        agreed: pending.agreed,
+        connection,
+        departure: context.drain.departure(),
+        traffic: Traffic::new(&context.metrics, route.path),
+        first_close: Arc::new(Mutex::new(None)),
+    };
+    (route.greeting)();
+    let http = if request.version() == Version::HTTP_2 {
+        "2"
+    } else {
+        "1.1"
+    };
+    let span = info_span!(parent: None, "websocket", peer = %info.peer, route = route.path, http);
+    context
+        .drain
+        .spawn(serve(Arc::clone(context), route.clone(), pending, info, http).instrument(span));
+    Ok(response.map(|()| Body::empty()))
+}
+
+/// The connection from the moment hyper has sent the response to its end.
+async fn serve(
+    context: Arc<Context>,
+    route: WebSocketRoute,
+    pending: Pending,
+    info: ConnectionInfo,
+    http: &'static str,
+) {
+    let socket = match connect(&context, pending, info.traffic.clone()).await {
+        Ok(socket) => socket,
+        Err(error) => return debug!(%error, "connection lost before it was upgraded"),
+    };
+    let open = OpenSocket::new(&context, route.path, http, info);
+    let info = open.info.clone();
+    debug!(subprotocol = info.subprotocol, deflate = ?info.agreed, "negotiated");
+    if AssertUnwindSafe((route.handler)(socket, info))
+        .catch_unwind()
+        .await
+        .is_err()
+    {
+        error!("the handler panicked; its connection is lost, others are not");
+        context
+            .metrics
+            .handler_panics
+            .get_or_create(&RouteLabel { route: route.path })
+            .inc();
+    }
+}
+
+/// Takes the transport back from hyper and puts the protocol on it.
+async fn connect(
+    context: &Context,
+    pending: Pending,
+    traffic: Traffic,
+) -> hyper::Result<WebSocketStream<ServerStream>> {
+    let upgraded = pending.on_upgrade.await?;
+    let (transport, early) = match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        // Frames sent right behind the request are already in hyper's buffer.
+        Ok(parts) => (
+            Transport::Tls(Box::new(parts.io.into_inner())),
+            BytesMut::from(parts.read_buf),
+        ),
+        Err(upgraded) => (Transport::Http2(TokioIo::new(upgraded)), BytesMut::new()),
+    };
+    let stream = ServerStream::new(transport, context.write_timeout, traffic);
+    Ok(WebSocketStream::with_options(
+        stream,
+        early,
+        Role::Server,
+        pending.options,
+        pending.agreed,
+    ))
+}
+
+/// A WebSocket in the metrics and in the log, from its opening to its end, however that comes about.
+struct OpenSocket {
+    context: Arc<Context>,
+    route: &'static str,
+    http: &'static str,
+    info: ConnectionInfo,
+    since: std::time::Instant,
+}
+
+impl OpenSocket {
+    fn new(
+        context: &Arc<Context>,
+        route: &'static str,
+        http: &'static str,
+        info: ConnectionInfo,
+    ) -> Self {
+        let deflate = if info.agreed.is_some() { "yes" } else { "no" };
+        context
+            .metrics
+            .opened
+            .get_or_create(&OpenLabels {
+                route,
+                http,
+                deflate,
+            })
+            .inc();
+        context
+            .metrics
+            .websockets
+            .get_or_create(&RouteLabels { route, http })
+            .inc();
+        info!(deflate, subprotocol = info.subprotocol, "connection opened");
+        Self {
+            context: Arc::clone(context),
+            route,
+            http,
+            info,
+            since: std::time::Instant::now(),
+        }
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        let Self {
+            context,
+            route,
+            http,
+            info,
+            since,
+        } = self;
+        let closed = info.closed();
+        context
+            .metrics
+            .websockets
+            .get_or_create(&RouteLabels { route, http })
+            .dec();
+        context
+            .metrics
+            .closed
+            .get_or_create(&CloseLabels {
+                route,
+                code: closed.code,
+                by: closed.by,
+            })
+            .inc();
+        info!(code = closed.code, by = closed.by, duration = ?since.elapsed(), "connection closed");
+    }
+}
+
+/// The answer to a request that is not accepted.
+type Refusal = Box<Response<Body>>;
+
+/// The same in the form that [`accept`] gives.
+fn refused<T>(status: StatusCode, text: &'static str) -> Result<T, Refusal> {
+    Err(Box::new(refuse(status, text)))
+}
+
+/// A refusal with a sentence.
+fn refuse(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
