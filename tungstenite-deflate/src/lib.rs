@@ -2,9 +2,17 @@
 
 pub use tokio_tungstenite::tungstenite;
 
+#[cfg(feature = "handshake")]
+mod accept;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "handshake")]
+mod client;
+#[cfg(feature = "connect")]
+mod connect;
 pub mod deflate;
+#[cfg(feature = "handshake")]
+mod exchange;
 pub mod extensions;
 #[cfg(feature = "handshake")]
 pub mod handshake;
@@ -12,7 +20,27 @@ pub mod handshake;
 pub mod hyper;
 mod options;
 mod stream;
+#[cfg(any(feature = "__rustls-tls", feature = "connect"))]
+mod tls;
 
 pub use deflate::{Agreed, Compression, DeflateConfig};
 pub use options::{HeadLimits, Keepalive, Limits, Options};
 pub use stream::WebSocketStream;
+
+#[cfg(feature = "handshake")]
+pub use accept::{
+    accept_async, accept_async_with_config, accept_async_with_options, accept_hdr_async,
+    accept_hdr_async_with_config, accept_hdr_async_with_options,
+};
+#[cfg(feature = "handshake")]
+pub use client::{client_async, client_async_with_config, client_async_with_options};
+#[cfg(feature = "connect")]
+pub use connect::{connect_async, connect_async_with_config, connect_async_with_options};
+#[cfg(all(feature = "connect", feature = "__rustls-tls"))]
+pub use connect::{connect_async_tls_with_config, connect_async_tls_with_options};
+#[cfg(feature = "__rustls-tls")]
+pub use tls::{client_async_tls, client_async_tls_with_config, client_async_tls_with_options};
+#[cfg(any(feature = "__rustls-tls", feature = "connect"))]
+pub use tokio_tungstenite::Connector;
+#[cfg(feature = "stream")]
+pub use tokio_tungstenite::MaybeTlsStream;

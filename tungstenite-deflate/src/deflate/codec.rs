@@ -2,18 +2,19 @@
 
 use bytes::BytesMut;
 
+use super::budget::{self, Budget, Share};
 use super::config::{Compression, DeflateConfig, MIN_WINDOW_BITS, WhenBudgetSpent};
-use super::deflater::{Deflater, NotDeflated};
-use super::inflater::{InflateError, Inflater};
+use super::deflater::{self, Deflater};
+use super::inflater::{self, InflateError, Inflater};
 use super::negotiate::Agreed;
 use super::pool;
+use super::statistics::Statistics;
 use crate::tungstenite::protocol::Role;
 
 /// Both directions' compression of one connection.
 #[derive(Debug)]
 pub(crate) struct Codec {
     level: u8,
-    threshold: usize,
     /// Base-2 logarithm of the window that our messages must keep to, 8 to 15.
     window_bits: u8,
     when_budget_spent: WhenBudgetSpent,
@@ -21,15 +22,37 @@ pub(crate) struct Codec {
     keeps_outgoing: bool,
     /// The peer's messages may refer to earlier ones.
     keeps_incoming: bool,
+    threshold: usize,
     /// The compressor whose context is that of this connection.
-    deflater: Option<Box<Deflater>>,
+    outgoing: Option<Held<Deflater>>,
     /// The decompressor whose context is that of this connection, or that of the message in progress.
-    inflater: Option<Box<Inflater>>,
+    incoming: Option<Held<Inflater>>,
+    /// The compressed beginning of a message that is not worth a decompressor yet.
+    beginning: Vec<u8>,
+    statistics: Statistics,
+    budget: &'static Budget,
+}
+
+/// A context together with its share of the budget.
+#[derive(Debug)]
+struct Held<T> {
+    context: Box<T>,
+    share: Share,
 }
 
 impl Codec {
     /// Nothing is allocated before the first compressed message of a direction.
     pub(crate) fn new(role: Role, agreed: Agreed, config: &DeflateConfig) -> Self {
+        Self::with_budget(role, agreed, config, &budget::PROCESS)
+    }
+
+    /// A codec whose contexts count against `budget`.
+    pub(super) fn with_budget(
+        role: Role,
+        agreed: Agreed,
+        config: &DeflateConfig,
+        budget: &'static Budget,
+    ) -> Self {
         let server = (
             agreed.server_max_window_bits,
             !agreed.server_no_context_takeover,
@@ -44,13 +67,16 @@ impl Codec {
         };
         Self {
             level: config.get_level(),
-            threshold: config.get_threshold(),
             window_bits,
             when_budget_spent: config.get_when_budget_spent(),
             keeps_outgoing,
             keeps_incoming,
-            deflater: None,
-            inflater: None,
+            threshold: config.get_threshold(),
+            outgoing: None,
+            incoming: None,
+            beginning: Vec::new(),
+            statistics: Statistics::default(),
+            budget,
         }
     }
 
@@ -62,50 +88,79 @@ impl Codec {
         choice: Compression,
         out: &mut BytesMut,
     ) -> bool {
-        let bound = match choice {
-            Compression::Never => return false,
-            Compression::Auto if payload.len() < self.threshold => return false,
-            Compression::Auto => Some(payload.len()),
-            Compression::Always => None,
+        let start = out.len();
+        let compressed = match choice {
+            Compression::Never => false,
+            Compression::Auto => {
+                payload.len() >= self.threshold && self.deflate_below(payload, payload.len(), out)
+            }
+            Compression::Always => self.deflate_below(payload, usize::MAX, out),
         };
+        if compressed {
+            self.statistics
+                .sent
+                .add(1, payload.len(), out.len() - start);
+        } else {
+            self.statistics.sent_uncompressed += 1;
+        }
+        compressed
+    }
+
+    /// Compresses to less than `bound` bytes, or leaves `out` as it was.
+    fn deflate_below(&mut self, payload: &[u8], bound: usize, out: &mut BytesMut) -> bool {
+        // No compressor keeps to a window of 8, but no distance can exceed it in a message not longer than that.
         if self.window_bits < MIN_WINDOW_BITS {
             return payload.len() <= 1 << self.window_bits
                 && self.deflate_alone(payload, bound, out);
         }
-        if self.keeps_outgoing {
-            self.deflate_in_context(payload, out)
-        } else {
-            self.deflate_alone(payload, bound, out)
+        if !self.keeps_outgoing {
+            return self.deflate_alone(payload, bound, out);
+        }
+        match (self.context(), self.when_budget_spent) {
+            (Some(()), _) => self.deflate_in_context(payload, out),
+            (None, WhenBudgetSpent::StepDown) => self.deflate_alone(payload, bound, out),
+            (None, WhenBudgetSpent::Uncompressed) => false,
         }
     }
 
+    /// Makes this connection's compressor unless it has one, or gives `None` if the budget has no room for it.
+    fn context(&mut self) -> Option<()> {
+        if self.outgoing.is_none() {
+            let share = self
+                .budget
+                .take(deflater::context_bytes(self.window_bits))?;
+            let context = Box::new(Deflater::new(self.level, self.window_bits));
+            self.outgoing = Some(Held { context, share });
+        }
+        Some(())
+    }
+
     /// Compresses without a context, by a compressor of the thread.
-    ///
-    /// A window of 8 is no problem for a message that is not longer than such a window: no distance can exceed it.
-    fn deflate_alone(&self, payload: &[u8], bound: Option<usize>, out: &mut BytesMut) -> bool {
+    fn deflate_alone(&self, payload: &[u8], bound: usize, out: &mut BytesMut) -> bool {
         let window_bits = self.window_bits.max(MIN_WINDOW_BITS);
         pool::with_deflater(self.level, window_bits, |deflater| {
-            deflater.message(payload, bound, out).is_ok()
+            deflater.message(payload, bound, out)
         })
     }
 
     /// Compresses with what was sent before as context. A message that grows by this is sent all the same: the peer
     /// must see what our context will hold.
     fn deflate_in_context(&mut self, payload: &[u8], out: &mut BytesMut) -> bool {
-        let deflater = self
-            .deflater
-            .get_or_insert_with(|| Box::new(Deflater::new(self.level, self.window_bits)));
-        match deflater.message(payload, None, out) {
-            Ok(()) => true,
-            Err(NotDeflated::TooLong | NotDeflated::Failed) => {
-                self.deflater = None;
-                false
-            }
+        let Some(held) = &mut self.outgoing else {
+            return false;
+        };
+        let compressed = held.context.message(payload, usize::MAX, out);
+        if !compressed {
+            self.outgoing = None;
         }
+        compressed
     }
 
     /// Appends the inflated form of one frame's payload to `out`, which holds what the message's earlier frames gave;
     /// `fin` ends the message (RFC 7692 §7.2.2). `out` never grows past `limit` bytes: the error comes first.
+    ///
+    /// Without context takeover up to [`BEGINNING_BYTES`] of a message in several frames wait for more before they are
+    /// inflated, so that many unfinished messages do not hold a decompressor each.
     ///
     /// # Errors
     /// The message is too long or not valid. The context is dropped; the connection must be failed.
@@ -116,13 +171,64 @@ impl Codec {
         limit: usize,
         out: &mut BytesMut,
     ) -> Result<(), InflateError> {
-        let mut inflater = self.inflater.take().unwrap_or_else(pool::take_inflater);
+        let start = out.len();
+        if fin
+            || self.keeps_incoming
+            || self.incoming.is_some()
+            || self.beginning.len() + payload.len() > BEGINNING_BYTES
+        {
+            self.inflate_frame(payload, fin, limit, out)?;
+        } else {
+            self.beginning.extend_from_slice(payload);
+        }
+        self.statistics
+            .received
+            .add(u64::from(fin), out.len() - start, payload.len());
+        Ok(())
+    }
+
+    /// Inflates what waited together with the frame.
+    fn inflate_frame(
+        &mut self,
+        payload: &[u8],
+        fin: bool,
+        limit: usize,
+        out: &mut BytesMut,
+    ) -> Result<(), InflateError> {
+        let beginning = std::mem::take(&mut self.beginning);
+        let held = self.incoming.take();
+        let (mut inflater, share) = match held {
+            Some(Held { context, share }) => (context, Some(share)),
+            None => (pool::take_inflater(), None),
+        };
+        inflater.frame(&beginning, false, limit, out)?;
         inflater.frame(payload, fin, limit, out)?;
         if fin && !self.keeps_incoming {
             pool::return_inflater(inflater);
         } else {
-            self.inflater = Some(inflater);
+            // The peer was allowed to keep its context, or is amid a message: there is no stepping down from that.
+            let share = share.unwrap_or_else(|| self.budget.take_anyway(inflater::CONTEXT_BYTES));
+            self.incoming = Some(Held {
+                context: inflater,
+                share,
+            });
         }
         Ok(())
     }
+
+    /// What compression did so far.
+    pub(crate) fn statistics(&self) -> Statistics {
+        let shares = [
+            self.outgoing.as_ref().map(|held| &held.share),
+            self.incoming.as_ref().map(|held| &held.share),
+        ];
+        Statistics {
+            contexts: shares.iter().flatten().map(|_| 1).sum(),
+            context_bytes: shares.iter().flatten().map(|share| share.bytes()).sum(),
+            ..self.statistics
+        }
+    }
 }
+
+/// Most compressed bytes of an unfinished message that wait for more, in bytes: a third of what a decompressor takes.
+const BEGINNING_BYTES: usize = 16 * 1024;

@@ -13,15 +13,6 @@ pub(super) struct Deflater {
     window_bits: u8,
 }
 
-/// Why a message was not compressed; `out` is as it was.
-#[derive(Debug)]
-pub(super) enum NotDeflated {
-    /// The result would have been as long as the bound given or longer.
-    TooLong,
-    /// The compressor refused; its context is of no use any more.
-    Failed,
-}
-
 impl Deflater {
     /// A compressor with an empty context; `window_bits` is in 9 to 15.
     pub(super) fn new(level: u8, window_bits: u8) -> Self {
@@ -43,60 +34,53 @@ impl Deflater {
         self.compress.reset();
     }
 
-    /// Appends the compressed form of `payload` to `out`, without the final `00 00 ff ff`; fails if that would take
-    /// `bound` bytes or more.
-    pub(super) fn message(
-        &mut self,
-        payload: &[u8],
-        bound: Option<usize>,
-        out: &mut BytesMut,
-    ) -> Result<(), NotDeflated> {
+    /// Appends the compressed form of `payload` to `out`, without the final `00 00 ff ff`, and returns true.
+    ///
+    /// If that would take `bound` bytes or more, or the compressor refuses, `out` is left as it was and the context
+    /// does not fit any peer's any more: reset or drop it.
+    pub(super) fn message(&mut self, payload: &[u8], bound: usize, out: &mut BytesMut) -> bool {
         let start = out.len();
-        let result = if payload.is_empty() {
+        let compressed = if payload.is_empty() {
             // RFC 7692 §7.2.3.6. A second flush without input between would give nothing at all.
             out.extend_from_slice(&[0x00]);
-            Ok(())
+            Some(1)
         } else {
-            let bound = bound.map_or(usize::MAX, |bound| bound.saturating_add(TAIL.len()));
             pool::with_scratch(|scratch| self.append(payload, bound, scratch, out))
         };
-        if result.is_err() {
+        let fits = compressed.is_some_and(|length| length < bound);
+        if !fits {
             out.truncate(start);
         }
-        result
+        fits
     }
 
-    /// Compresses and flushes step by step until the flush is complete.
+    /// Compresses and flushes step by step until the flush is complete, and gives the length of the result.
     fn append(
         &mut self,
         mut payload: &[u8],
         bound: usize,
         scratch: &mut [u8; SCRATCH_BYTES],
         out: &mut BytesMut,
-    ) -> Result<(), NotDeflated> {
+    ) -> Option<usize> {
         let start = out.len();
         loop {
-            let (consumed, produced) = self
-                .step(payload, scratch)
-                .map_err(|_| NotDeflated::Failed)?;
+            let (consumed, produced) = self.step(payload, scratch).ok()?;
             payload = &payload[consumed..];
-            if out.len() - start + produced >= bound {
-                return Err(NotDeflated::TooLong);
-            }
             out.extend_from_slice(&scratch[..produced]);
             // Room left over is zlib's way to say that the flush is complete.
             if payload.is_empty() && produced < scratch.len() {
                 break;
             }
-            if consumed == 0 && produced == 0 {
-                return Err(NotDeflated::Failed);
+            let too_long = out.len() - start >= bound.saturating_add(TAIL.len());
+            if too_long || (consumed == 0 && produced == 0) {
+                return None;
             }
         }
         if !out[start..].ends_with(&TAIL) {
-            return Err(NotDeflated::Failed);
+            return None;
         }
         out.truncate(out.len() - TAIL.len());
-        Ok(())
+        Some(out.len() - start)
     }
 
     /// One call of the compressor: bytes consumed and produced.
@@ -118,6 +102,12 @@ impl Deflater {
 /// How far a counter moved during a call, which never is more than the length of a slice.
 pub(super) fn difference(after: u64, before: u64) -> usize {
     usize::try_from(after - before).expect("a call moves a counter by at most a slice's length")
+}
+
+/// What a compressor takes, in bytes: measured by `examples/compression-memory.rs`.
+pub(super) fn context_bytes(window_bits: u8) -> usize {
+    // zlib-rs: hash heads, buffers and state whatever the window; window and chains of twice its size each.
+    252 * 1024 + (4 << window_bits)
 }
 
 /// What ends a sync flush and is left out of a message (RFC 7692 §7.2.1).

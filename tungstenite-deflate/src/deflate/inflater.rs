@@ -204,6 +204,8 @@ impl Output<'_> {
     }
 }
 
+/// What a decompressor takes, in bytes, whatever the peer's window: measured by `examples/compression-memory.rs`.
+pub(super) const CONTEXT_BYTES: usize = 48 * 1024;
 /// Bytes left in [`Inflater::finish`] when the tail was inflated, and nothing behind it.
 const AFTER_TAIL: usize = 1;
 /// Bytes left in [`Inflater::finish`] when the message's own last byte was inflated.

@@ -1,4 +1,60 @@
-//! What both sides agree on (RFC 7692 §7.1).
+//! What both sides agree on (RFC 7692 §7.1), as functions for those who do the handshake themselves.
+//!
+//! A server gives every Sec-WebSocket-Extensions line of the request to [`accept_offers`]; a client sends [`offer`] and
+//! gives every such line of the response to [`accept_response`].
+//!
+//! # Server: what is answered
+//! The first acceptable offer is taken, over all lines in order. An offer with an unknown, repeated or misvalued
+//! parameter is declined and the next one looked at; if none is left, the handshake goes on without the extension.
+//! `config` is the server's own [`DeflateConfig`].
+//!
+//! | offer has | config | answer has | in force |
+//! |---|---|---|---|
+//! | `server_no_context_takeover` | any | `server_no_context_takeover` | server forgets |
+//! | – | server forgets | `server_no_context_takeover` | server forgets |
+//! | – | server keeps | – | server keeps |
+//! | `client_no_context_takeover` | any | `client_no_context_takeover` | client forgets |
+//! | – | client forgets, or [budget](super::budget) spent | `client_no_context_takeover` | client forgets |
+//! | – | client keeps | – | client keeps |
+//! | `server_max_window_bits=n`, n in 9 to 15 | server window s | `server_max_window_bits=min(n, s)` | the same |
+//! | `server_max_window_bits=8` | any | offer declined: no compressor here can keep to 8 | |
+//! | – | s < 15 | `server_max_window_bits=s` | s |
+//! | – | s = 15 | – | 15 |
+//! | `client_max_window_bits[=n]`, n in 8 to 15 | client window c | `client_max_window_bits=min(n, c)` if less than 15 | the same |
+//! | – | any | – (RFC 7692 §7.1.2.2 forbids it) | 15 |
+//!
+//! # Client: what is offered
+//! One offer, without window parameters unless they were configured: some servers (AWS API Gateway) choke on them.
+//!
+//! | config | offer has |
+//! |---|---|
+//! | server forgets, or budget spent | `server_no_context_takeover` |
+//! | client forgets | `client_no_context_takeover` |
+//! | server window s < 15 | `server_max_window_bits=s` |
+//! | client window c < 15 | `client_max_window_bits=c` |
+//!
+//! # Client: what is accepted
+//! | response has | result |
+//! |---|---|
+//! | no extension | no compression |
+//! | another extension, or permessage-deflate twice | error |
+//! | an unknown, repeated or misvalued parameter | error |
+//! | `server_no_context_takeover`, asked for or not (§7.1.1.1) | server forgets |
+//! | no `server_no_context_takeover` although asked for | server keeps: it may just not know how to answer, and any server is decoded |
+//! | `client_no_context_takeover`, asked for or not (§7.1.1.2) | client forgets |
+//! | `server_max_window_bits=n`, n in 8 to 15, at most what was asked for | server window n |
+//! | `server_max_window_bits=n` beyond what was asked for | error |
+//! | no `server_max_window_bits` although asked for | server window 15: any is decoded |
+//! | `client_max_window_bits=n`, n in 8 to what was offered | client window n |
+//! | `client_max_window_bits` not offered, without value, or beyond what was offered | error |
+//!
+//! A client held to a window of 8 sends messages of more than 256 bytes uncompressed.
+
+use super::budget;
+use super::config::{DeflateConfig, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use super::inflater::CONTEXT_BYTES;
+use super::parameters::{ParameterError, Parameters, cut};
+use crate::extensions::{self, GrammarError};
 
 /// What both sides agreed on for one connection (RFC 7692 §7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,3 +68,207 @@ pub struct Agreed {
     /// Base-2 logarithm of the client's LZ77 window, 8 to 15 (§7.1.2.2).
     pub client_max_window_bits: u8,
 }
+
+/// Why a server's response fails the handshake (RFC 6455 §4.1, RFC 7692 §5.1).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The header does not follow the grammar.
+    #[error(transparent)]
+    Grammar(#[from] GrammarError),
+    /// An extension that was not offered.
+    #[error("server answered with extension {name:?}, which was not offered (RFC 6455 §4.1)")]
+    NotOffered {
+        /// Its name, cut at 64 characters.
+        name: String,
+    },
+    /// permessage-deflate stands there twice.
+    #[error("server answered with permessage-deflate twice, at most once allowed (RFC 7692 §5.1)")]
+    Repeated,
+    /// A parameter of permessage-deflate is not valid.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// `client_max_window_bits` although the offer did not have it.
+    #[error(
+        "server answered with client_max_window_bits, which was not offered (RFC 7692 §7.1.2.2)"
+    )]
+    WindowNotOffered,
+    /// A window larger than the offer allowed.
+    #[error(
+        "server answered with {parameter}={seen}, at most {offered} was offered (RFC 7692 §7.1.2)"
+    )]
+    WindowTooLarge {
+        /// Which window.
+        parameter: &'static str,
+        /// What the server answered.
+        seen: u8,
+        /// What was offered.
+        offered: u8,
+    },
+}
+
+/// As a server: takes the first acceptable offer among the request's Sec-WebSocket-Extensions lines.
+///
+/// Gives what is in force and the value of the response's Sec-WebSocket-Extensions header, or `None` if the handshake
+/// goes on without the extension. The module page has the truth table.
+///
+/// ```
+/// use tungstenite_deflate::deflate::{DeflateConfig, negotiate};
+///
+/// let offers = ["permessage-deflate; server_max_window_bits=8, permessage-deflate; client_max_window_bits"];
+/// let (agreed, response) = negotiate::accept_offers(offers, &DeflateConfig::default()).unwrap();
+/// assert_eq!(response, "permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+/// assert_eq!(agreed.client_max_window_bits, 15);
+/// ```
+pub fn accept_offers<I>(lines: I, config: &DeflateConfig) -> Option<(Agreed, String)>
+where
+    I: IntoIterator,
+    I::Item: AsRef<[u8]>,
+{
+    lines.into_iter().find_map(|line| {
+        let offers = extensions::parse(line.as_ref())
+            .flatten()
+            .filter(|offer| offer.name == NAME);
+        let mut readable = offers.filter_map(|offer| Parameters::of_offer(&offer).ok());
+        readable.find_map(|offer| accept_offer(offer, config))
+    })
+}
+
+/// As a client: the value of the request's Sec-WebSocket-Extensions header.
+///
+/// ```
+/// use tungstenite_deflate::deflate::{DeflateConfig, negotiate};
+///
+/// let config = DeflateConfig::default().server_no_context_takeover(false);
+/// assert_eq!(negotiate::offer(&config), "permessage-deflate; client_no_context_takeover");
+/// ```
+pub fn offer(config: &DeflateConfig) -> String {
+    let windows = [
+        config.get_server_max_window_bits(),
+        config.get_client_max_window_bits(),
+    ];
+    let [server, client] = windows.map(|bits| (bits < MAX_WINDOW_BITS).then_some(bits));
+    let parameters = Parameters {
+        server_no_context_takeover: config.get_server_no_context_takeover()
+            || !budget::PROCESS.has_room(CONTEXT_BYTES),
+        client_no_context_takeover: config.get_client_no_context_takeover(),
+        server_max_window_bits: server,
+        client_max_window_bits: client.map(Some),
+    };
+    format!("{NAME}{parameters}")
+}
+
+/// As a client: what a response's Sec-WebSocket-Extensions lines put in force, `None` if the server did not take the
+/// extension. `config` is what [`offer`] was made from, or `None` if nothing was offered.
+///
+/// # Errors
+/// The response does not correspond to the offer: fail the handshake. The module page has the truth table.
+pub fn accept_response<I>(
+    lines: I,
+    config: Option<&DeflateConfig>,
+) -> Result<Option<Agreed>, ResponseError>
+where
+    I: IntoIterator,
+    I::Item: AsRef<[u8]>,
+{
+    let mut agreed = None;
+    for line in lines {
+        for extension in extensions::parse(line.as_ref()) {
+            let extension = extension?;
+            let Some(config) = config.filter(|_| extension.name == NAME) else {
+                return Err(ResponseError::NotOffered {
+                    name: cut(extension.name),
+                });
+            };
+            if agreed.is_some() {
+                return Err(ResponseError::Repeated);
+            }
+            agreed = Some(accept_parameters(
+                Parameters::of_response(&extension)?,
+                config,
+            )?);
+        }
+    }
+    Ok(agreed)
+}
+
+/// Agrees to one well-formed offer, unless its window is one we cannot keep to.
+fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, String)> {
+    if offer
+        .server_max_window_bits
+        .is_some_and(|bits| bits < MIN_WINDOW_BITS)
+    {
+        return None;
+    }
+    let server_window = offer
+        .server_max_window_bits
+        .unwrap_or(MAX_WINDOW_BITS)
+        .min(config.get_server_max_window_bits());
+    let client_window = match offer.client_max_window_bits {
+        Some(hint) => hint
+            .unwrap_or(MAX_WINDOW_BITS)
+            .min(config.get_client_max_window_bits()),
+        None => MAX_WINDOW_BITS,
+    };
+    let client_forgets =
+        config.get_client_no_context_takeover() || !budget::PROCESS.has_room(CONTEXT_BYTES);
+    let agreed = Agreed {
+        server_no_context_takeover: offer.server_no_context_takeover
+            || config.get_server_no_context_takeover(),
+        client_no_context_takeover: offer.client_no_context_takeover || client_forgets,
+        server_max_window_bits: server_window,
+        client_max_window_bits: client_window,
+    };
+    let says_server_window =
+        offer.server_max_window_bits.is_some() || server_window < MAX_WINDOW_BITS;
+    let response = Parameters {
+        server_no_context_takeover: agreed.server_no_context_takeover,
+        client_no_context_takeover: agreed.client_no_context_takeover,
+        server_max_window_bits: says_server_window.then_some(server_window),
+        client_max_window_bits: (client_window < MAX_WINDOW_BITS).then_some(Some(client_window)),
+    };
+    Some((agreed, format!("{NAME}{response}")))
+}
+
+/// What well-formed parameters of a response put in force, if they correspond to the offer made from `config`.
+fn accept_parameters(
+    response: Parameters,
+    config: &DeflateConfig,
+) -> Result<Agreed, ResponseError> {
+    let server_window = response.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS);
+    let client_window = response.client_max_window_bits.flatten();
+    let (server_most, client_most) = (
+        config.get_server_max_window_bits(),
+        config.get_client_max_window_bits(),
+    );
+    if client_window.is_some() && client_most == MAX_WINDOW_BITS {
+        return Err(ResponseError::WindowNotOffered);
+    }
+    let windows = [
+        (
+            "server_max_window_bits",
+            response.server_max_window_bits,
+            server_most,
+        ),
+        ("client_max_window_bits", client_window, client_most),
+    ];
+    for (parameter, seen, offered) in windows {
+        if let Some(seen) = seen.filter(|&seen| seen > offered) {
+            return Err(ResponseError::WindowTooLarge {
+                parameter,
+                seen,
+                offered,
+            });
+        }
+    }
+    Ok(Agreed {
+        server_no_context_takeover: response.server_no_context_takeover,
+        client_no_context_takeover: response.client_no_context_takeover
+            || config.get_client_no_context_takeover(),
+        server_max_window_bits: server_window,
+        client_max_window_bits: client_window.unwrap_or(client_most),
+    })
+}
+
+/// The extension's registered name (RFC 7692 §7).
+const NAME: &str = "permessage-deflate";

@@ -1,1 +1,182 @@
 //! The client's side of the opening handshake (RFC 6455 §4.1).
+
+use bytes::BytesMut;
+use http::header::{self, HeaderMap};
+use http::{StatusCode, Version};
+
+use super::extension::Offers;
+use super::fields::{elements, lists_token, only};
+use super::head::{HeadError, HeadReader, header_map, room};
+use super::rejection::invalid_header;
+use crate::deflate::Agreed;
+use crate::options::{HeadLimits, Options};
+use crate::tungstenite::Error;
+use crate::tungstenite::client::uri_mode;
+use crate::tungstenite::error::{CapacityError, ProtocolError, SubProtocolError};
+use crate::tungstenite::handshake::client::{Request, Response, generate_request};
+use crate::tungstenite::handshake::derive_accept_key;
+
+/// A request to send, and the checks of its response.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use tungstenite_deflate::Options;
+/// use tungstenite_deflate::handshake::client::OpeningHandshake;
+/// use tungstenite_deflate::tungstenite::client::IntoClientRequest;
+/// use tungstenite_deflate::tungstenite::error::{Error, ProtocolError};
+///
+/// let request = "ws://server.example.com/chat".into_client_request()?;
+/// let mut opening = OpeningHandshake::start(request, &Options::default())?;
+/// assert!(opening.request().starts_with(b"GET /chat HTTP/1.1\r\n"));
+///
+/// let mut received = BytesMut::from("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n");
+/// let failed = opening.receive(&mut received).unwrap_err();
+/// assert!(matches!(failed, Error::Protocol(ProtocolError::MissingConnectionUpgradeHeader)));
+/// # Ok::<(), tungstenite_deflate::tungstenite::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct OpeningHandshake {
+    request: Vec<u8>,
+    accept_key: String,
+    /// The subprotocols asked for; `None` without the header.
+    protocols: Option<Vec<Vec<u8>>>,
+    offers: Offers,
+    head: HeadReader,
+}
+
+impl OpeningHandshake {
+    /// Turns `request` into bytes, with the offer of permessage-deflate that `options` ask for.
+    ///
+    /// A request that carries Sec-WebSocket-Extensions keeps its own: nothing is added, and what the response says about
+    /// extensions is the caller's to look at. Only if it names permessage-deflate, and that is on in `options`, it must
+    /// be an answer to the offer that those options would have made, and is used.
+    ///
+    /// # Errors
+    /// The request is not one that opens a WebSocket: another method than GET, a scheme other than `ws` and `wss`, a
+    /// header of the handshake missing or there twice.
+    pub fn start(mut request: Request, options: &Options) -> Result<Self, Error> {
+        if request.method() != http::Method::GET {
+            return Err(Error::Protocol(ProtocolError::WrongHttpMethod));
+        }
+        if request.version() < Version::HTTP_11 {
+            return Err(Error::Protocol(ProtocolError::WrongHttpVersion));
+        }
+        uri_mode(request.uri())?;
+        let asked = request
+            .headers()
+            .contains_key(header::SEC_WEBSOCKET_PROTOCOL);
+        let protocols = asked.then(|| {
+            elements(request.headers(), header::SEC_WEBSOCKET_PROTOCOL)
+                .map(<[u8]>::to_vec)
+                .collect()
+        });
+        let offers = Offers::new(request.headers_mut(), options.deflate.as_ref())?;
+        let (request, key) = generate_request(request)?;
+        Ok(Self {
+            request,
+            accept_key: derive_accept_key(key.as_bytes()),
+            protocols,
+            offers,
+            head: HeadReader::new(options.limits.head),
+        })
+    }
+
+    /// The bytes to send.
+    pub fn request(&self) -> &[u8] {
+        &self.request
+    }
+
+    /// Takes the response off the front of `buffer`, or `None` until its head is whole: then call again with the same
+    /// buffer when it has grown. Bytes behind the head (frames sent early) stay in `buffer`.
+    ///
+    /// # Errors
+    /// The response does not accept the handshake; the variants are tungstenite's. For a status other than 101 it is
+    /// [`Error::Http`] with the response, whose body as far as it has arrived stays in `buffer`.
+    pub fn receive(
+        &mut self,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<(Response, Option<Agreed>)>, Error> {
+        let Some(response) = self.head.receive(buffer, parse).map_err(error)? else {
+            return Ok(None);
+        };
+        let agreed = self.check(&response)?;
+        Ok(Some((response, agreed)))
+    }
+
+    /// RFC 6455 §4.1, "once the client's opening handshake has been sent", items 1 to 6.
+    fn check(&self, response: &Response) -> Result<Option<Agreed>, Error> {
+        if response.version() != Version::HTTP_11 {
+            return Err(Error::Protocol(ProtocolError::WrongHttpVersion));
+        }
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::Http(Box::new(response.clone())));
+        }
+        let headers = response.headers();
+        let upgrade = only(headers, header::UPGRADE).ok().flatten();
+        if !upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+            return Err(Error::Protocol(
+                ProtocolError::MissingUpgradeWebSocketHeader,
+            ));
+        }
+        if !lists_token(headers, header::CONNECTION, "upgrade") {
+            return Err(Error::Protocol(
+                ProtocolError::MissingConnectionUpgradeHeader,
+            ));
+        }
+        let accept = only(headers, header::SEC_WEBSOCKET_ACCEPT).ok().flatten();
+        if !accept.is_some_and(|value| value == &self.accept_key) {
+            return Err(Error::Protocol(
+                ProtocolError::SecWebSocketAcceptKeyMismatch,
+            ));
+        }
+        let invalid_extensions =
+            |_| Error::Protocol(invalid_header(header::SEC_WEBSOCKET_EXTENSIONS));
+        let agreed = self.offers.check(headers).map_err(invalid_extensions)?;
+        self.check_protocol(headers)
+            .map_err(|error| Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(error)))?;
+        Ok(agreed)
+    }
+
+    /// Item 6, and tungstenite's rule that a server asked for subprotocols selects one.
+    fn check_protocol(&self, headers: &HeaderMap) -> Result<(), SubProtocolError> {
+        let selected = only(headers, header::SEC_WEBSOCKET_PROTOCOL)
+            .map_err(|_| SubProtocolError::InvalidSubProtocol)?;
+        match (&self.protocols, selected) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err(SubProtocolError::ServerSentSubProtocolNoneRequested),
+            (Some(_), None) => Err(SubProtocolError::NoSubProtocol),
+            (Some(asked), Some(selected))
+                if asked.iter().any(|name| name == selected.as_bytes()) =>
+            {
+                Ok(())
+            }
+            (Some(_), Some(_)) => Err(SubProtocolError::InvalidSubProtocol),
+        }
+    }
+}
+
+fn parse(bytes: &[u8], limits: &HeadLimits) -> Result<Option<Response>, HeadError> {
+    let mut fields = room(limits);
+    let mut raw = httparse::Response::new(&mut fields);
+    if raw.parse(bytes)?.is_partial() {
+        return Ok(None);
+    }
+    let mut response = Response::new(None);
+    let status = raw.code.and_then(|code| StatusCode::from_u16(code).ok());
+    *response.status_mut() = status.ok_or(httparse::Error::Status)?;
+    *response.version_mut() = if raw.version == Some(1) {
+        Version::HTTP_11
+    } else {
+        Version::HTTP_10
+    };
+    *response.headers_mut() = header_map(raw.headers)?;
+    Ok(Some(response))
+}
+
+fn error(error: HeadError) -> Error {
+    match error {
+        HeadError::TooLong | HeadError::TargetTooLong => Error::AttackAttempt,
+        HeadError::TooManyFields => Error::Capacity(CapacityError::TooManyHeaders),
+        HeadError::Malformed(error) => Error::Protocol(ProtocolError::HttparseError(error)),
+    }
+}

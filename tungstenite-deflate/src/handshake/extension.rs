@@ -1,16 +1,64 @@
 //! permessage-deflate in the headers of both sides.
 
 use http::HeaderMap;
-use http::header::HeaderValue;
+use http::header::{HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
 
+use crate::deflate::negotiate::{self, ResponseError};
 use crate::deflate::{Agreed, DeflateConfig};
+use crate::tungstenite::Error;
 
 /// The server's side: what the offers in `headers` lead to, with the header for the response.
 ///
 /// Offers that are malformed or cannot be met are passed over; without one that can, the connection is uncompressed.
 pub(crate) fn answer(
-    _headers: &HeaderMap,
-    _config: Option<&DeflateConfig>,
+    headers: &HeaderMap,
+    config: Option<&DeflateConfig>,
 ) -> Option<(Agreed, HeaderValue)> {
-    None
+    let (agreed, value) =
+        negotiate::accept_offers(headers.get_all(SEC_WEBSOCKET_EXTENSIONS), config?)?;
+    Some((agreed, HeaderValue::try_from(value).ok()?))
+}
+
+/// The client's side: what its request offers.
+#[derive(Debug)]
+pub(crate) struct Offers {
+    config: Option<DeflateConfig>,
+    /// The caller wrote the header.
+    own: bool,
+}
+
+impl Offers {
+    /// Adds the offer of `config` to a request whose caller wrote none.
+    pub(crate) fn new(
+        headers: &mut HeaderMap,
+        config: Option<&DeflateConfig>,
+    ) -> Result<Self, Error> {
+        let own = headers.contains_key(SEC_WEBSOCKET_EXTENSIONS);
+        if let Some(config) = config.filter(|_| !own) {
+            headers.insert(
+                SEC_WEBSOCKET_EXTENSIONS,
+                HeaderValue::try_from(negotiate::offer(config))?,
+            );
+        }
+        Ok(Self {
+            config: config.cloned(),
+            own,
+        })
+    }
+
+    /// What the response's headers agree to.
+    ///
+    /// # Errors
+    /// They name what was not offered (RFC 6455 §4.1 item 5), or not as it was offered (RFC 7692 §5.1).
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<Option<Agreed>, ResponseError> {
+        let lines = || headers.get_all(SEC_WEBSOCKET_EXTENSIONS).into_iter();
+        let names_deflate = || {
+            lines()
+                .any(|line| String::from_utf8_lossy(line.as_bytes()).contains("permessage-deflate"))
+        };
+        if self.own && (self.config.is_none() || !names_deflate()) {
+            return Ok(None);
+        }
+        negotiate::accept_response(lines(), self.config.as_ref())
+    }
 }

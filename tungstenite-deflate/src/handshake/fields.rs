@@ -45,7 +45,10 @@ pub(super) fn protocols(
 }
 
 /// Comma-separated elements over all lines of field `name`, without the white space around them.
-fn elements(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &[u8]> {
+pub(super) fn elements(
+    headers: &HeaderMap,
+    name: impl AsHeaderName,
+) -> impl Iterator<Item = &[u8]> {
     headers
         .get_all(name)
         .into_iter()
