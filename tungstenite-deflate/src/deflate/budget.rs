@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Sets the bound, in bytes. Default: 256 MiB, contexts of both directions for about 600 connections with the largest
 /// windows. Contexts that exist are kept when it is lowered.
 pub fn set_limit(bytes: usize) {
-    PROCESS.limit.store(bytes, Ordering::Relaxed);
+    PROCESS.set_limit(bytes);
 }
 
 /// The bound, in bytes.
@@ -23,7 +23,7 @@ pub fn limit() -> usize {
 
 /// What contexts take now, in bytes.
 pub fn used() -> usize {
-    PROCESS.used.load(Ordering::Relaxed)
+    PROCESS.used()
 }
 
 /// A bound and what is used of it.
@@ -54,6 +54,14 @@ impl Budget {
         }
     }
 
+    pub(super) fn set_limit(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
     /// Takes `bytes`, or nothing if they are not left.
     pub(super) fn take(&'static self, bytes: usize) -> Option<Share> {
         let limit = self.limit.load(Ordering::Relaxed);
@@ -78,8 +86,7 @@ impl Budget {
 
     /// Whether `bytes` are left.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        let used = self.used.load(Ordering::Relaxed);
-        used.saturating_add(bytes) <= self.limit.load(Ordering::Relaxed)
+        self.used().saturating_add(bytes) <= self.limit.load(Ordering::Relaxed)
     }
 }
 

@@ -34,7 +34,7 @@ pub enum Compression {
     /// As the configuration says: at or above the threshold, and only if that makes it smaller.
     ///
     /// With context takeover a message that grew is sent compressed all the same: taking it back would cost the
-    /// context, and the growth is at most 5 bytes for every 16 KiB (RFC 1951 §3.2.4).
+    /// context, and the growth is some 5 bytes for every 16 KiB (RFC 1951 §3.2.4).
     #[default]
     Auto,
     /// Compressed whatever its size, if the extension was agreed.

@@ -154,6 +154,8 @@ impl Inflater {
                 BEFORE_TAIL if step.ended => return Ok(()),
                 // The sender did not take the tail off.
                 BEFORE_TAIL if self.recent == u32::from_be_bytes(TAIL) => return Ok(()),
+                // A final block was the tail of the message before this one.
+                ALL if step.ended => {}
                 _ if step.ended => return Err(InflateError::Invalid("message ends amid a block")),
                 _ => {}
             }
@@ -208,6 +210,8 @@ impl Output<'_> {
 pub(super) const CONTEXT_BYTES: usize = 48 * 1024;
 /// Bytes left in [`Inflater::finish`] when the tail was inflated, and nothing behind it.
 const AFTER_TAIL: usize = 1;
+/// Bytes left in [`Inflater::finish`] before anything was inflated.
+const ALL: usize = BEFORE_TAIL + 1;
 /// Bytes left in [`Inflater::finish`] when the message's own last byte was inflated.
 const BEFORE_TAIL: usize = 1 + TAIL.len();
 /// More stops at block boundaries than 48 bits can give: the shortest block has 10.

@@ -19,3 +19,5 @@ pub use statistics::{Statistics, Traffic};
 
 #[cfg(test)]
 mod codec_tests;
+#[cfg(test)]
+mod distances;
