@@ -1,5 +1,7 @@
 //! The client's side of the opening handshake (RFC 6455 §4.1).
 
+use std::fmt;
+
 use bytes::BytesMut;
 use http::header::{self, HeaderMap};
 use http::{StatusCode, Version};
@@ -34,7 +36,6 @@ use crate::tungstenite::handshake::derive_accept_key;
 /// assert!(matches!(failed, Error::Protocol(ProtocolError::MissingConnectionUpgradeHeader)));
 /// # Ok::<(), tungstenite_deflate::tungstenite::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct OpeningHandshake {
     request: Vec<u8>,
     accept_key: String,
@@ -42,6 +43,15 @@ pub struct OpeningHandshake {
     protocols: Option<Vec<Vec<u8>>>,
     offers: Offers,
     head: HeadReader,
+}
+
+/// Without the request: its headers may carry credentials.
+impl fmt::Debug for OpeningHandshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpeningHandshake")
+            .field("offers", &self.offers)
+            .finish_non_exhaustive()
+    }
 }
 
 impl OpeningHandshake {
@@ -53,8 +63,8 @@ impl OpeningHandshake {
     ///
     /// # Errors
     /// The request is not one that opens a WebSocket: another method than GET, a scheme other than `ws` and `wss`, a
-    /// header of the handshake missing or there twice.
-    pub fn start(mut request: Request, options: &Options) -> Result<Self, Error> {
+    /// header of the handshake missing.
+    pub fn start(request: Request, options: &Options) -> Result<Self, Error> {
         if request.method() != http::Method::GET {
             return Err(Error::Protocol(ProtocolError::WrongHttpMethod));
         }
@@ -70,8 +80,13 @@ impl OpeningHandshake {
                 .map(<[u8]>::to_vec)
                 .collect()
         });
-        let offers = Offers::new(request.headers_mut(), options.deflate.as_ref())?;
-        let (request, key) = generate_request(request)?;
+        let offers = Offers::new(request.headers(), options.deflate.as_ref());
+        let (mut request, key) = generate_request(request)?;
+        if let Some(offer) = offers.header() {
+            request.truncate(request.len() - b"\r\n".len());
+            request
+                .extend_from_slice(format!("Sec-WebSocket-Extensions: {offer}\r\n\r\n").as_bytes());
+        }
         Ok(Self {
             request,
             accept_key: derive_accept_key(key.as_bytes()),
@@ -124,7 +139,7 @@ impl OpeningHandshake {
             ));
         }
         let accept = only(headers, header::SEC_WEBSOCKET_ACCEPT).ok().flatten();
-        if !accept.is_some_and(|value| value == &self.accept_key) {
+        if accept.is_none_or(|value| value != &self.accept_key) {
             return Err(Error::Protocol(
                 ProtocolError::SecWebSocketAcceptKeyMismatch,
             ));

@@ -5,7 +5,6 @@ use http::header::{HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
 
 use crate::deflate::negotiate::{self, ResponseError};
 use crate::deflate::{Agreed, DeflateConfig};
-use crate::tungstenite::Error;
 
 /// The server's side: what the offers in `headers` lead to, with the header for the response.
 ///
@@ -28,22 +27,20 @@ pub(crate) struct Offers {
 }
 
 impl Offers {
-    /// Adds the offer of `config` to a request whose caller wrote none.
-    pub(crate) fn new(
-        headers: &mut HeaderMap,
-        config: Option<&DeflateConfig>,
-    ) -> Result<Self, Error> {
-        let own = headers.contains_key(SEC_WEBSOCKET_EXTENSIONS);
-        if let Some(config) = config.filter(|_| !own) {
-            headers.insert(
-                SEC_WEBSOCKET_EXTENSIONS,
-                HeaderValue::try_from(negotiate::offer(config))?,
-            );
-        }
-        Ok(Self {
+    /// The offer of `config`, unless the caller wrote one into the request's `headers`.
+    pub(crate) fn new(headers: &HeaderMap, config: Option<&DeflateConfig>) -> Self {
+        Self {
             config: config.cloned(),
-            own,
-        })
+            own: headers.contains_key(SEC_WEBSOCKET_EXTENSIONS),
+        }
+    }
+
+    /// The header to add to the request.
+    pub(crate) fn header(&self) -> Option<String> {
+        self.config
+            .as_ref()
+            .filter(|_| !self.own)
+            .map(negotiate::offer)
     }
 
     /// What the response's headers agree to.

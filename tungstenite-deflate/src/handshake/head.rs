@@ -59,6 +59,9 @@ impl HeadReader {
         parse: fn(&[u8], &HeadLimits) -> Result<Option<T>, HeadError>,
     ) -> Result<Option<T>, HeadError> {
         self.skip_empty_lines(buffer);
+        if buffer.starts_with(b"\n") {
+            return Err(HeadError::Malformed(httparse::Error::NewLine));
+        }
         match self.end_of_head(buffer) {
             Some(end) if self.skipped + end > self.limits.max_bytes => {
                 Err(self.too_long(buffer, parse))
@@ -93,9 +96,10 @@ impl HeadReader {
     }
 
     fn skip_empty_lines(&mut self, buffer: &mut BytesMut) {
-        while self.searched == 0 && buffer.starts_with(b"\r\n") {
+        while buffer.starts_with(b"\r\n") {
             buffer.advance(2);
             self.skipped += 2;
+            self.searched = 0;
         }
     }
 
