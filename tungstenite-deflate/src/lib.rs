@@ -8,22 +8,33 @@ mod accept;
 pub mod axum;
 #[cfg(feature = "handshake")]
 mod client;
+mod close;
 #[cfg(feature = "connect")]
 mod connect;
+pub mod connection;
 pub mod deflate;
+mod error;
 #[cfg(feature = "handshake")]
 mod exchange;
 pub mod extensions;
+mod frame;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+mod incoming;
+mod mask;
+mod message;
 mod options;
 mod stream;
 #[cfg(any(feature = "__rustls-tls", feature = "connect"))]
 mod tls;
+mod utf8;
 
+pub use close::{CloseCodeNumber, Closed, Initiator};
+pub use connection::{Connection, Event};
 pub use deflate::{Agreed, Compression, DeflateConfig};
+pub use error::{ProtocolError, SendError};
 pub use options::{HeadLimits, Keepalive, Limits, Options};
 pub use stream::WebSocketStream;
 

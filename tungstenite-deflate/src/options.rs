@@ -181,6 +181,25 @@ impl Options {
     }
 }
 
+impl Options {
+    /// [`WebSocketConfig::max_message_size`] as a number.
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        self.websocket.max_message_size.unwrap_or(usize::MAX)
+    }
+
+    /// Most bytes a compressed message may inflate to.
+    pub(crate) fn max_inflated_bytes(&self) -> usize {
+        self.max_message_bytes()
+    }
+
+    /// [`Limits::max_fragments`], or what stands for it.
+    pub(crate) fn max_fragments(&self) -> usize {
+        self.limits
+            .max_fragments
+            .unwrap_or_else(|| (self.max_message_bytes() / 64).max(1024))
+    }
+}
+
 impl From<WebSocketConfig> for Options {
     fn from(websocket: WebSocketConfig) -> Self {
         Self::default().websocket(websocket)

@@ -1,0 +1,141 @@
+//! Close codes that may be sent, the payload of a Close frame, how a connection ended.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::error::{ProtocolError, SendError};
+use crate::frame::MAX_CONTROL_PAYLOAD;
+use crate::tungstenite::Utf8Bytes;
+use crate::tungstenite::protocol::CloseFrame;
+
+/// A close code as it stands on the wire, RFC 6455 §7.4.
+pub type CloseCodeNumber = u16;
+
+/// Status 1005: stands for "no code in the Close frame" and is never sent (RFC 6455 §7.4.1).
+const NO_STATUS_RECEIVED: CloseCodeNumber = 1005;
+
+/// Whether an endpoint may send `code` in a Close frame: those of RFC 6455 §7.4.1, 1012 to 1014 of the IANA registry,
+/// and 3000 to 4999 for libraries and applications (§7.4.2).
+pub(crate) fn may_be_sent(code: CloseCodeNumber) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
+/// Who ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initiator {
+    /// The peer's Close came before ours was sent.
+    Peer,
+    /// Our Close was sent first, or we failed the connection.
+    Us,
+    /// The byte stream ended without a closing handshake (status 1006).
+    Transport,
+}
+
+/// How a connection ended, as far as it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The peer's Close frame; the inner `None` is one without a code (status 1005).
+    pub received: Option<Option<CloseFrame>>,
+    /// Our Close frame.
+    pub sent: Option<Option<CloseFrame>>,
+    /// Who began.
+    pub by: Initiator,
+}
+
+/// Reads the payload of a Close frame (RFC 6455 §5.5.1).
+pub(crate) fn parse(payload: &Bytes) -> Result<Option<CloseFrame>, ProtocolError> {
+    match payload.len() {
+        0 => Ok(None),
+        1 => Err(ProtocolError::CloseTooShort),
+        _ => {
+            let code = u16::from_be_bytes([payload[0], payload[1]]);
+            if !may_be_sent(code) {
+                return Err(ProtocolError::InvalidCloseCode { code });
+            }
+            let reason =
+                Utf8Bytes::try_from(payload.slice(2..)).map_err(|_| ProtocolError::InvalidUtf8)?;
+            Ok(Some(CloseFrame {
+                code: code.into(),
+                reason,
+            }))
+        }
+    }
+}
+
+/// Writes the payload of a Close frame. A code of 1005 stands for a Close without one.
+pub(crate) fn encode(frame: Option<&CloseFrame>) -> Result<Bytes, SendError> {
+    let Some(frame) = frame else {
+        return Ok(Bytes::new());
+    };
+    let code = u16::from(frame.code);
+    if code == NO_STATUS_RECEIVED {
+        return Ok(Bytes::new());
+    }
+    if !may_be_sent(code) {
+        return Err(SendError::InvalidCloseCode { code });
+    }
+    let bytes = 2 + frame.reason.len();
+    if bytes > MAX_CONTROL_PAYLOAD {
+        return Err(SendError::ControlFrameTooLong { bytes });
+    }
+    let mut payload = BytesMut::with_capacity(bytes);
+    payload.put_u16(code);
+    payload.put_slice(frame.reason.as_bytes());
+    Ok(payload.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tungstenite::protocol::frame::coding::CloseCode;
+
+    /// Threats F12 and F13: every code there is.
+    #[test]
+    fn every_close_code_is_judged() {
+        for code in 0..=u16::MAX {
+            let expected = (1000..1004).contains(&code)
+                || (1007..1015).contains(&code)
+                || (3000..5000).contains(&code);
+            let payload = Bytes::copy_from_slice(&code.to_be_bytes());
+            assert_eq!(parse(&payload).is_ok(), expected, "received {code}");
+            let frame = CloseFrame {
+                code: CloseCode::from(code),
+                reason: Utf8Bytes::default(),
+            };
+            assert_eq!(
+                encode(Some(&frame)).is_ok(),
+                expected || code == 1005,
+                "sent {code}"
+            );
+        }
+    }
+
+    #[test]
+    fn close_payloads() {
+        assert_eq!(parse(&Bytes::new()), Ok(None));
+        assert_eq!(
+            parse(&Bytes::from_static(&[3])),
+            Err(ProtocolError::CloseTooShort)
+        );
+        let frame = CloseFrame {
+            code: CloseCode::Normal,
+            reason: Utf8Bytes::from_static("até"),
+        };
+        assert_eq!(
+            parse(&Bytes::from_static(b"\x03\xe8at\xc3\xa9")),
+            Ok(Some(frame.clone()))
+        );
+        assert_eq!(encode(Some(&frame)).unwrap(), &b"\x03\xe8at\xc3\xa9"[..]);
+        assert_eq!(
+            parse(&Bytes::from_static(b"\x03\xe8at\xc3")),
+            Err(ProtocolError::InvalidUtf8)
+        );
+        let long = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "x".repeat(124).into(),
+        };
+        assert!(matches!(
+            encode(Some(&long)),
+            Err(SendError::ControlFrameTooLong { bytes: 126 })
+        ));
+    }
+}

@@ -1,0 +1,220 @@
+//! Violations of the protocol by the peer, each with the close code that answers it.
+
+use std::io;
+use std::time::Duration;
+
+use crate::close::CloseCodeNumber;
+use crate::tungstenite;
+use crate::tungstenite::error::{CapacityError, Error, ProtocolError as Upstream};
+use crate::tungstenite::protocol::frame::coding::{CloseCode, Data};
+
+/// What the peer did wrong: the connection fails (RFC 6455 §7.1.7) with [`close_code`](Self::close_code).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A reserved bit is set that no agreed extension gives a meaning.
+    #[error("reserved bits {bits:#05b} set, none agreed for this frame (RFC 6455 §5.2)")]
+    ReservedBits {
+        /// RSV1, RSV2, RSV3 from high to low.
+        bits: u8,
+    },
+    /// An opcode that RFC 6455 reserves.
+    #[error("reserved opcode {opcode:#x} (RFC 6455 §5.2)")]
+    ReservedOpcode {
+        /// As received: 3 to 7 or 11 to 15.
+        opcode: u8,
+    },
+    /// A control frame with FIN clear.
+    #[error("fragmented control frame (RFC 6455 §5.5)")]
+    FragmentedControlFrame,
+    /// A control frame carries more than 125 bytes of payload.
+    #[error("control frame of more than 125 bytes (RFC 6455 §5.5)")]
+    ControlFrameTooLong,
+    /// A length is not written in the shortest form, or its top bit is set.
+    #[error(
+        "payload length {length} not written in the shortest form, or above 2^63 - 1 (RFC 6455 §5.2)"
+    )]
+    LengthEncoding {
+        /// As received.
+        length: u64,
+    },
+    /// A client's frame is not masked.
+    #[error("unmasked frame from a client (RFC 6455 §5.1)")]
+    UnmaskedFrame,
+    /// A server's frame is masked.
+    #[error("masked frame from a server (RFC 6455 §5.1)")]
+    MaskedFrame,
+    /// A continuation frame without a message to continue.
+    #[error("continuation frame, but no message to continue (RFC 6455 §5.4)")]
+    UnexpectedContinuation,
+    /// A new data frame amid a fragmented message.
+    #[error("new data frame amid a fragmented message (RFC 6455 §5.4)")]
+    ExpectedContinuation {
+        /// True for a text frame, false for a binary one.
+        text: bool,
+    },
+    /// A frame or message is longer than allowed.
+    #[error(
+        "message of at least {bytes} bytes, at most {allowed} allowed (max_message_size, max_frame_size)"
+    )]
+    MessageTooLong {
+        /// Seen so far or announced; after inflation for a compressed message.
+        bytes: u64,
+        /// The limit that was passed.
+        allowed: usize,
+    },
+    /// A message is split into more fragments than allowed.
+    #[error("message of more than {allowed} fragments (max_fragments)")]
+    TooManyFragments {
+        /// The limit that was passed.
+        allowed: usize,
+    },
+    /// A message was begun and not finished in time.
+    #[error("message not finished within {allowed:?} (unfinished_message_timeout)")]
+    UnfinishedMessage {
+        /// The limit that was passed.
+        allowed: Duration,
+    },
+    /// A Ping of ours was not answered, and nothing else came either.
+    #[error("nothing received within {allowed:?} of a Ping (pong_timeout)")]
+    PongOverdue {
+        /// The limit that was passed.
+        allowed: Duration,
+    },
+    /// Our Close was not answered.
+    #[error("closing handshake not finished within {allowed:?} (close_timeout)")]
+    CloseUnanswered {
+        /// The limit that was passed.
+        allowed: Duration,
+    },
+    /// Text, or the reason of a Close, is not UTF-8.
+    #[error("text is not UTF-8 (RFC 6455 §8.1)")]
+    InvalidUtf8,
+    /// A compressed message is not valid DEFLATE data.
+    #[error("compressed message cannot be inflated: {reason} (RFC 7692 §7.2.2)")]
+    InvalidDeflate {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A Close frame with a payload of one byte.
+    #[error("Close frame with one byte of payload (RFC 6455 §5.5.1)")]
+    CloseTooShort,
+    /// A close code that must not be sent.
+    #[error("close code {code} must not be sent (RFC 6455 §7.4)")]
+    InvalidCloseCode {
+        /// As received.
+        code: u16,
+    },
+}
+
+impl ProtocolError {
+    /// The code of the Close frame that answers this violation (RFC 6455 §7.4.1).
+    pub fn close_code(&self) -> CloseCode {
+        match self {
+            Self::ReservedBits { .. }
+            | Self::ReservedOpcode { .. }
+            | Self::FragmentedControlFrame
+            | Self::ControlFrameTooLong
+            | Self::LengthEncoding { .. }
+            | Self::UnmaskedFrame
+            | Self::MaskedFrame
+            | Self::UnexpectedContinuation
+            | Self::ExpectedContinuation { .. }
+            | Self::CloseTooShort
+            | Self::InvalidCloseCode { .. } => CloseCode::Protocol,
+            Self::InvalidUtf8 | Self::InvalidDeflate { .. } => CloseCode::Invalid,
+            Self::MessageTooLong { .. } => CloseCode::Size,
+            Self::TooManyFragments { .. } | Self::UnfinishedMessage { .. } => CloseCode::Policy,
+            Self::PongOverdue { .. } | Self::CloseUnanswered { .. } => CloseCode::Away,
+        }
+    }
+
+    /// [`close_code`](Self::close_code) as the number on the wire.
+    pub fn close_code_number(&self) -> CloseCodeNumber {
+        self.close_code().into()
+    }
+}
+
+/// The nearest variant of tungstenite's error, so that programs which match on it go on working. Violations that
+/// tungstenite does not know arrive as [`Error::Io`] of kind `InvalidData` or `TimedOut` with the
+/// [`ProtocolError`] as its source.
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        match error {
+            ProtocolError::ReservedBits { .. } => Upstream::NonZeroReservedBits.into(),
+            ProtocolError::ReservedOpcode { opcode } if opcode >= 8 => {
+                Upstream::UnknownControlFrameType(opcode).into()
+            }
+            ProtocolError::ReservedOpcode { opcode } => {
+                Upstream::UnknownDataFrameType(opcode).into()
+            }
+            ProtocolError::FragmentedControlFrame => Upstream::FragmentedControlFrame.into(),
+            ProtocolError::ControlFrameTooLong => Upstream::ControlFrameTooBig.into(),
+            ProtocolError::UnmaskedFrame => Upstream::UnmaskedFrameFromClient.into(),
+            ProtocolError::MaskedFrame => Upstream::MaskedFrameFromServer.into(),
+            ProtocolError::UnexpectedContinuation => Upstream::UnexpectedContinueFrame.into(),
+            ProtocolError::ExpectedContinuation { text } => {
+                Upstream::ExpectedFragment(if text { Data::Text } else { Data::Binary }).into()
+            }
+            ProtocolError::MessageTooLong { bytes, allowed } => {
+                Error::Capacity(CapacityError::MessageTooLong {
+                    size: usize::try_from(bytes).unwrap_or(usize::MAX),
+                    max_size: allowed,
+                })
+            }
+            ProtocolError::InvalidUtf8 => Error::Utf8(error.to_string()),
+            ProtocolError::CloseTooShort | ProtocolError::InvalidCloseCode { .. } => {
+                Upstream::InvalidCloseSequence.into()
+            }
+            ProtocolError::UnfinishedMessage { .. }
+            | ProtocolError::PongOverdue { .. }
+            | ProtocolError::CloseUnanswered { .. } => {
+                Error::Io(io::Error::new(io::ErrorKind::TimedOut, error))
+            }
+            ProtocolError::LengthEncoding { .. }
+            | ProtocolError::TooManyFragments { .. }
+            | ProtocolError::InvalidDeflate { .. } => {
+                Error::Io(io::Error::new(io::ErrorKind::InvalidData, error))
+            }
+        }
+    }
+}
+
+/// Why a message could not be queued: the caller's doing, nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A Close frame was sent, received or is queued: nothing may follow it (RFC 6455 §5.5.1).
+    #[error("message after the closing handshake began (RFC 6455 §5.5.1)")]
+    AfterClose,
+    /// The connection is over.
+    #[error("the connection is closed")]
+    Closed,
+    /// A Ping, Pong or Close does not fit a control frame.
+    #[error("control frame of {bytes} bytes, at most 125 allowed (RFC 6455 §5.5)")]
+    ControlFrameTooLong {
+        /// Payload bytes of the frame that was asked for.
+        bytes: usize,
+    },
+    /// A close code that must not be sent.
+    #[error("close code {code} must not be sent (RFC 6455 §7.4)")]
+    InvalidCloseCode {
+        /// As asked for.
+        code: u16,
+    },
+    /// The queue of outgoing bytes is full; the message is handed back.
+    #[error("outgoing queue full (max_write_buffer_size)")]
+    QueueFull(Box<tungstenite::Message>),
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::AfterClose => Upstream::SendAfterClosing.into(),
+            SendError::Closed => Error::AlreadyClosed,
+            SendError::ControlFrameTooLong { .. } => Upstream::ControlFrameTooBig.into(),
+            SendError::InvalidCloseCode { .. } => Upstream::InvalidCloseSequence.into(),
+            SendError::QueueFull(message) => Error::WriteBufferFull(message),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Received bytes to messages: the rules of RFC 6455 §5 and RFC 7692 §6 that need to know what came before.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::close;
+use crate::deflate::Codec;
+use crate::error::ProtocolError;
+use crate::frame::{Header, Opcode};
+use crate::mask;
+use crate::message::{self, Assembly};
+use crate::options::Options;
+use crate::tungstenite::Message;
+use crate::tungstenite::protocol::{CloseFrame, Role};
+
+/// What a connection knows of the frame and the message that are arriving.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    frame: Option<Arriving>,
+    /// A message of which something was taken already; a message in one frame that arrives whole never gets here.
+    message: Option<Box<Assembly>>,
+}
+
+/// A frame whose header was read and whose payload is not there whole.
+#[derive(Clone, Copy, Debug)]
+struct Arriving {
+    header: Header,
+    /// Payload bytes at the start of the buffer that are unmasked, and validated if they are text.
+    previewed: usize,
+}
+
+/// What a whole frame amounts to.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// A whole data message.
+    Data(Message),
+    Ping(Bytes),
+    Pong(Bytes),
+    Close(Option<CloseFrame>),
+}
+
+/// What the rules depend on beside the bytes.
+pub(crate) struct Rules<'a> {
+    pub(crate) role: Role,
+    pub(crate) options: &'a Options,
+}
+
+/// Payloads up to this size are unmasked into memory of their own, so that a message that is kept does not keep the
+/// read buffer.
+const COPY_UP_TO: usize = 4096;
+
+impl Incoming {
+    /// Whether a frame or a message has begun and not ended.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.frame.is_some() || self.message.is_some()
+    }
+
+    /// Bytes that `buffer` must hold for the frame at its start to be whole; 0 if that is not known yet.
+    pub(crate) fn wanted(&self) -> usize {
+        self.frame.map_or(0, |frame| {
+            usize::try_from(frame.header.length).unwrap_or(usize::MAX)
+        })
+    }
+
+    /// Takes the next message or control frame out of `buffer`; `None` if it is not there whole.
+    pub(crate) fn next(
+        &mut self,
+        buffer: &mut BytesMut,
+        rules: &Rules<'_>,
+        mut codec: Option<&mut Codec>,
+    ) -> Result<Option<Item>, ProtocolError> {
+        loop {
+            let frame = match self.frame {
+                Some(frame) => frame,
+                None => match Header::parse(buffer)? {
+                    None => return Ok(None),
+                    Some((header, end)) => {
+                        self.admit(&header, rules, codec.is_some())?;
+                        buffer.advance(end);
+                        Arriving {
+                            header,
+                            previewed: 0,
+                        }
+                    }
+                },
+            };
+            let wanted = usize::try_from(frame.header.length).unwrap_or(usize::MAX);
+            if buffer.len() < wanted {
+                self.frame = Some(self.preview(frame, buffer)?);
+                return Ok(None);
+            }
+            self.frame = None;
+            if let Some(item) = self.take(frame, wanted, buffer, rules, codec.as_deref_mut())? {
+                return Ok(Some(item));
+            }
+        }
+    }
+
+    /// Judges a header by what came before and by the limits, before any of its payload is looked at.
+    fn admit(
+        &self,
+        header: &Header,
+        rules: &Rules<'_>,
+        deflate: bool,
+    ) -> Result<(), ProtocolError> {
+        if header.rsv1 && !(deflate && matches!(header.opcode, Opcode::Text | Opcode::Binary)) {
+            return Err(ProtocolError::ReservedBits { bits: 0b100 });
+        }
+        match (rules.role, header.masking_key) {
+            (Role::Server, None) if !rules.options.websocket.accept_unmasked_frames => {
+                return Err(ProtocolError::UnmaskedFrame);
+            }
+            (Role::Client, Some(_)) => return Err(ProtocolError::MaskedFrame),
+            _ => {}
+        }
+        match (header.opcode, &self.message) {
+            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => Ok(()),
+            (Opcode::Continuation, None) => Err(ProtocolError::UnexpectedContinuation),
+            (Opcode::Text, Some(_)) => Err(ProtocolError::ExpectedContinuation { text: true }),
+            (Opcode::Binary, Some(_)) => Err(ProtocolError::ExpectedContinuation { text: false }),
+            (Opcode::Continuation | Opcode::Text | Opcode::Binary, _) => {
+                self.check_limits(header, rules.options)
+            }
+        }
+    }
+
+    fn check_limits(&self, header: &Header, options: &Options) -> Result<(), ProtocolError> {
+        let max_frame = options.websocket.max_frame_size.unwrap_or(usize::MAX);
+        if header.length > max_frame as u64 {
+            return Err(ProtocolError::MessageTooLong {
+                bytes: header.length,
+                allowed: max_frame,
+            });
+        }
+        let max_message = options.max_message_bytes();
+        let (before, allowed) = match &self.message {
+            Some(message) if message.is_compressed() => {
+                (message.wire_bytes, compressed_allowance(max_message))
+            }
+            Some(message) => (message.len() as u64, max_message),
+            None if header.rsv1 => (0, compressed_allowance(max_message)),
+            None => (0, max_message),
+        };
+        let bytes = before.saturating_add(header.length);
+        if bytes > allowed as u64 {
+            return Err(ProtocolError::MessageTooLong {
+                bytes,
+                allowed: max_message,
+            });
+        }
+        let fragments = self.message.as_ref().map_or(0, |message| message.fragments) + 1;
+        let max_fragments = options.max_fragments();
+        if fragments > max_fragments {
+            return Err(ProtocolError::TooManyFragments {
+                allowed: max_fragments,
+            });
+        }
+        Ok(())
+    }
+
+    /// Unmasks what is there of a data frame, and validates it if it is text.
+    fn preview(
+        &mut self,
+        mut frame: Arriving,
+        buffer: &mut BytesMut,
+    ) -> Result<Arriving, ProtocolError> {
+        if frame.header.opcode.is_control() || buffer.len() == frame.previewed {
+            return Ok(frame);
+        }
+        let fresh = &mut buffer[frame.previewed..];
+        if let Some(key) = frame.header.masking_key {
+            mask::apply(fresh, key, frame.previewed);
+        }
+        self.message_for(&frame.header).preview(fresh)?;
+        frame.previewed = buffer.len();
+        Ok(frame)
+    }
+
+    /// The message that the frame belongs to, begun if this is its first frame.
+    fn message_for(&mut self, header: &Header) -> &mut Assembly {
+        self.message.get_or_insert_with(|| {
+            Box::new(Assembly::new(header.opcode == Opcode::Text, header.rsv1))
+        })
+    }
+
+    /// Takes a whole frame's payload out of `buffer`.
+    fn take(
+        &mut self,
+        frame: Arriving,
+        length: usize,
+        buffer: &mut BytesMut,
+        rules: &Rules<'_>,
+        codec: Option<&mut Codec>,
+    ) -> Result<Option<Item>, ProtocolError> {
+        let header = &frame.header;
+        match header.opcode {
+            Opcode::Ping => return Ok(Some(Item::Ping(payload(frame, length, buffer).freeze()))),
+            Opcode::Pong => return Ok(Some(Item::Pong(payload(frame, length, buffer).freeze()))),
+            Opcode::Close => {
+                return Ok(Some(Item::Close(close::parse(
+                    &payload(frame, length, buffer).freeze(),
+                )?)));
+            }
+            Opcode::Continuation | Opcode::Text | Opcode::Binary => {}
+        }
+        if self.message.is_none() && header.fin && !header.rsv1 {
+            let payload = payload(frame, length, buffer).freeze();
+            return message::whole(header.opcode == Opcode::Text, payload)
+                .map(|message| Some(Item::Data(message)));
+        }
+        let message = self.message_for(header);
+        if message.is_compressed() {
+            let codec = codec.expect("`admit` refuses RSV1 without a codec");
+            if let Some(key) = header.masking_key {
+                mask::apply(&mut buffer[frame.previewed..length], key, frame.previewed);
+            }
+            message.push_compressed(
+                &buffer[..length],
+                header.fin,
+                rules.options.max_inflated_bytes(),
+                codec,
+            )?;
+            buffer.advance(length);
+        } else {
+            message.push(payload(frame, length, buffer));
+        }
+        if header.fin {
+            let message = self
+                .message
+                .take()
+                .expect("`message_for` has just given it");
+            return message.finish().map(|message| Some(Item::Data(message)));
+        }
+        message.validate_frame()?;
+        Ok(None)
+    }
+}
+
+/// Takes the unmasked payload of a whole frame out of `buffer`: a copy if it is small, a piece of the buffer if not.
+fn payload(frame: Arriving, length: usize, buffer: &mut BytesMut) -> BytesMut {
+    let key = frame.header.masking_key;
+    if length <= COPY_UP_TO && frame.previewed == 0 {
+        let mut copy = BytesMut::with_capacity(length);
+        match key {
+            Some(key) => mask::copy(&buffer[..length], key, &mut copy),
+            None => copy.extend_from_slice(&buffer[..length]),
+        }
+        buffer.advance(length);
+        copy
+    } else {
+        if let Some(key) = key {
+            mask::apply(&mut buffer[frame.previewed..length], key, frame.previewed);
+        }
+        buffer.split_to(length)
+    }
+}
+
+/// Most bytes a compressed message of `max_message` bytes may take: stored blocks add 5 bytes for each 16 KiB at worst.
+fn compressed_allowance(max_message: usize) -> usize {
+    max_message
+        .saturating_add(max_message / 1024)
+        .saturating_add(64)
+}

@@ -1,0 +1,126 @@
+//! A message that arrives in more than one piece.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::deflate::{Codec, InflateError};
+use crate::error::ProtocolError;
+use crate::tungstenite::{Message, Utf8Bytes};
+use crate::utf8::Validator;
+
+/// The frames of one message, gathered, inflated and validated as they come.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    text: bool,
+    compressed: bool,
+    /// Payload so far, after inflation.
+    payload: BytesMut,
+    /// Payload bytes so far as they came.
+    pub(crate) wire_bytes: u64,
+    /// Frames so far.
+    pub(crate) fragments: usize,
+    utf8: Validator,
+    /// Bytes of `payload`, and of the frame that is still arriving, which `utf8` has seen.
+    validated: usize,
+}
+
+impl Assembly {
+    pub(crate) fn new(text: bool, compressed: bool) -> Self {
+        Self {
+            text,
+            compressed,
+            payload: BytesMut::new(),
+            wire_bytes: 0,
+            fragments: 0,
+            utf8: Validator::default(),
+            validated: 0,
+        }
+    }
+
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// Bytes gathered so far, after inflation.
+    pub(crate) fn len(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Looks at unmasked bytes of a frame that has not arrived whole, so that text fails at its first invalid byte.
+    /// They come again with [`push`](Self::push).
+    pub(crate) fn preview(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        if self.text && !self.compressed {
+            self.validate(bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a frame's payload.
+    pub(crate) fn push(&mut self, frame: BytesMut) {
+        self.wire_bytes += frame.len() as u64;
+        self.fragments += 1;
+        if self.payload.is_empty() {
+            self.payload = frame;
+        } else {
+            self.payload.extend_from_slice(&frame);
+        }
+    }
+
+    /// Takes a compressed frame's payload; the message may inflate to `limit` bytes.
+    pub(crate) fn push_compressed(
+        &mut self,
+        frame: &[u8],
+        fin: bool,
+        limit: usize,
+        codec: &mut Codec,
+    ) -> Result<(), ProtocolError> {
+        self.wire_bytes += frame.len() as u64;
+        self.fragments += 1;
+        codec
+            .inflate(frame, fin, limit, &mut self.payload)
+            .map_err(|error| match error {
+                InflateError::TooLong { limit } => ProtocolError::MessageTooLong {
+                    bytes: limit as u64 + 1,
+                    allowed: limit,
+                },
+                InflateError::Invalid(reason) => ProtocolError::InvalidDeflate { reason },
+            })
+    }
+
+    /// Validates what came since the last time; done after every frame but the last.
+    pub(crate) fn validate_frame(&mut self) -> Result<(), ProtocolError> {
+        if !self.text {
+            return Ok(());
+        }
+        let payload = std::mem::take(&mut self.payload);
+        let result = self.validate(&payload[self.validated..]);
+        self.payload = payload;
+        result
+    }
+
+    fn validate(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        self.validated += bytes.len();
+        self.utf8
+            .feed(bytes)
+            .map_err(|_| ProtocolError::InvalidUtf8)
+    }
+
+    /// Ends the message.
+    pub(crate) fn finish(mut self) -> Result<Message, ProtocolError> {
+        if self.text && self.validated > 0 {
+            self.validate_frame()?;
+            self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+        }
+        whole(self.text, self.payload.freeze())
+    }
+}
+
+/// A message whose payload is complete. For text the conversion is the check of its encoding.
+pub(crate) fn whole(text: bool, payload: Bytes) -> Result<Message, ProtocolError> {
+    if text {
+        Utf8Bytes::try_from(payload)
+            .map(Message::Text)
+            .map_err(|_| ProtocolError::InvalidUtf8)
+    } else {
+        Ok(Message::Binary(payload))
+    }
+}

@@ -1,0 +1,123 @@
+//! Incremental, fail-fast validation of UTF-8 (RFC 6455 §8.1).
+
+/// The text seen so far was valid, or could still become it with more bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Validator {
+    /// The begun character at the end of what was seen.
+    begun: [u8; 4],
+    begun_len: u8,
+}
+
+/// A byte that no continuation makes valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidUtf8;
+
+impl Validator {
+    /// Takes the next bytes of the text; fails at the first byte that cannot be part of UTF-8.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), InvalidUtf8> {
+        while self.begun_len > 0 {
+            let Some((&next, rest)) = bytes.split_first() else {
+                return Ok(());
+            };
+            bytes = rest;
+            self.begun[usize::from(self.begun_len)] = next;
+            self.begun_len += 1;
+            match std::str::from_utf8(&self.begun[..usize::from(self.begun_len)]) {
+                Ok(_) => self.begun_len = 0,
+                // `error_len` is `None` only for a beginning that more bytes can complete.
+                Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
+                Err(_) => {}
+            }
+        }
+        if simdutf8::basic::from_utf8(bytes).is_ok() {
+            return Ok(());
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(_) => Ok(()),
+            Err(error) if error.error_len().is_some() => Err(InvalidUtf8),
+            Err(error) => {
+                let begun = &bytes[error.valid_up_to()..];
+                self.begun[..begun.len()].copy_from_slice(begun);
+                self.begun_len =
+                    u8::try_from(begun.len()).expect("an unfinished character has at most 3 bytes");
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the text: fails if it stops amid a character.
+    pub(crate) fn finish(self) -> Result<(), InvalidUtf8> {
+        if self.begun_len == 0 {
+            Ok(())
+        } else {
+            Err(InvalidUtf8)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the whole-string check of the standard library says of `bytes`, at the first offending byte.
+    fn expected(bytes: &[u8]) -> Result<bool, InvalidUtf8> {
+        match std::str::from_utf8(bytes) {
+            Ok(_) => Ok(true),
+            Err(error) if error.error_len().is_none() => Ok(false),
+            Err(_) => Err(InvalidUtf8),
+        }
+    }
+
+    /// Feeds byte by byte and whole; both must agree with the standard library.
+    fn check(bytes: &[u8]) {
+        let mut one_by_one = Validator::default();
+        let fed: Result<Vec<()>, _> = bytes.iter().map(|byte| one_by_one.feed(&[*byte])).collect();
+        let mut whole = Validator::default();
+        let fed_whole = whole.feed(bytes);
+        match expected(bytes) {
+            Err(InvalidUtf8) => assert!(fed.is_err() && fed_whole.is_err(), "{bytes:x?}"),
+            Ok(complete) => {
+                assert!(fed.is_ok() && fed_whole.is_ok(), "{bytes:x?}");
+                assert_eq!(one_by_one.finish().is_ok(), complete, "{bytes:x?}");
+                assert_eq!(whole.finish().is_ok(), complete, "{bytes:x?}");
+            }
+        }
+    }
+
+    /// Threats F15: all sequences of two bytes, and of three that begin with a byte above ASCII.
+    #[test]
+    fn every_two_and_three_byte_sequence() {
+        for first in 0..=255u8 {
+            for second in 0..=255u8 {
+                check(&[first, second]);
+                if first >= 0xc0 {
+                    // The third byte matters by its class only; its edges are enough beyond E0..F7.
+                    for third in [
+                        0, 0x7f, 0x80, 0x81, 0x8f, 0x90, 0x9f, 0xa0, 0xbe, 0xbf, 0xc0, 0xc2, 0xe0,
+                        0xed, 0xf4, 0xff,
+                    ] {
+                        check(&[first, second, third]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn text_cut_at_every_position() {
+        let text = "κόσμε – Olá, 世界 🌍".as_bytes();
+        for cut in 0..=text.len() {
+            let mut validator = Validator::default();
+            validator.feed(&text[..cut]).unwrap();
+            validator.feed(&text[cut..]).unwrap();
+            validator.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn code_points_past_the_last_fail_at_their_second_byte() {
+        let mut validator = Validator::default();
+        validator.feed(&[0xf4]).unwrap();
+        assert_eq!(validator.feed(&[0x90]), Err(InvalidUtf8));
+    }
+}
