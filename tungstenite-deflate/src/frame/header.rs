@@ -111,11 +111,11 @@ impl Header {
             bytes[1] = masked | short.to_le_bytes()[0];
             2
         } else if let Ok(length) = u16::try_from(self.length) {
-            bytes[1] = masked | 126;
+            bytes[1] = masked | 0x7e;
             bytes[2..4].copy_from_slice(&length.to_be_bytes());
             4
         } else {
-            bytes[1] = masked | 127;
+            bytes[1] = masked | 0x7f;
             bytes[2..10].copy_from_slice(&self.length.to_be_bytes());
             10
         };

@@ -1,0 +1,269 @@
+//! The stream over in-memory transports: exchange, closing handshake, split halves, deadlines.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
+use tungstenite_deflate::tungstenite::{Error, Message, error::ProtocolError};
+use tungstenite_deflate::{Agreed, Initiator, Keepalive, Options, WebSocketStream};
+
+const AGREED: Agreed = Agreed {
+    server_no_context_takeover: true,
+    client_no_context_takeover: true,
+    server_max_window_bits: 15,
+    client_max_window_bits: 15,
+};
+
+fn pair(
+    options: &Options,
+    agreed: Option<Agreed>,
+    bytes: usize,
+) -> (WebSocketStream<DuplexStream>, WebSocketStream<DuplexStream>) {
+    let (server, client) = duplex(bytes);
+    let stream = |io, role| {
+        WebSocketStream::with_options(io, BytesMut::new(), role, options.clone(), agreed)
+    };
+    (stream(server, Role::Server), stream(client, Role::Client))
+}
+
+/// Echoes with `feed` until the stream ends; gives its last item if that is an error.
+async fn echo(mut socket: WebSocketStream<DuplexStream>) -> Result<(), Error> {
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if message.is_text() || message.is_binary() {
+            socket.feed(message).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn messages_of_every_size_come_back() {
+    for agreed in [None, Some(AGREED)] {
+        for fragment_bytes in [None, Some(1000)] {
+            for bytes in [7, 4096, 1 << 20] {
+                let options = Options::default().fragment_bytes(fragment_bytes);
+                let (server, mut client) = pair(&options, agreed, bytes);
+                let server = tokio::spawn(echo(server));
+                for size in [0, 1, 125, 126, 1000, 4096, 4097, 65_535, 65_536, 200_000] {
+                    let text = Message::text("Olá, servidor! ".repeat(size / 16 + 1));
+                    let binary =
+                        Message::binary((0..size).map(|i| (i % 251) as u8).collect::<Vec<_>>());
+                    for message in [text, binary] {
+                        client.feed(message.clone()).await.unwrap();
+                        assert!(client.next().await.unwrap().unwrap() == message);
+                    }
+                }
+                client.close(None).await.unwrap();
+                assert_eq!(client.next().await.unwrap().unwrap(), Message::Close(None));
+                assert!(client.next().await.is_none());
+                server.await.unwrap().unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn closing_handshake_tells_its_story() {
+    let (mut server, mut client) = pair(&Options::default(), None, 4096);
+    let frame = CloseFrame {
+        code: CloseCode::Normal,
+        reason: "bye".into(),
+    };
+    client.close(Some(frame.clone())).await.unwrap();
+    assert_eq!(
+        server.next().await.unwrap().unwrap(),
+        Message::Close(Some(frame.clone()))
+    );
+    assert!(server.next().await.is_none());
+    assert_eq!(server.closed().unwrap().by, Initiator::Peer);
+    assert_eq!(
+        client.next().await.unwrap().unwrap(),
+        Message::Close(Some(frame.clone()))
+    );
+    assert!(client.next().await.is_none());
+    let closed = client.closed().unwrap();
+    assert_eq!(
+        (closed.by, closed.code()),
+        (Initiator::Us, CloseCode::Normal)
+    );
+    assert_eq!(closed.received, Some(Some(frame)));
+    assert!(matches!(
+        client.send(Message::text("late")).await,
+        Err(Error::Protocol(ProtocolError::SendAfterClosing) | Error::AlreadyClosed)
+    ));
+}
+
+#[tokio::test]
+async fn messages_before_a_violation_are_delivered_and_the_close_is_sent() {
+    let (io, mut peer) = duplex(4096);
+    let mut server =
+        WebSocketStream::with_options(io, BytesMut::new(), Role::Server, Options::default(), None);
+    peer.write_all(b"\x81\x82\0\0\0\0hi\x83\x80\0\0\0\0\x81\x82\0\0\0\0no")
+        .await
+        .unwrap();
+    let message = server.next().await.unwrap().unwrap();
+    assert_eq!(message, Message::text("hi"));
+    server.feed(message).await.unwrap();
+    let reader = tokio::spawn(async move {
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).await.unwrap();
+        received
+    });
+    let error = server.next().await.unwrap().unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Protocol(ProtocolError::UnknownDataFrameType(3))
+        ),
+        "{error}"
+    );
+    assert!(server.next().await.is_none());
+    let received = reader.await.unwrap();
+    assert_eq!(&received[..4], b"\x81\x02hi");
+    assert_eq!(
+        (received[4], &received[6..8]),
+        (0x88, &1002u16.to_be_bytes()[..])
+    );
+}
+
+#[tokio::test]
+async fn halves_of_a_split_never_miss_a_wake_up() {
+    let (server, client) = pair(&Options::default(), None, 64);
+    let (mut sink, mut stream) = server.split();
+    let (mut client_sink, mut client_stream) = client.split();
+    const COUNT: usize = 2000;
+    let sender = tokio::spawn(async move {
+        for i in 0..COUNT {
+            sink.send(Message::text(format!("server {i}")))
+                .await
+                .unwrap();
+        }
+        sink
+    });
+    let receiver = tokio::spawn(async move {
+        for i in 0..COUNT {
+            let ping = stream.next().await.unwrap().unwrap();
+            assert!(ping.is_ping(), "{ping:?}");
+            let text = stream.next().await.unwrap().unwrap();
+            assert_eq!(text, Message::text(format!("client {i}")));
+        }
+        stream
+    });
+    let client_sender = tokio::spawn(async move {
+        for i in 0..COUNT {
+            client_sink
+                .feed(Message::Ping(bytes::Bytes::new()))
+                .await
+                .unwrap();
+            client_sink
+                .send(Message::text(format!("client {i}")))
+                .await
+                .unwrap();
+        }
+        client_sink
+    });
+    let (mut texts, mut pongs) = (0, 0);
+    while texts < COUNT || pongs < COUNT {
+        match client_stream.next().await.unwrap().unwrap() {
+            Message::Text(text) => {
+                assert_eq!(text, format!("server {texts}"));
+                texts += 1;
+            }
+            Message::Pong(_) => pongs += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    let _ = (
+        sender.await.unwrap(),
+        receiver.await.unwrap(),
+        client_sender.await.unwrap(),
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn keepalive_pings_and_gives_up_on_a_silent_peer() {
+    let (io, mut peer) = duplex(4096);
+    let keepalive = Keepalive {
+        ping_interval: Duration::from_secs(25),
+        pong_timeout: Duration::from_secs(10),
+    };
+    let options = Options::default().keepalive(Some(keepalive));
+    let mut server =
+        WebSocketStream::with_options(io, BytesMut::new(), Role::Server, options, None);
+    let start = tokio::time::Instant::now();
+    let error = server.next().await.unwrap().unwrap_err();
+    assert!(
+        matches!(&error, Error::Io(io) if io.kind() == std::io::ErrorKind::TimedOut),
+        "{error}"
+    );
+    assert_eq!(
+        start.elapsed().as_secs(),
+        36,
+        "ping at 25, overdue at 35, linger 1"
+    );
+    assert!(server.next().await.is_none());
+    drop(server);
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).await.unwrap();
+    assert_eq!(&received[..2], b"\x89\x00");
+    assert_eq!(
+        (received[2], &received[4..6]),
+        (0x88, &1001u16.to_be_bytes()[..])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn unfinished_message_and_unanswered_close_time_out() {
+    let (io, mut peer) = duplex(4096);
+    let mut server =
+        WebSocketStream::with_options(io, BytesMut::new(), Role::Server, Options::default(), None);
+    peer.write_all(b"\x01\x82\0\0\0\0hi").await.unwrap();
+    let start = tokio::time::Instant::now();
+    let error = server.next().await.unwrap().unwrap_err();
+    assert!(
+        error.to_string().contains("unfinished_message_timeout"),
+        "{error}"
+    );
+    assert_eq!(start.elapsed().as_secs(), 31);
+
+    let (mut server, _client) = pair(&Options::default(), None, 4096);
+    let start = tokio::time::Instant::now();
+    server.close(None).await.unwrap();
+    let error = server.next().await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("close_timeout"), "{error}");
+    assert!(start.elapsed() >= Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn end_of_stream_without_a_close_is_an_error() {
+    let (mut server, client) = pair(&Options::default(), None, 4096);
+    drop(client);
+    let error = server.next().await.unwrap().unwrap_err();
+    assert!(matches!(
+        error,
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+    ));
+    assert_eq!(server.closed().unwrap().by, Initiator::Transport);
+    assert!(server.next().await.is_none());
+}
+
+#[tokio::test]
+async fn write_buffer_full_gives_the_message_back() {
+    let (io, _peer) = duplex(16);
+    let options = Options::default().websocket(
+        tungstenite_deflate::tungstenite::protocol::WebSocketConfig::default()
+            .write_buffer_size(64)
+            .max_write_buffer_size(1000),
+    );
+    let mut server =
+        WebSocketStream::with_options(io, BytesMut::new(), Role::Server, options, None);
+    let message = Message::binary(vec![1; 2000]);
+    match server.feed(message.clone()).await {
+        Err(Error::WriteBufferFull(back)) => assert_eq!(*back, message),
+        other => panic!("{other:?}"),
+    }
+}
