@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::close::{self, Closed, Initiator};
-use crate::deflate::{Agreed, Codec, Compression};
+use crate::deflate::{Agreed, Codec, Compression, Statistics};
 use crate::error::{ProtocolError, SendError};
 use crate::frame::{Header, MAX_CONTROL_PAYLOAD, Opcode, Outgoing};
 use crate::incoming::{Incoming, Item, Rules};
 use crate::options::Options;
+use crate::prepared::PreparedMessage;
 use crate::tungstenite::protocol::frame::Frame;
 use crate::tungstenite::protocol::frame::coding::CloseCode;
 use crate::tungstenite::protocol::{CloseFrame, Role};
@@ -159,6 +160,11 @@ impl Connection {
     /// The parameters of permessage-deflate in force, if it was agreed.
     pub fn agreed(&self) -> Option<Agreed> {
         self.agreed
+    }
+
+    /// What compression did so far; `None` if it was not agreed.
+    pub fn statistics(&self) -> Option<Statistics> {
+        self.codec.as_ref().map(|codec| codec.statistics())
     }
 
     /// How the connection ended, or is ending; `None` while it is open.
@@ -385,14 +391,12 @@ impl Connection {
             self.closed_mut(Initiator::Us).sent = Some(Some(frame));
         }
         self.incoming = Incoming::default();
-        self.codec = None;
         self.state = State::Failed;
         error.clone()
     }
 
     fn end(&mut self) {
         self.incoming = Incoming::default();
-        self.codec = None;
         self.state = State::Ended;
     }
 
@@ -415,6 +419,35 @@ impl Connection {
     /// The message cannot be sent; nothing was queued. See [`SendError`].
     pub fn send(&mut self, message: Message, now: Instant) -> Result<(), SendError> {
         self.send_with(message, Compression::Auto, now)
+    }
+
+    /// Queues a message that many connections send. Its frames are made once and shared where the wire bytes are the
+    /// same for all: by servers, without context takeover and without `fragment_bytes`. Others send it like any message.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_prepared(
+        &mut self,
+        prepared: &PreparedMessage,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        let shared = self.state == State::Open
+            && self.role == Role::Server
+            && self.options.fragment_bytes.is_none()
+            && self
+                .agreed
+                .is_none_or(|agreed| agreed.server_no_context_takeover);
+        if !shared {
+            return self.send(prepared.message().clone(), now);
+        }
+        let frames = prepared.frames(self.agreed);
+        if self.outgoing_bytes().saturating_add(frames.len())
+            > self.options.websocket.max_write_buffer_size
+        {
+            return Err(SendError::QueueFull(Box::new(prepared.message().clone())));
+        }
+        self.outgoing.push_encoded(frames);
+        Ok(())
     }
 
     /// Queues a message with a choice of its own about compression.

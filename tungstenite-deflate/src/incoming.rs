@@ -85,8 +85,12 @@ impl Incoming {
             };
             let wanted = usize::try_from(frame.header.length).unwrap_or(usize::MAX);
             if buffer.len() < wanted {
-                self.frame = Some(self.preview(frame, buffer)?);
-                return Ok(None);
+                let frame = self.preview(frame, buffer)?;
+                self.frame = Some(frame);
+                if !rules.options.pieces || frame.previewed == 0 {
+                    return Ok(None);
+                }
+                return self.take_part(frame, buffer, rules, codec);
             }
             self.frame = None;
             if let Some(item) = self.take(frame, wanted, buffer, rules, codec.as_deref_mut())? {
@@ -136,7 +140,7 @@ impl Incoming {
             Some(message) if message.is_compressed() => {
                 (message.wire_bytes, compressed_allowance(max_message))
             }
-            Some(message) => (message.len() as u64, max_message),
+            Some(message) => (message.len(), max_message),
             None if header.rsv1 => (0, compressed_allowance(max_message)),
             None => (0, max_message),
         };
@@ -175,6 +179,27 @@ impl Incoming {
         Ok(frame)
     }
 
+    /// Takes what has arrived of a frame, as a piece of its message.
+    fn take_part(
+        &mut self,
+        mut frame: Arriving,
+        buffer: &mut BytesMut,
+        rules: &Rules<'_>,
+        codec: Option<&mut Codec>,
+    ) -> Result<Option<Item>, ProtocolError> {
+        let part = buffer.split_to(frame.previewed);
+        frame.header.length -= part.len() as u64;
+        frame.header.masking_key = frame
+            .header
+            .masking_key
+            .map(|key| mask::rotated(key, part.len()));
+        frame.previewed = 0;
+        self.frame = Some(frame);
+        let message = self.message_for(&frame.header);
+        message.push_part(part, rules.options.max_inflated_bytes(), codec)?;
+        Ok(message.take_piece(false)?.map(Item::Data))
+    }
+
     /// The message that the frame belongs to, begun if this is its first frame.
     fn message_for(&mut self, header: &Header) -> &mut Assembly {
         self.message.get_or_insert_with(|| {
@@ -202,7 +227,7 @@ impl Incoming {
             }
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {}
         }
-        if self.message.is_none() && header.fin && !header.rsv1 {
+        if self.message.is_none() && header.fin && !header.rsv1 && !rules.options.pieces {
             let payload = payload(frame, length, buffer).freeze();
             return message::whole(header.opcode == Opcode::Text, payload)
                 .map(|message| Some(Item::Data(message)));
@@ -222,6 +247,13 @@ impl Incoming {
             buffer.advance(length);
         } else {
             message.push(payload(frame, length, buffer));
+        }
+        if rules.options.pieces {
+            let piece = message.take_piece(header.fin)?;
+            if header.fin {
+                self.message = None;
+            }
+            return Ok(piece.map(Item::Data));
         }
         if header.fin {
             let message = self

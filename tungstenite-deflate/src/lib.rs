@@ -26,6 +26,7 @@ mod incoming;
 mod mask;
 mod message;
 mod options;
+mod prepared;
 mod stream;
 #[cfg(any(feature = "__rustls-tls", feature = "connect"))]
 mod tls;
@@ -36,6 +37,7 @@ pub use connection::{Connection, Event};
 pub use deflate::{Agreed, Compression, DeflateConfig};
 pub use error::{ProtocolError, SendError};
 pub use options::{HeadLimits, Keepalive, Limits, Options};
+pub use prepared::PreparedMessage;
 pub use stream::WebSocketStream;
 
 #[cfg(feature = "handshake")]

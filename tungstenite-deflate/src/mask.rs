@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 /// The key rotated so that its first byte masks the payload byte at `offset`.
-fn rotated(key: [u8; 4], offset: usize) -> [u8; 4] {
+pub(crate) fn rotated(key: [u8; 4], offset: usize) -> [u8; 4] {
     std::array::from_fn(|i| key[(offset + i) & 3])
 }
 

@@ -4,6 +4,8 @@ use bytes::{Bytes, BytesMut};
 
 use crate::deflate::{Codec, InflateError};
 use crate::error::ProtocolError;
+use crate::tungstenite::protocol::frame::Frame;
+use crate::tungstenite::protocol::frame::coding::{Data, OpCode};
 use crate::tungstenite::{Message, Utf8Bytes};
 use crate::utf8::Validator;
 
@@ -21,6 +23,10 @@ pub(crate) struct Assembly {
     utf8: Validator,
     /// Bytes of `payload`, and of the frame that is still arriving, which `utf8` has seen.
     validated: usize,
+    /// A piece was given away already.
+    begun: bool,
+    /// Bytes that were given away as pieces before `payload`.
+    given: u64,
 }
 
 impl Assembly {
@@ -33,6 +39,8 @@ impl Assembly {
             fragments: 0,
             utf8: Validator::default(),
             validated: 0,
+            begun: false,
+            given: 0,
         }
     }
 
@@ -41,8 +49,8 @@ impl Assembly {
     }
 
     /// Bytes gathered so far, after inflation.
-    pub(crate) fn len(&self) -> usize {
-        self.payload.len()
+    pub(crate) fn len(&self) -> u64 {
+        self.given + self.payload.len() as u64
     }
 
     /// Looks at unmasked bytes of a frame that has not arrived whole, so that text fails at its first invalid byte.
@@ -75,10 +83,11 @@ impl Assembly {
     ) -> Result<(), ProtocolError> {
         self.wire_bytes += frame.len() as u64;
         self.fragments += 1;
+        let left = limit.saturating_sub(usize::try_from(self.given).unwrap_or(usize::MAX));
         codec
-            .inflate(frame, fin, limit, &mut self.payload)
+            .inflate(frame, fin, left, &mut self.payload)
             .map_err(|error| match error {
-                InflateError::TooLong { limit } => ProtocolError::MessageTooLong {
+                InflateError::TooLong { .. } => ProtocolError::MessageTooLong {
                     bytes: limit as u64 + 1,
                     allowed: limit,
                 },
@@ -102,6 +111,42 @@ impl Assembly {
         self.utf8
             .feed(bytes)
             .map_err(|_| ProtocolError::InvalidUtf8)
+    }
+
+    /// Takes the unmasked and previewed beginning of a frame that has not arrived whole, for
+    /// [`take_piece`](Self::take_piece).
+    pub(crate) fn push_part(
+        &mut self,
+        part: BytesMut,
+        limit: usize,
+        codec: Option<&mut Codec>,
+    ) -> Result<(), ProtocolError> {
+        match codec.filter(|_| self.compressed) {
+            Some(codec) => self.push_compressed(&part, false, limit, codec)?,
+            None => self.push(part),
+        }
+        self.fragments -= 1;
+        Ok(())
+    }
+
+    /// Gives away what is gathered as a piece of the message; `None` if that is nothing and more will come.
+    pub(crate) fn take_piece(&mut self, last: bool) -> Result<Option<Message>, ProtocolError> {
+        self.validate_frame()?;
+        if last {
+            self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+        } else if self.payload.is_empty() {
+            return Ok(None);
+        }
+        let first = !std::mem::replace(&mut self.begun, true);
+        self.validated = 0;
+        self.given += self.payload.len() as u64;
+        let data = match (first, self.text) {
+            (false, _) => Data::Continue,
+            (true, true) => Data::Text,
+            (true, false) => Data::Binary,
+        };
+        let piece = Frame::message(self.payload.split().freeze(), OpCode::Data(data), last);
+        Ok(Some(Message::Frame(piece)))
     }
 
     /// Ends the message.

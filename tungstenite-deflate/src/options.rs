@@ -36,6 +36,12 @@ pub struct Options {
     pub keepalive: Option<Keepalive>,
     /// How long the peer may take to finish the closing handshake (RFC 6455 §7.1.1); `None` waits for ever.
     pub close_timeout: Option<Duration>,
+    /// Gives data messages in pieces as they arrive, so that a message need not fit in memory. Each piece is a
+    /// [`Message::Frame`](crate::tungstenite::Message::Frame): the message's opcode on the first, `Continue` on those that
+    /// follow, `is_final` on the last; the payload is unmasked and inflated. Text may be cut amid a character, but fails
+    /// at its first invalid byte. `max_message_size` goes on counting the whole message: set it to `None` for endless
+    /// ones. Sending in pieces needs no option: send such frames. Default: false, whole messages.
+    pub pieces: bool,
     /// Splits outgoing messages into frames of at most so many payload bytes (RFC 6455 §5.4); `None` sends each
     /// message as one frame. Control frames may then pass between the fragments of a big message.
     pub fragment_bytes: Option<usize>,
@@ -124,6 +130,7 @@ impl Default for Options {
             limits: Limits::default(),
             keepalive: None,
             close_timeout: Some(Duration::from_secs(5)),
+            pieces: false,
             fragment_bytes: None,
         }
     }
@@ -174,6 +181,12 @@ impl Options {
         self
     }
 
+    /// Sets [`Self::pieces`].
+    pub fn pieces(mut self, pieces: bool) -> Self {
+        self.pieces = pieces;
+        self
+    }
+
     /// Sets [`Self::fragment_bytes`].
     pub fn fragment_bytes(mut self, fragment_bytes: Option<usize>) -> Self {
         self.fragment_bytes = fragment_bytes;
@@ -189,7 +202,11 @@ impl Options {
 
     /// Most bytes a compressed message may inflate to.
     pub(crate) fn max_inflated_bytes(&self) -> usize {
-        self.max_message_bytes()
+        let chosen = self
+            .deflate
+            .as_ref()
+            .and_then(DeflateConfig::get_max_inflated_bytes);
+        self.max_message_bytes().min(chosen.unwrap_or(usize::MAX))
     }
 
     /// [`Limits::max_fragments`], or what stands for it.

@@ -5,10 +5,14 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tungstenite_deflate::tungstenite::protocol::frame::Frame;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite_deflate::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
 use tungstenite_deflate::tungstenite::{Error, Message, error::ProtocolError};
-use tungstenite_deflate::{Agreed, Initiator, Keepalive, Options, WebSocketStream};
+use tungstenite_deflate::{
+    Agreed, Initiator, Keepalive, Options, PreparedMessage, WebSocketStream,
+};
 
 const AGREED: Agreed = Agreed {
     server_no_context_takeover: true,
@@ -272,4 +276,107 @@ async fn write_buffer_full_gives_the_message_back() {
         Err(Error::WriteBufferFull(back)) => assert_eq!(*back, message),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn prepared_messages_arrive_like_any_other() {
+    let takeover = Agreed {
+        server_no_context_takeover: false,
+        ..AGREED
+    };
+    let narrow = Agreed {
+        server_max_window_bits: 9,
+        ..AGREED
+    };
+    let text = "Olá, todos! ".repeat(100);
+    let prepared = PreparedMessage::text(text.clone());
+    let short = PreparedMessage::binary(&b"short"[..]);
+    for agreed in [None, Some(AGREED), Some(takeover), Some(narrow), None] {
+        let (mut server, mut client) = pair(&Options::default(), agreed, 1 << 16);
+        for _ in 0..2 {
+            server.feed_prepared(&prepared).await.unwrap();
+            let compressed = server.outgoing_bytes() < text.len() / 2;
+            assert_eq!(compressed, agreed.is_some(), "{agreed:?}");
+            server.feed_prepared(&short).await.unwrap();
+            server.flush().await.unwrap();
+            assert_eq!(client.next().await.unwrap().unwrap(), Message::text(&text));
+            assert_eq!(
+                client.next().await.unwrap().unwrap(),
+                Message::binary(&b"short"[..])
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_are_received_in_pieces_when_asked() {
+    let sent = "Olá, aos pedaços! ".repeat(10_000);
+    for agreed in [None, Some(AGREED)] {
+        for fragment_bytes in [None, Some(3001)] {
+            let (io, peer) = duplex(777);
+            let receiver = Options::default().pieces(true);
+            let sender = Options::default().fragment_bytes(fragment_bytes);
+            let mut server =
+                WebSocketStream::with_options(io, BytesMut::new(), Role::Server, receiver, agreed);
+            let mut client =
+                WebSocketStream::with_options(peer, BytesMut::new(), Role::Client, sender, agreed);
+            let messages = [sent.clone(), String::new(), "short".into()];
+            let task = tokio::spawn(async move {
+                for message in messages {
+                    client.send(Message::text(message)).await.unwrap();
+                }
+                client
+            });
+            for expected in [sent.as_str(), "", "short"] {
+                let (mut gathered, mut pieces) = (Vec::new(), 0);
+                loop {
+                    let Message::Frame(piece) = server.next().await.unwrap().unwrap() else {
+                        panic!("a piece is a frame")
+                    };
+                    let opcode = if pieces == 0 {
+                        Data::Text
+                    } else {
+                        Data::Continue
+                    };
+                    assert_eq!(piece.header().opcode, OpCode::Data(opcode));
+                    pieces += 1;
+                    gathered.extend_from_slice(piece.payload());
+                    if piece.header().is_final {
+                        break;
+                    }
+                }
+                assert!(gathered == expected.as_bytes());
+                assert!(pieces > 1 || expected.len() < 1000 || agreed.is_some());
+            }
+            task.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_may_be_sent_in_pieces() {
+    let (mut server, mut client) = pair(&Options::default(), Some(AGREED), 4096);
+    for (i, text) in ["um ", "dois ", "três"].into_iter().enumerate() {
+        let data = if i == 0 { Data::Text } else { Data::Continue };
+        let piece = Frame::message(text, OpCode::Data(data), i == 2);
+        client.feed(Message::Frame(piece)).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    assert_eq!(
+        server.next().await.unwrap().unwrap(),
+        Message::text("um dois três")
+    );
+}
+
+#[tokio::test]
+async fn statistics_count_both_directions() {
+    let (mut server, mut client) = pair(&Options::default(), Some(AGREED), 1 << 16);
+    let text = Message::text("Olá, todos! ".repeat(100));
+    client.send(text.clone()).await.unwrap();
+    client.send(Message::text("short")).await.unwrap();
+    assert_eq!(server.next().await.unwrap().unwrap(), text);
+    let (sent, received) = (client.statistics().unwrap(), server.statistics().unwrap());
+    assert_eq!(sent.sent, received.received);
+    assert_eq!((sent.sent.messages, sent.sent_uncompressed), (1, 1));
+    assert!(sent.sent.ratio().unwrap() < 0.1);
 }

@@ -22,8 +22,10 @@ use self::timer::Timer;
 use self::wakers::{Side, Wakers};
 use crate::close::Closed;
 use crate::connection::{Connection, Event};
-use crate::deflate::{Agreed, Compression};
+use crate::deflate::{Agreed, Compression, Statistics};
+use crate::error::SendError;
 use crate::options::Options;
+use crate::prepared::PreparedMessage;
 use crate::tungstenite::error::ProtocolError as Upstream;
 use crate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use crate::tungstenite::{Error, Message};
@@ -166,6 +168,11 @@ impl<S> WebSocketStream<S> {
         self.connection.agreed()
     }
 
+    /// What compression did so far; `None` if it was not agreed.
+    pub fn statistics(&self) -> Option<Statistics> {
+        self.connection.statistics()
+    }
+
     /// How the connection ended, or is ending; `None` while it is open.
     pub fn closed(&self) -> Option<&Closed> {
         self.connection.closed()
@@ -232,20 +239,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.queue(message, compression)
     }
 
+    /// Queues a message that many connections send: its frames are made, and compressed, once for all of them.
+    ///
+    /// # Errors
+    /// As for sending a message.
+    pub async fn feed_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_ready(cx)).await?;
+        self.queue_with(|connection, now| connection.send_prepared(prepared, now))
+    }
+
     fn queue(&mut self, message: Message, compression: Compression) -> Result<(), Error> {
+        self.queue_with(|connection, now| connection.send_with(message, compression, now))
+    }
+
+    fn queue_with(
+        &mut self,
+        send: impl FnOnce(&mut Connection, Instant) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
         if let Some(kind) = self.write_failed {
             return Err(Error::Io(kind.into()));
         }
         let was_open = self.connection.is_open();
-        self.connection
-            .send_with(message, compression, timer::now())?;
+        send(&mut self.connection, timer::now())?;
         if was_open && !self.connection.is_open() {
             // The receiving task has a deadline to keep from now on.
             self.wakers.wake_other(Side::Sender, None);
         }
         if self.is_over_write_buffer() {
             let waker = self.wakers.for_eager_write();
-            if let Poll::Ready(Err(error)) = self.poll_transmit(&mut Context::from_waker(&waker)) {
+            let mut cx = Context::from_waker(&waker);
+            if let Poll::Ready(Err(error)) = self.poll_transmit(&mut cx) {
                 self.note_write_failure(&error);
             }
         }
