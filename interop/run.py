@@ -61,12 +61,13 @@ class Peer:
 
 
 class Server:
-    """A running echo server; `records` are the lines that it says after the first."""
+    """A running echo server; `records` are its lines about connections that nobody asked for yet, by path."""
 
     def __init__(self, command, **options):
         arguments = [part for key, value in options.items() if value for part in (f"--{key}", str(value))]
         self.process = subprocess.Popen(command + arguments, stdout=subprocess.PIPE, text=True)
         self.lines = queue.Queue()
+        self.records = {}
         threading.Thread(target=self._read, daemon=True).start()
         self.port = self.record()["listening"]
 
@@ -81,6 +82,14 @@ class Server:
         if line is None:
             raise Failed(f"{self.process.args[0]} ended with status {self.process.wait()}")
         return json.loads(line)
+
+    def record_of(self, scenario):
+        """The line about one scenario's connection; the server may say them in another order than they began."""
+        path = scenario["url"].split("/", 3)[3]
+        while f"/{path}" not in self.records:
+            record = self.record()
+            self.records[record["path"]] = record
+        return self.records.pop(f"/{path}")
 
     def __enter__(self):
         return self
@@ -131,7 +140,6 @@ def check_wire(wire, messages, no_context_takeover, bits):
 
 def check_connection(scenario, said, heard, wanted, checked):
     """Both ends' lines of one connection. `checked` are the directions whose bytes an end other than ours saw."""
-    expect("client's error", said.get("error"), None)
     expect("server's error", heard.get("error"), None)
     expect("parameters at the client", said["agreed"], wanted)
     expect("parameters at the server", heard["agreed"], wanted)
@@ -153,17 +161,18 @@ def exchange(client, server_command, offers, messages, demand=None, checked=()):
     with Server(server_command, demand=demand and json.dumps(demand)) as server:
         scenarios = [
             {
-                "url": f"ws://127.0.0.1:{server.port}/echo",
+                "url": f"ws://127.0.0.1:{server.port}/echo?number={number}",
                 "offer": offer,
                 "messages": messages,
                 "code": 1000,
                 "reason": REASON,
             }
-            for offer in offers
+            for number, offer in enumerate(offers)
         ]
         for scenario, said in zip(scenarios, run_client(client, scenarios)):
             try:
-                heard = server.record() if "error" not in said else {}
+                expect("client's error", said.get("error"), None)
+                heard = server.record_of(scenario)
                 check_connection(scenario, said, heard, wanted_parameters(demand or scenario["offer"]), checked)
             except Failed as failed:
                 raise Failed(f"offer {scenario['offer']}, demand {demand}: {failed}") from None
@@ -175,12 +184,12 @@ def closes(client, server_command, codes):
     plain = {"offer": {}, "messages": [["text", 5]]}
     with Server(server_command) as server:
         base = f"ws://127.0.0.1:{server.port}"
-        by_client = [{**plain, "url": f"{base}/echo", "code": code, "reason": REASON} for code in codes]
+        by_client = [{**plain, "url": f"{base}/echo?code={code}", "code": code, "reason": REASON} for code in codes]
         by_server = [
             {**plain, "messages": [], "url": f"{base}/close?code={code}&reason={quote(REASON)}"} for code in codes
         ]
         for scenario, code, said in zip(by_client + by_server, codes * 2, run_client(client, by_client + by_server)):
-            heard = server.record()
+            heard = server.record_of(scenario)
             for end, line in (("client", said), ("server", heard)):
                 try:
                     expect("error", line.get("error"), None)
@@ -232,14 +241,8 @@ def wss_client(peer, client_command, certs):
         url = f"wss://localhost:{server.port}/echo"
         command = client_command + ["--ca", str(certs / "ca.crt"), url, text]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT, check=False)
-        wanted = [
-            f"Conectando a {url}",
-            f"Mensagem enviada para o servidor: {text}",
-            f"Mensagem recebida do servidor: {text}",
-            "Conexão WebSocket encerrada!",
-        ]
         expect("our client's status", done.returncode, 0)
-        expect("our client's lines", done.stdout.splitlines(), wanted)
+        expect("our client's output", done.stdout, text + "\n")
         heard = server.record()
         expect("extension agreed", heard["agreed"] is not None, True)
         expect("Close", heard["close"][0], 1000)

@@ -38,6 +38,7 @@ type scenario struct {
 }
 
 type record struct {
+	Path   string         `json:"path,omitempty"`
 	Agreed map[string]any `json:"agreed"`
 	Wire   []received     `json:"wire"`
 	Close  []any          `json:"close"`
@@ -303,7 +304,7 @@ func server(arguments []string) error {
 	return http.Serve(tapped, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
-			say(record{Error: err.Error()})
+			say(record{Path: r.URL.RequestURI(), Error: err.Error()})
 			return
 		}
 		defer conn.Close()
@@ -314,7 +315,7 @@ func server(arguments []string) error {
 			conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(timeout))
 		}
 		// gorilla answers an offer of permessage-deflate always with both parameters.
-		said := record{}
+		said := record{Path: r.URL.RequestURI()}
 		if strings.Contains(r.Header.Get("Sec-WebSocket-Extensions"), "permessage-deflate") {
 			said.Agreed = agreed("permessage-deflate; server_no_context_takeover; client_no_context_takeover")
 		}

@@ -27,7 +27,7 @@ const websockets = new WebSocketServer({
   },
 });
 websockets.on('connection', (socket, request) => {
-  const record = { agreed: agreed(socket), wire: tap(socket), close: null };
+  const record = { path: request.url, agreed: agreed(socket), wire: tap(socket), close: null };
   const url = new URL(request.url, 'ws://localhost');
   socket.on('message', (data, binary) => socket.send(binary ? data : data.toString()));
   socket.on('error', (error) => { record.error = String(error); });

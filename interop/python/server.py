@@ -20,7 +20,7 @@ arguments = arguments.parse_args()
 
 async def handle(connection):
     wire = []
-    record = {"agreed": agreed(connection, "server"), "wire": wire}
+    record = {"path": connection.request.path, "agreed": agreed(connection, "server"), "wire": wire}
     tap(connection, wire)
     url = urlsplit(connection.request.path)
     try:

@@ -132,7 +132,8 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(())
 }
 
-/// Sizes for 9.*, whose messages reach 16 MiB; 12.* and 13.* want every message compressed, with context takeover.
+/// Sizes for 9.*, whose messages reach 16 MiB; 12.* and 13.* want every message compressed, with context takeover and
+/// windows of the server's choice.
 fn options() -> Options {
     let sizes = WebSocketConfig::default()
         .max_message_size(Some(64 << 20))
@@ -140,7 +141,9 @@ fn options() -> Options {
     let deflate = DeflateConfig::default()
         .threshold(0)
         .server_no_context_takeover(false)
-        .client_no_context_takeover(false);
+        .client_no_context_takeover(false)
+        .client_max_window_bits(15)
+        .expect("15 is a window of DEFLATE");
     Options::default().websocket(sizes).deflate(Some(deflate))
 }
 

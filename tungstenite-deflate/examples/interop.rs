@@ -103,9 +103,11 @@ async fn server(demand: &Value) -> Result<(), Box<dyn Error>> {
 /// Echoes on one connection, or closes it at once if the path says so.
 async fn serve(stream: TcpStream, options: Options) -> Result<Value, Box<dyn Error + Send + Sync>> {
     let mut frame = None;
+    let mut path = String::new();
     #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
     let callback = |request: &Request, response: Response| {
         frame = close_asked_for(request);
+        path = request.uri().to_string();
         Ok(response)
     };
     let mut websocket = accept_hdr_async_with_options(stream, callback, options).await?;
@@ -114,7 +116,7 @@ async fn serve(stream: TcpStream, options: Options) -> Result<Value, Box<dyn Err
         websocket.send(Message::Close(frame)).await?;
     }
     let close = drain(&mut websocket).await?;
-    Ok(json!({ "agreed": agreed, "close": close }))
+    Ok(json!({ "path": path, "agreed": agreed, "close": close }))
 }
 
 /// The Close frame that `/close?code=C&reason=R` asks for.

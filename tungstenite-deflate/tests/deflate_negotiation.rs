@@ -424,7 +424,7 @@ fn offer_has_windows_only_if_they_were_configured() {
         ),
         (
             windows(12, 15),
-            "permessage-deflate; server_max_window_bits=12",
+            "permessage-deflate; server_max_window_bits=12; client_max_window_bits",
         ),
         (
             windows(15, 9),

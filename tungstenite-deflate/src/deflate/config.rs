@@ -23,7 +23,7 @@ pub struct DeflateConfig {
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: u8,
-    client_max_window_bits: u8,
+    client_max_window_bits: Option<u8>,
     max_inflated_bytes: Option<usize>,
     when_budget_spent: WhenBudgetSpent,
 }
@@ -84,7 +84,7 @@ impl Default for DeflateConfig {
             server_no_context_takeover: true,
             client_no_context_takeover: true,
             server_max_window_bits: MAX_WINDOW_BITS,
-            client_max_window_bits: MAX_WINDOW_BITS,
+            client_max_window_bits: None,
             max_inflated_bytes: None,
             when_budget_spent: WhenBudgetSpent::StepDown,
         }
@@ -147,10 +147,13 @@ impl DeflateConfig {
 
     /// Base-2 logarithm of the largest LZ77 window the client compresses with (RFC 7692 §7.1.2.2). Default: 15.
     ///
+    /// A client that sets it lets the server ask for less, also with 15: `client_max_window_bits` is then offered
+    /// without a value. By default the parameter is not offered, as some servers choke on it.
+    ///
     /// # Errors
     /// The value is not in 9 to 15.
     pub fn client_max_window_bits(self, bits: u8) -> Result<Self, ConfigError> {
-        let client_max_window_bits = checked("client_max_window_bits", bits)?;
+        let client_max_window_bits = Some(checked("client_max_window_bits", bits)?);
         Ok(Self {
             client_max_window_bits,
             ..self
@@ -203,7 +206,12 @@ impl DeflateConfig {
 
     /// The client's largest window, as base-2 logarithm.
     pub fn get_client_max_window_bits(&self) -> u8 {
-        self.client_max_window_bits
+        self.client_max_window_bits.unwrap_or(MAX_WINDOW_BITS)
+    }
+
+    /// Whether a client's offer has `client_max_window_bits`.
+    pub(super) fn offers_client_window(&self) -> bool {
+        self.client_max_window_bits.is_some()
     }
 
     /// The limit on inflated messages, if one was set.

@@ -31,7 +31,8 @@
 //! | server forgets, or budget spent | `server_no_context_takeover` |
 //! | client forgets | `client_no_context_takeover` |
 //! | server window s < 15 | `server_max_window_bits=s` |
-//! | client window c < 15 | `client_max_window_bits=c` |
+//! | client window set to c < 15 | `client_max_window_bits=c` |
+//! | client window set to 15 | `client_max_window_bits` |
 //!
 //! # Client: what is accepted
 //! | response has | result |
@@ -147,13 +148,14 @@ pub fn offer(config: &DeflateConfig) -> String {
         config.get_server_max_window_bits(),
         config.get_client_max_window_bits(),
     ];
+    // A window of 15 needs no value: it is what holds without one.
     let [server, client] = windows.map(|bits| (bits < MAX_WINDOW_BITS).then_some(bits));
     let parameters = Parameters {
         server_no_context_takeover: config.get_server_no_context_takeover()
             || !budget::PROCESS.has_room(CONTEXT_BYTES),
         client_no_context_takeover: config.get_client_no_context_takeover(),
         server_max_window_bits: server,
-        client_max_window_bits: client.map(Some),
+        client_max_window_bits: config.offers_client_window().then_some(client),
     };
     format!("{NAME}{parameters}")
 }
@@ -241,7 +243,7 @@ fn accept_parameters(
         config.get_server_max_window_bits(),
         config.get_client_max_window_bits(),
     );
-    if client_window.is_some() && client_most == MAX_WINDOW_BITS {
+    if client_window.is_some() && !config.offers_client_window() {
         return Err(ResponseError::WindowNotOffered);
     }
     let windows = [
