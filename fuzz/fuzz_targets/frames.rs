@@ -1,0 +1,4 @@
+//! See `targets::frames::frames`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::frames::frames(data));
