@@ -1,0 +1,250 @@
+//! What compression costs and gains, as tables; run them with
+//! `cargo test --release -p tungstenite-deflate --lib -- --ignored --nocapture --test-threads=1 compression_`.
+
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+
+use super::{Agreed, Codec, Compression, DeflateConfig};
+use crate::tungstenite::protocol::Role;
+
+/// JSON of at least `length` bytes cut there, made of chat lines in which most things differ.
+fn chat(length: usize, mut seed: u64) -> Vec<u8> {
+    const WORDS: [&str; 24] = [
+        "the",
+        "deploy",
+        "is",
+        "done",
+        "and",
+        "nobody",
+        "noticed",
+        "yet",
+        "please",
+        "look",
+        "at",
+        "latency",
+        "of",
+        "region",
+        "two",
+        "before",
+        "lunch",
+        "or",
+        "after",
+        "it",
+        "was",
+        "fine",
+        "yesterday",
+        "again",
+    ];
+    let mut random = move |below: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % below
+    };
+    let mut text = String::from("[");
+    while text.len() < length {
+        let words: Vec<&str> = (0..4 + random(9))
+            .filter_map(|_| WORDS.get(usize::try_from(random(24)).ok()?).copied())
+            .collect();
+        text += &format!(
+            "{{\"type\":\"message\",\"id\":\"{:08x}\",\"room\":\"general\",\"user\":{{\"id\":{},\"name\":\"user{}\"}},\"text\":\"{}\",\"ts\":17{:011}}},",
+            random(1 << 32),
+            random(100_000),
+            random(500),
+            words.join(" "),
+            random(100_000_000_000),
+        );
+    }
+    text.truncate(length);
+    text.into_bytes()
+}
+
+#[test]
+#[ignore = "prints figures; nothing to fail"]
+fn compression_costs() {
+    for keeps in [false, true] {
+        println!(
+            "context takeover: {keeps}; per message: µs to compress / µs to inflate / wire bytes per byte"
+        );
+        println!("| bytes | level 1 | 2 | 3 | 4 | 6 | 9 |\n|---|---|---|---|---|---|---|");
+        for length in [125, 256, 512, 1_024, 4_096, 16_384] {
+            let cells: Vec<String> = [1, 2, 3, 4, 6, 9]
+                .into_iter()
+                .map(|level| cell(keeps, level, length))
+                .collect();
+            println!("| {length} | {} |", cells.join(" | "));
+        }
+    }
+}
+
+/// What one level does to messages of one length.
+fn cell(keeps: bool, level: u32, length: usize) -> String {
+    let agreed = Agreed {
+        server_no_context_takeover: !keeps,
+        client_no_context_takeover: true,
+        server_max_window_bits: 15,
+        client_max_window_bits: 15,
+    };
+    let config = DeflateConfig::default().level(level).expect("1 to 9");
+    let mut server = Codec::new(Role::Server, agreed, &config);
+    let mut client = Codec::new(Role::Client, agreed, &config);
+    let count = u32::try_from(400_000 / length)
+        .expect("a few thousand")
+        .min(1_000);
+    let messages: Vec<Vec<u8>> = (1..=u64::from(count))
+        .map(|seed| chat(length, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        .collect();
+    let (mut compress, mut inflate) = (Duration::MAX, Duration::MAX);
+    for _ in 0..9 {
+        let start = Instant::now();
+        let wires: Vec<BytesMut> = messages
+            .iter()
+            .map(|message| {
+                let mut wire = BytesMut::with_capacity(message.len());
+                assert!(server.deflate(message, Compression::Always, &mut wire));
+                wire
+            })
+            .collect();
+        compress = compress.min(start.elapsed() / count);
+        let mut out = BytesMut::with_capacity(length);
+        let start = Instant::now();
+        for wire in &wires {
+            out.clear();
+            client
+                .inflate(wire, true, length, &mut out)
+                .expect("our own data");
+        }
+        inflate = inflate.min(start.elapsed() / count);
+    }
+    let ratio = server.statistics().sent.ratio().unwrap_or_default();
+    format!(
+        "{:.1}/{:.1}/{ratio:.3}",
+        compress.as_secs_f64() * 1e6,
+        inflate.as_secs_f64() * 1e6
+    )
+}
+
+/// Connections of one setting.
+const CONNECTIONS: usize = 1_000;
+/// Tells [`compression_memory_of_one_setting`] what to measure.
+const SETTING: &str = "COMPRESSION_MEMORY_SETTING";
+
+#[test]
+#[ignore = "prints figures; nothing to fail"]
+fn compression_memory() {
+    println!("resident bytes per connection of a server, measured over {CONNECTIONS} connections");
+    println!(
+        "| server's contexts, window | client's contexts | agreed | 1 KiB each way | 64 KiB each way |\n|---|---|---|---|---|"
+    );
+    for (server, client, bits) in [
+        (false, false, 15),
+        (false, true, 15),
+        (true, false, 9),
+        (true, false, 12),
+        (true, false, 15),
+        (true, true, 15),
+    ] {
+        // A process of its own each, so that no heap has room left from the one before.
+        let figures = [0, 1, 64].map(|messages| {
+            let run = std::process::Command::new(std::env::current_exe().expect("this program"))
+                .args([
+                    "--ignored",
+                    "--nocapture",
+                    "compression_memory_of_one_setting",
+                ])
+                .env(SETTING, format!("{server},{client},{bits},{messages}"))
+                .output()
+                .expect("this program again");
+            let printed = String::from_utf8_lossy(&run.stdout).into_owned();
+            let (_, figure) = printed.split_once("bytes=").expect("a figure");
+            figure
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        });
+        let kept = |keeps| if keeps { "kept" } else { "–" };
+        println!(
+            "| {}, {bits} | {} | {} |",
+            kept(server),
+            kept(client),
+            figures.join(" | ")
+        );
+    }
+}
+
+#[test]
+#[ignore = "run by compression_memory"]
+fn compression_memory_of_one_setting() {
+    let Ok(setting) = std::env::var(SETTING) else {
+        return;
+    };
+    let parts: Vec<&str> = setting.split(',').collect();
+    let [server, client, bits, messages] = parts[..] else {
+        panic!("four parts: {setting}")
+    };
+    let (server, client) = (server == "true", client == "true");
+    let (bits, messages) = (
+        bits.parse().expect("9 to 15"),
+        messages.parse().expect("a number"),
+    );
+    // Fills the thread's pool.
+    drop(settle(server, client, bits, messages, 10));
+    let before = resident_bytes();
+    let codecs = settle(server, client, bits, messages, CONNECTIONS);
+    let bytes = resident_bytes().saturating_sub(before) / CONNECTIONS;
+    drop(codecs);
+    println!("bytes={bytes}");
+}
+
+/// The servers' codecs of `count` connections after so many messages of 1 KiB each way.
+fn settle(
+    server: bool,
+    client: bool,
+    server_max_window_bits: u8,
+    messages: u64,
+    count: usize,
+) -> Vec<Codec> {
+    let agreed = Agreed {
+        server_no_context_takeover: !server,
+        client_no_context_takeover: !client,
+        server_max_window_bits,
+        client_max_window_bits: 15,
+    };
+    let config = DeflateConfig::default();
+    let mut peer = Codec::new(Role::Client, agreed, &config);
+    let mut wires: Vec<(Vec<u8>, BytesMut)> = Vec::new();
+    for seed in 1..=messages {
+        let message = chat(1_024, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut wire = BytesMut::new();
+        assert!(peer.deflate(&message, Compression::Always, &mut wire));
+        wires.push((message, wire));
+    }
+    let mut codecs = Vec::with_capacity(count);
+    let mut out = BytesMut::with_capacity(2_048);
+    for _ in 0..count {
+        let mut codec = Codec::new(Role::Server, agreed, &config);
+        for (message, wire) in &wires {
+            out.clear();
+            assert!(codec.deflate(message, Compression::Always, &mut out));
+            out.clear();
+            codec
+                .inflate(wire, true, message.len(), &mut out)
+                .expect("our own data");
+        }
+        codecs.push(codec);
+    }
+    codecs
+}
+
+/// The process's resident memory.
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<usize>().ok())
+        .expect("pages")
+        * 4_096
+}
