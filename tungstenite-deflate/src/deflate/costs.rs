@@ -47,7 +47,7 @@ fn chat(length: usize, mut seed: u64) -> Vec<u8> {
         let words: Vec<&str> = (0..4 + random(9))
             .filter_map(|_| WORDS.get(usize::try_from(random(24)).ok()?).copied())
             .collect();
-        text += &format!(
+        let line = format!(
             "{{\"type\":\"message\",\"id\":\"{:08x}\",\"room\":\"general\",\"user\":{{\"id\":{},\"name\":\"user{}\"}},\"text\":\"{}\",\"ts\":17{:011}}},",
             random(1 << 32),
             random(100_000),
@@ -55,6 +55,7 @@ fn chat(length: usize, mut seed: u64) -> Vec<u8> {
             words.join(" "),
             random(100_000_000_000),
         );
+        text.push_str(&line);
     }
     text.truncate(length);
     text.into_bytes()

@@ -54,7 +54,7 @@
 use super::budget;
 use super::config::{DeflateConfig, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 use super::inflater::CONTEXT_BYTES;
-use super::parameters::{ParameterError, Parameters, cut};
+use super::parameters::{ClientWindow, ParameterError, Parameters, cut};
 use crate::extensions::{self, GrammarError};
 
 /// What both sides agreed on for one connection (RFC 7692 §7.1).
@@ -155,7 +155,9 @@ pub fn offer(config: &DeflateConfig) -> String {
             || !budget::PROCESS.has_room(CONTEXT_BYTES),
         client_no_context_takeover: config.get_client_no_context_takeover(),
         server_max_window_bits: server,
-        client_max_window_bits: config.offers_client_window().then_some(client),
+        client_max_window_bits: config
+            .offers_client_window()
+            .then_some(client.map_or(ClientWindow::Any, ClientWindow::Bits)),
     };
     format!("{NAME}{parameters}")
 }
@@ -207,9 +209,8 @@ fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, St
         .unwrap_or(MAX_WINDOW_BITS)
         .min(config.get_server_max_window_bits());
     let client_window = match offer.client_max_window_bits {
-        Some(hint) => hint
-            .unwrap_or(MAX_WINDOW_BITS)
-            .min(config.get_client_max_window_bits()),
+        Some(ClientWindow::Any) => config.get_client_max_window_bits(),
+        Some(ClientWindow::Bits(hint)) => hint.min(config.get_client_max_window_bits()),
         None => MAX_WINDOW_BITS,
     };
     let client_forgets =
@@ -227,7 +228,8 @@ fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, St
         server_no_context_takeover: agreed.server_no_context_takeover,
         client_no_context_takeover: agreed.client_no_context_takeover,
         server_max_window_bits: says_server_window.then_some(server_window),
-        client_max_window_bits: (client_window < MAX_WINDOW_BITS).then_some(Some(client_window)),
+        client_max_window_bits: (client_window < MAX_WINDOW_BITS)
+            .then_some(ClientWindow::Bits(client_window)),
     };
     Some((agreed, format!("{NAME}{response}")))
 }
@@ -238,7 +240,10 @@ fn accept_parameters(
     config: &DeflateConfig,
 ) -> Result<Agreed, ResponseError> {
     let server_window = response.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS);
-    let client_window = response.client_max_window_bits.flatten();
+    let client_window = match response.client_max_window_bits {
+        Some(ClientWindow::Bits(bits)) => Some(bits),
+        Some(ClientWindow::Any) | None => None,
+    };
     let (server_most, client_most) = (
         config.get_server_max_window_bits(),
         config.get_client_max_window_bits(),

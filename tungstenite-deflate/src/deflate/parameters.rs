@@ -10,8 +10,16 @@ pub(super) struct Parameters {
     pub(super) server_no_context_takeover: bool,
     pub(super) client_no_context_takeover: bool,
     pub(super) server_max_window_bits: Option<u8>,
-    /// `Some(None)` is the parameter without a value, which only an offer may have.
-    pub(super) client_max_window_bits: Option<Option<u8>>,
+    pub(super) client_max_window_bits: Option<ClientWindow>,
+}
+
+/// What `client_max_window_bits` may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientWindow {
+    /// Without a value, which only an offer may have: the client can keep to any window (§7.1.2.2).
+    Any,
+    /// So many bits.
+    Bits(u8),
 }
 
 /// A parameter that permessage-deflate does not have, or not like this.
@@ -82,13 +90,14 @@ impl Parameters {
                     )
                 }
                 CLIENT_WINDOW => {
-                    let hint = parameter.value.is_some() || speaker == Speaker::Server;
-                    let bits = hint
-                        .then(|| window_bits(CLIENT_WINDOW, parameter, speaker))
-                        .transpose()?;
+                    let window = if parameter.value.is_none() && speaker == Speaker::Client {
+                        ClientWindow::Any
+                    } else {
+                        ClientWindow::Bits(window_bits(CLIENT_WINDOW, parameter, speaker)?)
+                    };
                     (
                         CLIENT_WINDOW,
-                        read.client_max_window_bits.replace(bits).is_some(),
+                        read.client_max_window_bits.replace(window).is_some(),
                     )
                 }
                 name => return Err(ParameterError::Unknown { name: cut(name) }),
@@ -155,8 +164,8 @@ impl fmt::Display for Parameters {
             write!(f, "; {SERVER_WINDOW}={bits}")?;
         }
         match self.client_max_window_bits {
-            Some(Some(bits)) => write!(f, "; {CLIENT_WINDOW}={bits}"),
-            Some(None) => write!(f, "; {CLIENT_WINDOW}"),
+            Some(ClientWindow::Bits(bits)) => write!(f, "; {CLIENT_WINDOW}={bits}"),
+            Some(ClientWindow::Any) => write!(f, "; {CLIENT_WINDOW}"),
             None => Ok(()),
         }
     }

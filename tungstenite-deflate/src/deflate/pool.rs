@@ -6,6 +6,10 @@ use super::deflater::Deflater;
 use super::inflater::Inflater;
 
 /// What a thread keeps for the next message.
+#[expect(
+    clippy::vec_box,
+    reason = "a pointer goes in and out for each message, not the object"
+)]
 #[derive(Default)]
 struct Pool {
     /// Idle compressors, the last used at the end.
