@@ -1,1 +1,58 @@
-//! The client of the workspace.
+//! A WebSocket client with TLS and permessage-deflate: dialling, TLS, proxies and reconnecting as a library, and the
+//! command-line program on top of it.
+//!
+//! [`connect()`] takes [`Settings`] and gives a [`Connection`]: a stream of messages with what is known about it.
+//! [`run()`] is the program.
+
+#[expect(
+    clippy::doc_markdown,
+    clippy::struct_excessive_bools,
+    reason = "the doc comments are the help text, and a switch is a bool"
+)]
+mod args;
+mod close;
+mod command;
+mod connect;
+mod dial;
+mod duration;
+mod error;
+mod escape;
+mod exit;
+mod handshake;
+mod hex;
+mod http2;
+mod input;
+mod interrupt;
+mod json;
+mod meaning;
+mod meter;
+mod modes;
+mod output;
+mod proxy;
+mod reconnect;
+mod run;
+mod secret;
+mod session;
+mod style;
+mod tally;
+mod target;
+mod timeouts;
+mod tls;
+
+pub use close::{Ending, close_name};
+pub use connect::{
+    Connection, DEFAULT_MAX_MESSAGE_BYTES, Details, Settings, Transport, WebSocket, connect,
+};
+pub use dial::{ConnectToRule, Dial, Family, ResolveRule};
+pub use error::ConnectError;
+pub use exit::ExitStatus;
+pub use handshake::{Check, HandshakeFault, Head, add_header, checks};
+pub use meter::{Meter, Metered, WireMessage};
+pub use proxy::{Proxy, ProxyKind};
+pub use reconnect::{Backoff, connect_with_backoff};
+pub use run::run;
+pub use secret::{Credentials, Secret};
+pub use tally::{Flow, Tally};
+pub use target::Target;
+pub use timeouts::{Phase, TimeoutSpec, Timeouts};
+pub use tls::{CertificateReport, MinimumVersion, Pin, TlsReport, TlsSettings};

@@ -1,3 +1,7 @@
-//! Entry point.
+//! Entry point of the client: see the library for everything else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    client::run(std::env::args_os()).into()
+}

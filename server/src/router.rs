@@ -17,6 +17,7 @@ use tungstenite_deflate::{Options, WebSocketStream};
 
 use crate::connection::ConnectionInfo;
 use crate::drain::Drain;
+use crate::drone::Fleet;
 use crate::log::transcript;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
@@ -79,12 +80,19 @@ impl WebSocketRoute {
 }
 
 /// The WebSocket routes that every server has.
-pub(crate) fn websocket_routes() -> Vec<WebSocketRoute> {
+pub(crate) fn websocket_routes(metrics: &Metrics) -> Vec<WebSocketRoute> {
+    let (fleet, figures) = (Fleet::default(), routes::Figures::new(metrics.clone()));
     vec![
         WebSocketRoute::new("/ws", &["chat"], routes::fixed)
             .greeting(|| transcript!("Handshake recebido")),
         WebSocketRoute::new("/echo", &["chat"], routes::echo),
         WebSocketRoute::new("/ack", &["chat"], routes::ack),
+        WebSocketRoute::new("/drone", routes::DRONE_PROTOCOLS, move |socket, info| {
+            routes::drone(fleet.clone(), socket, info)
+        }),
+        WebSocketRoute::new("/stats", &[], move |socket, info| {
+            routes::stats(figures.clone(), socket, info)
+        }),
     ]
 }
 
@@ -101,6 +109,7 @@ pub(crate) fn router(context: Context, websockets: Vec<WebSocketRoute>, more: Ro
             "/metrics",
             get(routes::metrics).with_state(context.metrics.clone()),
         )
+        .merge(routes::pages())
         .merge(more);
     for route in websockets {
         let (path, context) = (route.path, Arc::clone(&context));

@@ -63,7 +63,7 @@ impl Server {
     pub fn new(config: Config) -> Result<Self, ServerError> {
         let metrics = Metrics::new();
         let tls = Tls::load(config.tls.clone(), metrics.clone())?;
-        let websockets = websocket_routes();
+        let websockets = websocket_routes(&metrics);
         Ok(Self {
             config: Arc::new(config),
             tls,

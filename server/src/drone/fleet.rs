@@ -40,8 +40,17 @@ pub struct Fleet {
 #[derive(Debug)]
 struct Hangar {
     flight: Mutex<Flight>,
-    latest: watch::Sender<State>,
+    latest: watch::Sender<Report>,
     members: AtomicUsize,
+}
+
+/// What the members of a drone are told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Report {
+    /// The drone's state.
+    pub state: State,
+    /// How many connections have the drone.
+    pub members: usize,
 }
 
 /// A drone and the instant up to which it has been flown.
@@ -121,7 +130,10 @@ pub fn check_name(name: &str) -> Result<(), FleetError> {
 impl Hangar {
     fn new(now: Instant) -> Self {
         let drone = Drone::default();
-        let latest = watch::Sender::new(drone.state());
+        let latest = watch::Sender::new(Report {
+            state: drone.state(),
+            members: 0,
+        });
         Self {
             flight: Mutex::new(Flight {
                 drone,
@@ -132,11 +144,15 @@ impl Hangar {
         }
     }
 
-    /// Tells the others, if there is something to tell.
-    fn publish(&self, state: State) {
+    /// Tells the others, if there is something to tell; `None` keeps the state.
+    fn publish(&self, state: Option<State>) {
         self.latest.send_if_modified(|latest| {
-            let changed = *latest != state;
-            *latest = state;
+            let report = Report {
+                state: state.unwrap_or(latest.state),
+                members: self.members.load(Ordering::Relaxed),
+            };
+            let changed = *latest != report;
+            *latest = report;
             changed
         });
     }
@@ -164,7 +180,7 @@ impl Flight {
 #[derive(Debug)]
 pub struct Membership {
     hangar: Arc<Hangar>,
-    seen: watch::Receiver<State>,
+    seen: watch::Receiver<Report>,
     /// The fleet and the name, for a drone that is shared.
     shared: Option<(Fleet, String)>,
 }
@@ -172,6 +188,7 @@ pub struct Membership {
 impl Membership {
     fn new(hangar: Arc<Hangar>, shared: Option<(Fleet, String)>) -> Self {
         hangar.members.fetch_add(1, Ordering::Relaxed);
+        hangar.publish(None);
         let seen = hangar.latest.subscribe();
         Self {
             hangar,
@@ -199,7 +216,7 @@ impl Membership {
         let outcome = flight.drone.obey(command);
         let state = flight.drone.state();
         drop(flight);
-        self.hangar.publish(state);
+        self.hangar.publish(Some(state));
         self.seen.mark_unchanged();
         (outcome, state)
     }
@@ -210,13 +227,13 @@ impl Membership {
         flight.fly_until(now);
         let state = flight.drone.state();
         drop(flight);
-        self.hangar.publish(state);
+        self.hangar.publish(Some(state));
     }
 
     /// The state at the instant `now`.
     pub fn state(&self, now: Instant) -> State {
         self.advance(now);
-        *self.hangar.latest.borrow()
+        self.hangar.latest.borrow().state
     }
 
     /// When to call [`advance`](Self::advance) next; `None` when time changes nothing.
@@ -230,10 +247,10 @@ impl Membership {
         Some(flight.flown_until + pause)
     }
 
-    /// Waits until there is a state that this connection has not seen, then returns the latest.
+    /// Waits until there is a report that this connection has not seen, then returns the latest.
     ///
-    /// Cancel safe: a state that was not returned is still unseen.
-    pub async fn changed(&mut self) -> State {
+    /// Cancel safe: a report that was not returned is still unseen.
+    pub async fn changed(&mut self) -> Report {
         // The sender lives in the hangar that this membership holds, so it cannot be gone.
         let _ = self.seen.changed().await;
         *self.seen.borrow_and_update()
@@ -248,6 +265,8 @@ impl Drop for Membership {
         let mut shared = lock(&fleet.shared);
         if self.hangar.members.fetch_sub(1, Ordering::Relaxed) == 1 {
             shared.remove(name);
+        } else {
+            self.hangar.publish(None);
         }
     }
 }
@@ -284,6 +303,21 @@ mod tests {
             (guest.members(), other.members(), fleet.shared_drones()),
             (2, 1, 2)
         );
+    }
+
+    #[test]
+    fn coming_and_going_is_told_to_the_others() {
+        let (fleet, start) = (Fleet::default(), Instant::now());
+        let mut first = fleet.join("alpha", start).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let second = fleet.join("alpha", start).unwrap();
+            assert_eq!(first.changed().await.members, 2);
+            drop(second);
+            assert_eq!(first.changed().await.members, 1);
+        });
     }
 
     #[test]
@@ -339,7 +373,7 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(async {
-            assert_eq!(slow.changed().await.phase, Phase::Hovering);
+            assert_eq!(slow.changed().await.state.phase, Phase::Hovering);
             let again = tokio::time::timeout(Duration::from_millis(1), slow.changed()).await;
             assert!(
                 again.is_err(),

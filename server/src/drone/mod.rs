@@ -21,7 +21,7 @@ pub mod state;
 
 pub use command::{Axis, Command, CommandError};
 pub use dialect::{Dialect, Request};
-pub use fleet::{Fleet, FleetError, Membership};
+pub use fleet::{Fleet, FleetError, Membership, Report};
 pub use rate::CommandRate;
 pub use simulation::{Drone, Outcome, Refusal};
 pub use state::{Phase, Position, State};

@@ -1,0 +1,371 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::dial::{ConnectToRule, ResolveRule};
+use crate::duration::{parse_duration, parse_size};
+use crate::exit::ExitStatus;
+use crate::proxy::Proxy;
+use crate::style::ColorChoice;
+use crate::target::Target;
+use crate::timeouts::TimeoutSpec;
+use crate::tls::Pin;
+
+/// A command-line WebSocket client with TLS and permessage-deflate.
+///
+/// Without a URL it makes one exchange with a server on this machine and shows each step. With a URL and messages it
+/// sends them and prints one reply for each. With a URL alone it is an interactive session on a terminal, and in a
+/// pipe it sends each line of standard input as a message and prints each message that comes.
+///
+/// Data goes to standard output, everything else to standard error.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "client",
+    version,
+    long_version = long_version(),
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    after_help = "Exit status: 0 closed normally, 1 closed with an error code, 2 usage, 3 no connection, 4 TLS, 5 handshake, \
+                  6 time-out, 7 lost, 8 protocol, 9 replies missing, 10 proxy, 11 local I/O, 130 interrupted (see --help)",
+    after_long_help = after_long_help()
+)]
+pub(crate) struct Cli {
+    /// What to do other than talk.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Everything for a conversation.
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+/// Arguments of a conversation.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TalkArgs {
+    /// ws:// or wss:// URL, or host:port for wss.
+    ///
+    /// Without it: wss://localhost:8443/ws, or what CLIENT_URL says; with --count: wss://localhost:8443/ack.
+    #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+    pub url: Option<Target>,
+    /// Text messages to send; one reply is printed for each.
+    #[arg(value_name = "MESSAGE")]
+    pub messages: Vec<String>,
+    /// How to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// What to send and when to end.
+    #[command(flatten)]
+    pub exchange: ExchangeArgs,
+    /// What to show.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What to do other than talk. A subcommand is recognised in first place only.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Talk as without a subcommand, and write every event to a file as JSON lines.
+    Record {
+        /// File to write; an existing one is replaced.
+        #[arg(long = "to", value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Arguments of a conversation.
+        #[command(flatten)]
+        talk: TalkArgs,
+    },
+    /// Send the messages of a recording with their timing, and show how the answers differ.
+    Replay {
+        /// File that `record` wrote.
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// How many times as fast as recorded; 0 does not wait at all.
+        #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = parse_speed)]
+        speed: f64,
+        /// Arguments of a conversation.
+        #[command(flatten)]
+        talk: TalkArgs,
+    },
+    /// Echo the cases of an Autobahn fuzzing server, as a client under test.
+    Autobahn {
+        /// URL of the fuzzing server; without it AUTOBAHN_URL.
+        #[arg(value_name = "URL", env = "AUTOBAHN_URL")]
+        url: Target,
+        /// Name in the report.
+        #[arg(long, default_value = "client", value_name = "NAME")]
+        agent: String,
+        /// How to connect.
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
+    /// Print shell completions.
+    Completions {
+        /// The shell to print them for.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
+}
+
+/// How to connect.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConnectionArgs {
+    /// Add a header to the request; @FILE reads one from each line of a file. Repeatable.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", help_heading = REQUEST)]
+    pub headers: Vec<String>,
+    /// Send this Origin, as a browser does for the page's own.
+    #[arg(long, value_name = "ORIGIN", help_heading = REQUEST)]
+    pub origin: Option<String>,
+    /// Ask for a subprotocol, the preferred first. Repeatable, or comma-separated.
+    #[arg(long = "subprotocol", value_name = "NAME", value_delimiter = ',', help_heading = REQUEST)]
+    pub subprotocols: Vec<String>,
+    /// Send HTTP Basic credentials. Without a password it is taken from CLIENT_PASSWORD.
+    ///
+    /// A password on the command line can be seen by other users of the machine; the variable cannot.
+    #[arg(long, value_name = "NAME[:PASSWORD]", help_heading = REQUEST)]
+    pub user: Option<String>,
+    /// Send the token in FILE as `Authorization: Bearer`; `-` is not allowed.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = REQUEST)]
+    pub bearer_file: Option<PathBuf>,
+    /// Send a cookie; @FILE reads one from each line of a file. Repeatable.
+    #[arg(long = "cookie", value_name = "NAME=VALUE", help_heading = REQUEST)]
+    pub cookies: Vec<String>,
+    /// Follow redirects: at most 5, never from wss to ws, without credentials to another origin.
+    #[arg(long, help_heading = REQUEST)]
+    pub follow: bool,
+    /// Open the WebSocket over HTTP/2 (RFC 8441).
+    #[arg(long, help_heading = REQUEST)]
+    pub http2: bool,
+
+    /// Trust the certificates in FILE (PEM) in place of the system's roots. Repeatable.
+    ///
+    /// Without it the system's roots are trusted, and for localhost, 127.0.0.1, ::1 and *.localhost also
+    /// certs/ca.crt of the current directory when that exists.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, env = "CLIENT_CA", help_heading = TLS)]
+    pub ca: Vec<PathBuf>,
+    /// Do not check the server's certificate chain and name. Refused together with credentials.
+    ///
+    /// The server must still prove that it holds the key of the certificate it shows. There is no environment
+    /// variable for this.
+    #[arg(long, help_heading = TLS)]
+    pub insecure: bool,
+    /// Send credentials even though --insecure leaves open to whom.
+    #[arg(long, requires = "insecure", help_heading = TLS)]
+    pub insecure_credentials: bool,
+    /// Client certificate chain (PEM).
+    #[arg(long, value_name = "FILE", requires = "key", value_hint = ValueHint::FilePath, help_heading = TLS)]
+    pub cert: Option<PathBuf>,
+    /// Key of the client certificate (PEM, unencrypted).
+    #[arg(long, value_name = "FILE", requires = "cert", value_hint = ValueHint::FilePath, help_heading = TLS)]
+    pub key: Option<PathBuf>,
+    /// Accept only a server whose public key has this SHA-256; --verbose shows it. Repeatable.
+    #[arg(long = "pin", value_name = "sha256//BASE64", help_heading = TLS)]
+    pub pins: Vec<Pin>,
+    /// Name to send in the TLS handshake and to look for in the certificate.
+    #[arg(long, value_name = "NAME", help_heading = TLS)]
+    pub sni: Option<String>,
+    /// Oldest TLS version.
+    #[arg(long, value_name = "VERSION", default_value = "1.2", help_heading = TLS)]
+    pub tls_min: TlsVersion,
+    /// Write the session's keys to the file named by SSLKEYLOGFILE, for Wireshark.
+    #[arg(long, help_heading = TLS)]
+    pub keylog: bool,
+
+    /// Dial another place than the URL says; the checks stay with the URL. Repeatable.
+    #[arg(long, value_name = "HOST:PORT:TO_HOST:TO_PORT", help_heading = NETWORK)]
+    pub connect_to: Vec<ConnectToRule>,
+    /// Use these addresses for a name. Repeatable.
+    #[arg(long, value_name = "HOST:PORT:ADDRESS", help_heading = NETWORK)]
+    pub resolve: Vec<ResolveRule>,
+    /// IPv4 only.
+    #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = NETWORK)]
+    pub ipv4: bool,
+    /// IPv6 only.
+    #[arg(short = '6', long, help_heading = NETWORK)]
+    pub ipv6: bool,
+    /// Go through a proxy: http://, socks5:// (names looked up here), socks5h://; with USER:PASSWORD@ if need be.
+    ///
+    /// Without it: wss_proxy or https_proxy for wss, ws_proxy or http_proxy for ws, then all_proxy, from the environment.
+    #[arg(long, value_name = "URL", help_heading = NETWORK)]
+    pub proxy: Option<Proxy>,
+    /// Hosts to dial without the proxy, comma-separated; * for all. Without it NO_PROXY.
+    #[arg(long, value_name = "LIST", help_heading = NETWORK)]
+    pub no_proxy: Option<String>,
+    /// Time-out of all phases (5s), or of some (tls=5s,reply=0); 0 waits for ever. Repeatable.
+    ///
+    /// Phases: resolve, connect, proxy, tls, http, close (10 s each), reply (30 s).
+    #[arg(long = "timeout", value_name = "[PHASE=]DURATION", help_heading = NETWORK)]
+    pub timeouts: Vec<TimeoutSpec>,
+    /// Send a Ping so often and show the round-trip time with --verbose; no Pong before the next fails the connection.
+    #[arg(long, value_name = "DURATION", value_parser = parse_positive, help_heading = NETWORK)]
+    pub ping_interval: Option<Duration>,
+    /// Dial again when the connection is lost, at most N times in a row (default 10), 0.5 s to 30 s apart with jitter.
+    ///
+    /// Messages whose writing had not ended are sent again on the new connection.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true, help_heading = NETWORK)]
+    pub reconnect: Option<u32>,
+
+    /// Do not offer permessage-deflate.
+    #[arg(long, help_heading = COMPRESSION)]
+    pub no_deflate: bool,
+    /// How hard to compress: 1 (fast) to 9 (small).
+    #[arg(long, value_name = "1-9", help_heading = COMPRESSION)]
+    pub deflate_level: Option<u32>,
+    /// Smallest message that is compressed.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = COMPRESSION)]
+    pub deflate_threshold: Option<usize>,
+    /// Keep compression contexts between messages, on this side, the server's, or both.
+    #[arg(long, value_name = "SIDE", num_args = 0..=1, default_missing_value = "both", require_equals = true, help_heading = COMPRESSION)]
+    pub context_takeover: Option<Side>,
+    /// Largest LZ77 window of the server, as base-2 logarithm.
+    #[arg(long, value_name = "9-15", help_heading = COMPRESSION)]
+    pub server_max_window_bits: Option<u8>,
+    /// Largest LZ77 window of this side, as base-2 logarithm.
+    #[arg(long, value_name = "9-15", help_heading = COMPRESSION)]
+    pub client_max_window_bits: Option<u8>,
+    /// Largest message accepted, after decompression; a larger one fails the connection with 1009.
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size, help_heading = COMPRESSION)]
+    pub max_message: usize,
+}
+
+/// What to send and when to end.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExchangeArgs {
+    /// Send so many messages made from --template, and print each reply.
+    #[arg(long, value_name = "N", conflicts_with = "messages", help_heading = EXCHANGE)]
+    pub count: Option<u64>,
+    /// Time from one message of --count to the next.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration, help_heading = EXCHANGE)]
+    pub interval: Duration,
+    /// Text of the messages of --count; {n} is the number.
+    #[arg(long, value_name = "TEXT", default_value = "Mensagem {n}", help_heading = EXCHANGE)]
+    pub template: String,
+    /// End after so many replies; fewer is exit status 9.
+    #[arg(long, value_name = "N", help_heading = EXCHANGE)]
+    pub expect: Option<u64>,
+    /// In a pipe, after the last line: end when nothing has come for so long; 0 waits for the peer's close.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = EXCHANGE)]
+    pub idle: Option<Duration>,
+    /// Send binary messages.
+    #[arg(long, help_heading = EXCHANGE)]
+    pub binary: bool,
+    /// Messages on standard input and output end in NUL rather than a line feed.
+    #[arg(long, group = "framing", help_heading = EXCHANGE)]
+    pub null: bool,
+    /// Messages on standard input and output are lines of base64, and sent as binary.
+    #[arg(long, group = "framing", help_heading = EXCHANGE)]
+    pub base64: bool,
+    /// Messages on standard input and output stand behind their length in four bytes, the highest first.
+    #[arg(long, group = "framing", help_heading = EXCHANGE)]
+    pub length_prefixed: bool,
+    /// Interactive session even when standard input is not a terminal, or pipe even when it is.
+    #[arg(long, value_name = "MODE", help_heading = EXCHANGE)]
+    pub(crate) mode: Option<Mode>,
+    /// Keep no history file for the interactive session.
+    #[arg(long, help_heading = EXCHANGE)]
+    pub no_history: bool,
+}
+
+/// What to show.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Show direction, time and sizes of each message, TLS details, certificates, compression.
+    #[arg(short, long, help_heading = OUTPUT)]
+    pub verbose: bool,
+    /// Show warnings and errors only.
+    #[arg(short, long, conflicts_with = "verbose", help_heading = OUTPUT)]
+    pub quiet: bool,
+    /// One JSON object for each event on standard output.
+    #[arg(long, help_heading = OUTPUT)]
+    pub jsonl: bool,
+    /// Print payloads as they came on a terminal too: the peer can then steer the terminal.
+    #[arg(long, help_heading = OUTPUT)]
+    pub raw: bool,
+    /// When to use colour; NO_COLOR is heeded.
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = OUTPUT)]
+    pub color: ColorChoice,
+    /// Show request and response, and which check failed.
+    #[arg(long, help_heading = OUTPUT)]
+    pub show_handshake: bool,
+    /// Show counts, bytes before and after compression, and the ratio at the end.
+    #[arg(long, help_heading = OUTPUT)]
+    pub stats: bool,
+}
+
+/// TLS versions for `--tls-min`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TlsVersion {
+    /// TLS 1.2.
+    #[value(name = "1.2")]
+    V12,
+    /// TLS 1.3.
+    #[value(name = "1.3")]
+    V13,
+}
+
+/// Whose compression context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Side {
+    /// This side's and the server's.
+    Both,
+    /// This side's.
+    Client,
+    /// The server's.
+    Server,
+}
+
+/// `--mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Line editor with `/` commands.
+    Interactive,
+    /// Standard input to messages, messages to standard output.
+    Pipe,
+}
+
+const REQUEST: &str = "Request";
+const TLS: &str = "TLS";
+const NETWORK: &str = "Network";
+const COMPRESSION: &str = "Compression and limits";
+const EXCHANGE: &str = "Messages";
+const OUTPUT: &str = "Output";
+
+fn parse_positive(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("it must be longer than 0".into()),
+        duration => Ok(duration),
+    }
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed >= 0.0 => Ok(speed),
+        _ => Err(format!("`{text}` is not a factor such as 0.5, 1 or 10")),
+    }
+}
+
+fn long_version() -> String {
+    format!(
+        "{}\nwss (rustls {}, aws-lc-rs), permessage-deflate (RFC 7692, zlib-rs), HTTP/1.1 (RFC 6455), HTTP/2 (RFC 8441), \
+         proxies (HTTP CONNECT, SOCKS5)",
+        env!("CARGO_PKG_VERSION"),
+        "0.23"
+    )
+}
+
+fn after_long_help() -> String {
+    format!(
+        "Examples:\n  \
+         client                                             one exchange with the server on this machine\n  \
+         client wss://localhost:8443/echo                   interactive session on a terminal\n  \
+         client wss://localhost:8443/echo 'Olá'             send one message, print the reply\n  \
+         printf 'a\\nb\\n' | client wss://localhost:8443/echo --expect 2\n  \
+         client --count 5 --interval 1s                     five messages to /ack, one a second\n  \
+         client record wss://localhost:8443/echo --to session.jsonl\n  \
+         client replay session.jsonl wss://localhost:8443/echo --speed 10\n\n\
+         Environment: CLIENT_URL (URL when none is given), CLIENT_CA, CLIENT_PASSWORD, NO_COLOR, SSLKEYLOGFILE with --keylog,\n\
+         CLIENT_HISTORY (history file), wss_proxy, https_proxy, ws_proxy, http_proxy, all_proxy, no_proxy.\n\n{}",
+        ExitStatus::help()
+    )
+}

@@ -1,0 +1,353 @@
+//! From a host and port to an open TCP connection: overrides, name lookup, happy eyeballs (RFC 8305).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::net::TcpStream;
+
+use crate::error::ConnectError;
+use crate::target::split_host_port;
+use crate::timeouts::{Phase, Timeouts};
+
+/// Which addresses may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// Both, racing.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+/// `--resolve HOST:PORT:ADDR[,ADDR…]`: addresses of a name, in place of the resolver's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolveRule {
+    host: String,
+    port: u16,
+    addresses: Vec<IpAddr>,
+}
+
+/// `--connect-to HOST:PORT:TO_HOST:TO_PORT`: where to dial instead; name and certificate checks stay with the URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectToRule {
+    from: (Option<String>, Option<u16>),
+    to: (Option<String>, Option<u16>),
+}
+
+/// How the TCP connection is made.
+#[derive(Clone, Debug, Default)]
+pub struct Dial {
+    /// Which addresses may be used.
+    pub family: Family,
+    /// Addresses of names, in place of the resolver's.
+    pub resolve: Vec<ResolveRule>,
+    /// Where to dial instead; the first rule that fits counts.
+    pub connect_to: Vec<ConnectToRule>,
+}
+
+impl Dial {
+    /// Where a connection to `host` and `port` really goes.
+    pub fn redirected(&self, host: &str, port: u16) -> (String, u16) {
+        for rule in &self.connect_to {
+            let host_fits = rule
+                .from
+                .0
+                .as_ref()
+                .is_none_or(|from| from.eq_ignore_ascii_case(host));
+            if host_fits && rule.from.1.is_none_or(|from| from == port) {
+                return (
+                    rule.to.0.clone().unwrap_or_else(|| host.to_owned()),
+                    rule.to.1.unwrap_or(port),
+                );
+            }
+        }
+        (host.to_owned(), port)
+    }
+
+    /// Opens a TCP connection to the first address of `host` that answers. Cancel safe: dropping closes all attempts.
+    ///
+    /// # Errors
+    /// [`ConnectError::Resolve`], [`ConnectError::Connect`] with what the last attempt said, [`ConnectError::TimedOut`].
+    pub async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        timeouts: &Timeouts,
+    ) -> Result<TcpStream, ConnectError> {
+        let peer = if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        };
+        let addresses = timeouts
+            .limit(Phase::Resolve, &peer, self.lookup(host, port))
+            .await?;
+        let race = async {
+            race(&addresses)
+                .await
+                .map_err(|source| ConnectError::Connect {
+                    peer: peer.clone(),
+                    source,
+                })
+        };
+        let stream = timeouts.limit(Phase::Connect, &peer, race).await?;
+        // Small frames are the common case, and the engine writes whole batches.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    /// The address of `host` that would be tried first.
+    ///
+    /// # Errors
+    /// [`ConnectError::Resolve`], [`ConnectError::TimedOut`].
+    pub async fn first_address(
+        &self,
+        host: &str,
+        port: u16,
+        timeouts: &Timeouts,
+    ) -> Result<IpAddr, ConnectError> {
+        let addresses = timeouts
+            .limit(Phase::Resolve, host, self.lookup(host, port))
+            .await?;
+        let first = addresses.first().map(SocketAddr::ip);
+        first.ok_or_else(|| ConnectError::Resolve {
+            host: host.to_owned(),
+            reason: "the name has none".into(),
+        })
+    }
+
+    async fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+        let failed = |reason: String| ConnectError::Resolve {
+            host: host.to_owned(),
+            reason,
+        };
+        let rule = self
+            .resolve
+            .iter()
+            .find(|rule| rule.host.eq_ignore_ascii_case(host) && rule.port == port);
+        let found: Vec<SocketAddr> = match rule {
+            Some(rule) => rule
+                .addresses
+                .iter()
+                .map(|&address| SocketAddr::new(address, port))
+                .collect(),
+            None => tokio::net::lookup_host((host, port))
+                .await
+                .map_err(|error| failed(lookup_reason(&error)))?
+                .collect(),
+        };
+        let fitting: Vec<SocketAddr> = found
+            .into_iter()
+            .filter(|address| match self.family {
+                Family::Any => true,
+                Family::V4 => address.is_ipv4(),
+                Family::V6 => address.is_ipv6(),
+            })
+            .collect();
+        if fitting.is_empty() {
+            return Err(failed(match self.family {
+                Family::Any => "the name has none".into(),
+                Family::V4 => "the name has no IPv4 address (-4)".into(),
+                Family::V6 => "the name has no IPv6 address (-6)".into(),
+            }));
+        }
+        Ok(interleaved(fitting))
+    }
+}
+
+fn lookup_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.strip_prefix("failed to lookup address information: ")
+        .unwrap_or(&text)
+        .to_owned()
+}
+
+/// Alternates the families, beginning with that of the first address (RFC 8305 §4).
+fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut first, mut second): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .partition(|address| address.is_ipv6() == first_is_v6);
+    first.reverse();
+    second.reverse();
+    let mut ordered = Vec::with_capacity(first.len() + second.len());
+    while !(first.is_empty() && second.is_empty()) {
+        ordered.extend(first.pop());
+        ordered.extend(second.pop());
+    }
+    ordered
+}
+
+/// Starts an attempt every 250 ms, or at once when one has failed, and keeps the first that opens (RFC 8305 §5).
+async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut waiting = addresses.iter();
+    let mut running = FuturesUnordered::new();
+    let mut last_error = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address");
+    running.extend(waiting.next().map(|address| TcpStream::connect(*address)));
+    loop {
+        tokio::select! {
+            biased;
+            ended = running.next() => match ended {
+                Some(Ok(stream)) => return Ok(stream),
+                Some(Err(error)) => {
+                    last_error = error;
+                    running.extend(waiting.next().map(|address| TcpStream::connect(*address)));
+                    if running.is_empty() {
+                        return Err(last_error);
+                    }
+                }
+                None => return Err(last_error),
+            },
+            () = tokio::time::sleep(ATTEMPT_DELAY), if waiting.len() > 0 => {
+                running.extend(waiting.next().map(|address| TcpStream::connect(*address)));
+            }
+        }
+    }
+}
+
+/// RFC 8305 §8: recommended Connection Attempt Delay.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+impl FromStr for ResolveRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not HOST:PORT:ADDRESS[,ADDRESS…]");
+        let (host, rest) = split_field(text).ok_or_else(wrong)?;
+        let (port, addresses) = rest.split_once(':').ok_or_else(wrong)?;
+        let addresses = addresses
+            .split(',')
+            .map(|address| {
+                address
+                    .trim_matches(['[', ']'])
+                    .parse()
+                    .map_err(|_| format!("`{address}` is not an IP address"))
+            })
+            .collect::<Result<Vec<IpAddr>, String>>()?;
+        Ok(Self {
+            host,
+            port: port.parse().map_err(|_| wrong())?,
+            addresses,
+        })
+    }
+}
+
+impl FromStr for ConnectToRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not HOST:PORT:TO_HOST:TO_PORT (each may be empty)");
+        let port = |digits: &str| match digits {
+            "" => Ok(None),
+            digits => digits.parse().map(Some).map_err(|_| wrong()),
+        };
+        let name = |host: String| (!host.is_empty()).then_some(host);
+        let (from_host, rest) = split_field(text).ok_or_else(wrong)?;
+        let (from_port, rest) = rest.split_once(':').ok_or_else(wrong)?;
+        let (to_host, to_port) = split_field(rest).ok_or_else(wrong)?;
+        if !to_host.is_empty() {
+            split_host_port(&if to_host.contains(':') {
+                format!("[{to_host}]")
+            } else {
+                to_host.clone()
+            })?;
+        }
+        Ok(Self {
+            from: (name(from_host), port(from_port)?),
+            to: (name(to_host), port(to_port)?),
+        })
+    }
+}
+
+/// Takes a name or bracketed IPv6 address off the front, up to the next colon.
+fn split_field(text: &str) -> Option<(String, &str)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, after) = rest.split_once(']')?;
+        return Some((host.to_owned(), after.strip_prefix(':')?));
+    }
+    text.split_once(':')
+        .map(|(host, rest)| (host.to_owned(), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_alternate() {
+        let addresses: Vec<SocketAddr> =
+            ["[::1]:1", "[::2]:1", "1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"]
+                .iter()
+                .map(|text| text.parse().unwrap())
+                .collect();
+        let shown: Vec<String> = interleaved(addresses)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            shown,
+            ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "3.3.3.3:1"]
+        );
+    }
+
+    #[test]
+    fn connect_to_fits_host_and_port() {
+        let dial = Dial {
+            connect_to: vec![
+                "example.com:443:127.0.0.1:8443".parse().unwrap(),
+                "::[::1]:".parse().unwrap(),
+            ],
+            ..Dial::default()
+        };
+        assert_eq!(
+            dial.redirected("Example.com", 443),
+            ("127.0.0.1".into(), 8443)
+        );
+        assert_eq!(dial.redirected("other", 80), ("::1".into(), 80));
+    }
+
+    #[test]
+    fn rules_say_what_is_wrong() {
+        for text in ["", "h", "h:1", "h:x:1.1.1.1", "h:1:name"] {
+            assert!(text.parse::<ResolveRule>().is_err(), "{text}");
+        }
+        for text in ["", "h:1:g", "h:x:g:1", "h:1:g:x"] {
+            assert!(text.parse::<ConnectToRule>().is_err(), "{text}");
+        }
+        assert!("h:1:[::1],127.0.0.1".parse::<ResolveRule>().is_ok());
+    }
+
+    #[tokio::test]
+    async fn race_passes_over_dead_address() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let alive = listener.local_addr().unwrap();
+        let dead = {
+            let unused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            unused.local_addr().unwrap()
+        };
+        let dial = Dial {
+            resolve: vec![],
+            ..Dial::default()
+        };
+        assert_eq!(
+            race(&[dead, alive]).await.unwrap().peer_addr().unwrap(),
+            alive
+        );
+        let refused = dial
+            .connect("127.0.0.1", dead.port(), &Timeouts::default())
+            .await
+            .unwrap_err();
+        assert_eq!(refused.status(), crate::exit::ExitStatus::NoConnection);
+        assert!(
+            refused.remedy().contains("nobody listens"),
+            "{}",
+            refused.remedy()
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! Why no connection came about: the cause, what can be done, and the exit status.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::exit::ExitStatus;
+use crate::handshake::HandshakeFault;
+use crate::timeouts::Phase;
+
+/// Why no connection came about. Its text is one line that names the cause; [`Self::remedy`] says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The settings contradict each other or a file in them is unusable.
+    #[error("{0}")]
+    Settings(String),
+    /// A file named in the settings cannot be read or holds something else.
+    #[error("cannot use {what} {}: {reason}", path.display())]
+    File {
+        /// What the file was to hold.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The name has no address.
+    #[error("cannot find an address for {host}: {reason}")]
+    Resolve {
+        /// The name looked up.
+        host: String,
+        /// What the resolver said.
+        reason: String,
+    },
+    /// No address took the TCP connection.
+    #[error("cannot connect to {peer}: {source}")]
+    Connect {
+        /// Host and port, and the address of the last attempt.
+        peer: String,
+        /// What the last attempt ended with.
+        source: io::Error,
+    },
+    /// The proxy refused or broke off.
+    #[error("proxy {proxy} gave no tunnel to {peer}: {reason}")]
+    Proxy {
+        /// The proxy, without credentials.
+        proxy: String,
+        /// Host and port asked for.
+        peer: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The TLS handshake failed.
+    #[error("TLS to {peer} refused: {reason}")]
+    Tls {
+        /// Host and port.
+        peer: String,
+        /// What is wrong, in words.
+        reason: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// The server answered, but the WebSocket did not open.
+    #[error("{peer} refused the WebSocket handshake: {fault}")]
+    Handshake {
+        /// The URL.
+        peer: String,
+        /// Which check failed.
+        fault: Box<HandshakeFault>,
+    },
+    /// A redirect that must not be followed.
+    #[error("redirect from {from} not followed: {reason}")]
+    Redirect {
+        /// The URL that answered.
+        from: String,
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// A phase took too long.
+    #[error("{phase} with {peer} took longer than {}", crate::duration::show_duration(*limit))]
+    TimedOut {
+        /// The phase.
+        phase: Phase,
+        /// Its limit.
+        limit: Duration,
+        /// Host and port.
+        peer: String,
+    },
+}
+
+impl ConnectError {
+    /// What the user can do about it, as the end of a sentence.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Settings(_) => "see --help".into(),
+            Self::File { .. } => "check the path, the permissions and that it is PEM".into(),
+            Self::Resolve { .. } => "check the spelling, or give the address with --resolve".into(),
+            Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
+                "nobody listens there: check the port, or start the server".into()
+            }
+            Self::Connect { .. } => "check the address and the network".into(),
+            Self::Proxy { .. } => {
+                "check --proxy and its credentials, or go without it by --no-proxy '*'".into()
+            }
+            Self::Tls { remedy, .. } => (*remedy).into(),
+            Self::Handshake { fault, .. } => fault.remedy(),
+            Self::Redirect { .. } => "dial the right URL directly".into(),
+            Self::TimedOut { phase, .. } => format!(
+                "check that the server is well, or raise --timeout {}=…",
+                phase.name()
+            ),
+        }
+    }
+
+    /// The exit status that tells this cause.
+    pub fn status(&self) -> ExitStatus {
+        match self {
+            Self::Settings(_) | Self::File { .. } => ExitStatus::Usage,
+            Self::Resolve { .. } | Self::Connect { .. } => ExitStatus::NoConnection,
+            Self::Proxy { .. } => ExitStatus::ProxyRefused,
+            Self::Tls { .. } => ExitStatus::TlsRefused,
+            Self::Handshake { .. } | Self::Redirect { .. } => ExitStatus::HandshakeRefused,
+            Self::TimedOut { .. } => ExitStatus::TimedOut,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The opening handshake over HTTP/2: extended CONNECT (RFC 8441).
+
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, Version};
+use http_body_util::Empty;
+use hyper::ext::Protocol;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tungstenite_deflate::WebSocketStream;
+use tungstenite_deflate::deflate::negotiate;
+use tungstenite_deflate::tungstenite::protocol::Role;
+
+use crate::connect::{Opened, Settings, Transport};
+use crate::error::ConnectError;
+use crate::handshake::{self, HandshakeFault, Head};
+use crate::meter::{Meter, Metered};
+
+/// Opens a WebSocket on a new stream of a new HTTP/2 connection over `transport`.
+pub(crate) async fn open(
+    settings: &Settings,
+    headers: &HeaderMap,
+    transport: Box<dyn Transport>,
+) -> Result<Opened, ConnectError> {
+    let request = request(settings, headers)?;
+    let sent = head_of(
+        format!(
+            "CONNECT {} HTTP/2 (:protocol websocket)",
+            settings.target.path
+        ),
+        request.headers(),
+    );
+    let failed = |response: Option<Head>, detail: String| {
+        let fault = HandshakeFault {
+            request: sent.clone(),
+            response,
+            detail,
+        };
+        ConnectError::Handshake {
+            peer: settings.target.to_string(),
+            fault: Box::new(fault),
+        }
+    };
+    let io = TokioIo::new(transport);
+    let (mut sender, mut connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+            .await
+            .map_err(|error| failed(None, error.to_string()))?;
+    // The server's SETTINGS come first: without ENABLE_CONNECT_PROTOCOL there the request must not be sent (§3).
+    let ended = poll_fn(|cx| {
+        if connection.is_extended_connect_protocol_enabled() {
+            return Poll::Ready(None);
+        }
+        let polled = Pin::new(&mut connection).poll(cx).map(Some);
+        if connection.is_extended_connect_protocol_enabled() {
+            Poll::Ready(None)
+        } else {
+            polled
+        }
+    });
+    if let Some(result) = ended.await {
+        let detail = result
+            .err()
+            .map_or_else(|| "connection closed".into(), |error| error.to_string());
+        return Err(failed(None, detail));
+    }
+    tokio::spawn(connection);
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|error| failed(None, error.to_string()))?;
+    let received = head_of(
+        format!("HTTP/2 {}", response.status().as_u16()),
+        response.headers(),
+    );
+    if !response.status().is_success() {
+        return Err(failed(
+            Some(received),
+            format!("status {}", response.status()),
+        ));
+    }
+    let agreed =
+        check(settings, &response).map_err(|detail| failed(Some(received.clone()), detail))?;
+    let upgraded = hyper::upgrade::on(response)
+        .await
+        .map_err(|error| failed(None, error.to_string()))?;
+    let meter = Meter::without_head();
+    let transport: Box<dyn Transport> = Box::new(TokioIo::new(upgraded));
+    let metered = Metered::new(transport, meter.clone());
+    let options = settings.options.clone();
+    let stream =
+        WebSocketStream::with_options(metered, BytesMut::new(), Role::Client, options, agreed);
+    Ok(Opened {
+        stream,
+        request: sent,
+        response: received,
+        meter,
+    })
+}
+
+fn request(
+    settings: &Settings,
+    headers: &HeaderMap,
+) -> Result<Request<Empty<Bytes>>, ConnectError> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        ConnectError::Settings(format!("the request cannot be made: {error}"))
+    };
+    let target = &settings.target;
+    let scheme = if target.secure { "https" } else { "http" };
+    let mut request = Request::builder()
+        .method(Method::CONNECT)
+        .version(Version::HTTP_2)
+        .uri(format!("{scheme}://{}{}", target.authority(), target.path))
+        .extension(Protocol::from_static("websocket"))
+        .body(Empty::new())
+        .map_err(|error| wrong(&error))?;
+    let fields = request.headers_mut();
+    fields.insert(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static("13"),
+    );
+    if let Some(config) = &settings.options.deflate {
+        let offer =
+            HeaderValue::try_from(negotiate::offer(config)).map_err(|error| wrong(&error))?;
+        fields.insert(header::SEC_WEBSOCKET_EXTENSIONS, offer);
+    }
+    handshake::insert_common(fields, headers, &settings.subprotocols)?;
+    fields.remove(header::HOST);
+    Ok(request)
+}
+
+/// The checks of RFC 6455 §4.1 that are left over HTTP/2: extensions and subprotocol (RFC 8441 §5).
+fn check<B>(
+    settings: &Settings,
+    response: &Response<B>,
+) -> Result<Option<tungstenite_deflate::Agreed>, String> {
+    let lines = |name: header::HeaderName| {
+        response
+            .headers()
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect::<Vec<_>>()
+    };
+    let extensions = lines(header::SEC_WEBSOCKET_EXTENSIONS);
+    let agreed = negotiate::accept_response(
+        extensions.iter().map(String::as_str),
+        settings.options.deflate.as_ref(),
+    )
+    .map_err(|error| error.to_string())?;
+    for chosen in lines(header::SEC_WEBSOCKET_PROTOCOL) {
+        if !settings.subprotocols.contains(&chosen) {
+            return Err(format!(
+                "subprotocol `{chosen}` was not asked for (RFC 6455 §4.1)"
+            ));
+        }
+    }
+    Ok(agreed)
+}
+
+fn head_of(first_line: String, headers: &HeaderMap) -> Head {
+    let fields = headers.iter().map(|(name, value)| {
+        (
+            name.to_string(),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        )
+    });
+    Head {
+        first_line,
+        fields: fields.collect(),
+    }
+}

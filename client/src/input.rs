@@ -1,0 +1,200 @@
+//! Messages from standard input, in a thread of their own.
+
+use std::io::{self, BufRead, Read as _};
+
+use tokio::sync::mpsc;
+use tungstenite_deflate::tungstenite::Message;
+
+use crate::output::{Framing, decode};
+use crate::session::Input;
+
+/// How standard input becomes messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InputOptions {
+    /// Where a message ends.
+    pub(crate) framing: Framing,
+    /// Binary messages rather than text.
+    pub(crate) binary: bool,
+    /// Most bytes of one message; more is an error, for the rest of the input could not be trusted.
+    pub(crate) max_bytes: usize,
+}
+
+/// Messages read ahead of the connection. When they are full the reader waits, and with it whoever writes to the pipe.
+const READ_AHEAD: usize = 256;
+
+/// Starts reading standard input. The thread ends with the input, or at its next message once nobody wants more.
+pub(crate) fn spawn(options: InputOptions) -> mpsc::Receiver<Input> {
+    let (sender, receiver) = mpsc::channel(READ_AHEAD);
+    std::thread::spawn(move || {
+        let mut stdin = io::stdin().lock();
+        let mut number = 0_u64;
+        loop {
+            number += 1;
+            let input = match next_message(&mut stdin, options) {
+                Ok(None) => return,
+                Ok(Some(message)) => Input::Message(message),
+                Err(reason) => Input::Bad(format!("message {number} of standard input: {reason}")),
+            };
+            let is_last = matches!(input, Input::Bad(_));
+            if sender.blocking_send(input).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// The next message; `None` at the end of the input.
+fn next_message(
+    reader: &mut impl BufRead,
+    options: InputOptions,
+) -> Result<Option<Message>, String> {
+    let payload = match options.framing {
+        Framing::Lines => until(reader, b'\n', options.max_bytes)?.map(|mut line| {
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            line
+        }),
+        Framing::Null => until(reader, 0, options.max_bytes)?,
+        Framing::Base64 => {
+            let longest = options.max_bytes.saturating_mul(4) / 3 + 8;
+            until(reader, b'\n', longest)?
+                .map(|line| decode(line.trim_ascii()))
+                .transpose()?
+        }
+        Framing::LengthPrefixed => length_prefixed(reader, options.max_bytes)?,
+    };
+    let Some(payload) = payload else {
+        return Ok(None);
+    };
+    if options.binary || options.framing == Framing::Base64 {
+        return Ok(Some(Message::binary(payload)));
+    }
+    let text = String::from_utf8(payload).map_err(|error| {
+        format!(
+            "not UTF-8 from byte {} on; send it with --binary",
+            error.utf8_error().valid_up_to()
+        )
+    })?;
+    Ok(Some(Message::text(text)))
+}
+
+fn until(reader: &mut impl BufRead, end: u8, max_bytes: usize) -> Result<Option<Vec<u8>>, String> {
+    let mut payload = Vec::new();
+    let limit = max_bytes as u64 + 1;
+    reader
+        .take(limit)
+        .read_until(end, &mut payload)
+        .map_err(|error| error.to_string())?;
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    if payload.last() == Some(&end) {
+        payload.pop();
+    } else if payload.len() as u64 == limit {
+        return Err(format!(
+            "more than {max_bytes} bytes, raise --max-message if that is wanted"
+        ));
+    }
+    Ok(Some(payload))
+}
+
+fn length_prefixed(reader: &mut impl BufRead, max_bytes: usize) -> Result<Option<Vec<u8>>, String> {
+    if reader
+        .fill_buf()
+        .map_err(|error| error.to_string())?
+        .is_empty()
+    {
+        return Ok(None);
+    }
+    let mut prefix = [0; 4];
+    reader
+        .read_exact(&mut prefix)
+        .map_err(|_| "the input ends amid a length".to_owned())?;
+    let length = u32::from_be_bytes(prefix) as usize;
+    if length > max_bytes {
+        return Err(format!(
+            "its length says {length} bytes, at most {max_bytes} are sent (--max-message)"
+        ));
+    }
+    let mut payload = Vec::new();
+    reader
+        .take(length as u64)
+        .read_to_end(&mut payload)
+        .map_err(|error| error.to_string())?;
+    if payload.len() < length {
+        return Err(format!(
+            "the input ends after {} of its {length} bytes",
+            payload.len()
+        ));
+    }
+    Ok(Some(payload))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(framing: Framing, binary: bool, mut bytes: &[u8]) -> Result<Vec<Message>, String> {
+        let options = InputOptions {
+            framing,
+            binary,
+            max_bytes: 8,
+        };
+        let mut messages = Vec::new();
+        while let Some(message) = next_message(&mut bytes, options)? {
+            messages.push(message);
+        }
+        Ok(messages)
+    }
+
+    #[test]
+    fn framings_give_messages() {
+        let text = |parts: &[&str]| {
+            Ok(parts
+                .iter()
+                .map(|part| Message::text(*part))
+                .collect::<Vec<_>>())
+        };
+        assert_eq!(
+            messages(Framing::Lines, false, b"a\r\n\nb"),
+            text(&["a", "", "b"])
+        );
+        assert_eq!(
+            messages(Framing::Lines, false, b"12345678\n"),
+            text(&["12345678"])
+        );
+        assert_eq!(
+            messages(Framing::Null, false, b"a\nb\0c"),
+            text(&["a\nb", "c"])
+        );
+        assert_eq!(
+            messages(Framing::LengthPrefixed, false, b"\0\0\0\x01a\0\0\0\0"),
+            text(&["a", ""])
+        );
+        assert_eq!(
+            messages(Framing::Base64, false, b"AP8=\n"),
+            Ok(vec![Message::binary(vec![0, 255])])
+        );
+        assert_eq!(
+            messages(Framing::Lines, true, b"\xff\n"),
+            Ok(vec![Message::binary(vec![255])])
+        );
+    }
+
+    #[test]
+    fn wrong_input_says_what_is_wrong() {
+        for (framing, bytes, part) in [
+            (Framing::Lines, &b"123456789\n"[..], "more than 8"),
+            (Framing::Lines, b"\xff\n", "--binary"),
+            (Framing::Base64, b"***\n", "base64"),
+            (Framing::LengthPrefixed, b"\0\0", "amid"),
+            (Framing::LengthPrefixed, b"\0\0\0\x02a", "1 of its 2"),
+            (Framing::LengthPrefixed, b"\xff\xff\xff\xff", "4294967295"),
+        ] {
+            let error = messages(framing, false, bytes).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

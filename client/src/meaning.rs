@@ -1,0 +1,237 @@
+//! From the command line as typed to settings that make sense together.
+
+use std::path::{Path, PathBuf};
+
+use http::header::HeaderMap;
+use tungstenite_deflate::DeflateConfig;
+
+use crate::args::{ConnectionArgs, Side, TlsVersion};
+use crate::connect::{Settings, default_options};
+use crate::dial::{Dial, Family};
+use crate::error::ConnectError;
+use crate::handshake::add_header;
+use crate::proxy::Proxy;
+use crate::secret::{Credentials, Secret};
+use crate::target::Target;
+use crate::timeouts::{Phase, Timeouts};
+use crate::tls::{MinimumVersion, TlsSettings};
+
+/// The CA that the certificates of a server on this machine are signed by, in the current directory.
+pub(crate) const LOCAL_CA: &str = "certs/ca.crt";
+
+/// Most redirects that `--follow` follows.
+const MAX_REDIRECTS: usize = 5;
+
+/// What the connection options mean for `target`, with what should be warned about.
+///
+/// # Errors
+/// Options that contradict each other, or a file that cannot be read.
+pub(crate) fn settings(
+    args: &ConnectionArgs,
+    target: Target,
+) -> Result<(Settings, Vec<String>), ConnectError> {
+    let mut settings = Settings::new(target);
+    if let Some(user) = &args.user {
+        settings.target.credentials = Some(credentials(user)?);
+    }
+    settings.headers = headers(args)?;
+    settings.subprotocols.clone_from(&args.subprotocols);
+    if let Some(bad) = args.subprotocols.iter().find(|name| !is_token(name)) {
+        return Err(ConnectError::Settings(format!(
+            "subprotocol {bad:?} is not a token (RFC 6455 §4.1)"
+        )));
+    }
+    settings.dial = Dial {
+        family: if args.ipv4 {
+            Family::V4
+        } else if args.ipv6 {
+            Family::V6
+        } else {
+            Family::Any
+        },
+        resolve: args.resolve.clone(),
+        connect_to: args.connect_to.clone(),
+    };
+    let lookup = |name: &str| std::env::var(name).ok();
+    settings.proxy = match &args.proxy {
+        Some(proxy) => Some(proxy.clone()),
+        None => {
+            Proxy::from_environment(&settings.target, lookup).map_err(ConnectError::Settings)?
+        }
+    };
+    settings.no_proxy = args
+        .no_proxy
+        .clone()
+        .or_else(|| lookup("no_proxy"))
+        .or_else(|| lookup("NO_PROXY"))
+        .unwrap_or_default();
+    settings.tls = tls(args)?;
+    settings.http2 = args.http2;
+    settings.timeouts = Timeouts::default();
+    for spec in &args.timeouts {
+        settings.timeouts.apply(spec);
+    }
+    settings.options = default_options(args.max_message)
+        .deflate(deflate(args)?)
+        .close_timeout(settings.timeouts.get(Phase::Close));
+    settings.max_redirects = if args.follow { MAX_REDIRECTS } else { 0 };
+    let warnings = warnings(args, &settings)?;
+    Ok((settings, warnings))
+}
+
+fn warnings(args: &ConnectionArgs, settings: &Settings) -> Result<Vec<String>, ConnectError> {
+    let mut warnings = Vec::new();
+    if args.insecure && settings.target.secure {
+        if settings.has_credentials() && !args.insecure_credentials {
+            let text = "--insecure would show the credentials to whoever answers; trust the server's CA with --ca FILE, \
+                        or insist with --insecure-credentials";
+            return Err(ConnectError::Settings(text.into()));
+        }
+        warnings.push("--insecure: the server's certificate and name are not checked; anybody in between can read along".into());
+    }
+    if !settings.target.secure && settings.has_credentials() {
+        warnings.push(
+            "ws:// is not encrypted: the credentials can be read on the way; use wss://".into(),
+        );
+    }
+    Ok(warnings)
+}
+
+fn credentials(text: &str) -> Result<Credentials, ConnectError> {
+    let (user, password) = if let Some((user, password)) = text.split_once(':') {
+        (user, password.to_owned())
+    } else {
+        let missing =
+            |_| ConnectError::Settings("--user NAME needs the password in CLIENT_PASSWORD".into());
+        (text, std::env::var("CLIENT_PASSWORD").map_err(missing)?)
+    };
+    if user.chars().chain(password.chars()).any(char::is_control) {
+        return Err(ConnectError::Settings(
+            "--user has a control character".into(),
+        ));
+    }
+    Ok(Credentials {
+        user: user.to_owned(),
+        password: Secret::new(password),
+    })
+}
+
+fn headers(args: &ConnectionArgs) -> Result<HeaderMap, ConnectError> {
+    let mut headers = HeaderMap::new();
+    let mut add = |line: &str| add_header(&mut headers, line).map_err(ConnectError::Settings);
+    for header in &args.headers {
+        for line in lines_of("the header file", header)? {
+            add(&line)?;
+        }
+    }
+    if let Some(origin) = &args.origin {
+        add(&format!("Origin: {origin}"))?;
+    }
+    if let Some(path) = &args.bearer_file {
+        let token = read_text("the token file", path)?;
+        add(&format!("Authorization: Bearer {}", token.trim()))?;
+    }
+    let mut cookies = Vec::new();
+    for cookie in &args.cookies {
+        cookies.extend(lines_of("the cookie file", cookie)?);
+    }
+    if cookies.iter().any(|cookie| !cookie.contains('=')) {
+        return Err(ConnectError::Settings("a cookie is NAME=VALUE".into()));
+    }
+    if !cookies.is_empty() {
+        add(&format!("Cookie: {}", cookies.join("; ")))?;
+    }
+    Ok(headers)
+}
+
+/// The text itself, or the lines of the file that `@FILE` names.
+fn lines_of(what: &'static str, text: &str) -> Result<Vec<String>, ConnectError> {
+    match text.strip_prefix('@') {
+        None => Ok(vec![text.to_owned()]),
+        Some(path) => {
+            let content = read_text(what, Path::new(path))?;
+            Ok(content
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .map(Into::into)
+                .collect())
+        }
+    }
+}
+
+/// Reads a small text file; tokens and cookies stay far below 64 KiB.
+fn read_text(what: &'static str, path: &Path) -> Result<String, ConnectError> {
+    let error = |reason: String| ConnectError::File {
+        what,
+        path: path.to_owned(),
+        reason,
+    };
+    let size = std::fs::metadata(path)
+        .map_err(|failure| error(failure.to_string()))?
+        .len();
+    if size > MAX_TEXT_BYTES {
+        return Err(error(format!(
+            "{size} bytes, at most {MAX_TEXT_BYTES} are read"
+        )));
+    }
+    std::fs::read_to_string(path).map_err(|failure| error(failure.to_string()))
+}
+
+const MAX_TEXT_BYTES: u64 = 64 * 1024;
+
+fn tls(args: &ConnectionArgs) -> Result<TlsSettings, ConnectError> {
+    if args.keylog && std::env::var_os("SSLKEYLOGFILE").is_none() {
+        return Err(ConnectError::Settings(
+            "--keylog needs the file's name in SSLKEYLOGFILE".into(),
+        ));
+    }
+    Ok(TlsSettings {
+        ca: args.ca.clone(),
+        local_ca: Some(PathBuf::from(LOCAL_CA)),
+        insecure: args.insecure,
+        pins: args.pins.clone(),
+        client_certificate: args.cert.clone().zip(args.key.clone()),
+        server_name: args.sni.clone(),
+        minimum_version: match args.tls_min {
+            TlsVersion::V12 => MinimumVersion::Tls12,
+            TlsVersion::V13 => MinimumVersion::Tls13,
+        },
+        key_log: args.keylog,
+    })
+}
+
+fn deflate(args: &ConnectionArgs) -> Result<Option<DeflateConfig>, ConnectError> {
+    if args.no_deflate {
+        return Ok(None);
+    }
+    let wrong = |error: tungstenite_deflate::deflate::ConfigError| {
+        ConnectError::Settings(error.to_string())
+    };
+    let mut config = DeflateConfig::default();
+    if let Some(level) = args.deflate_level {
+        config = config.level(level).map_err(wrong)?;
+    }
+    if let Some(threshold) = args.deflate_threshold {
+        config = config.threshold(threshold);
+    }
+    if let Some(side) = args.context_takeover {
+        config = config
+            .client_no_context_takeover(side == Side::Server)
+            .server_no_context_takeover(side == Side::Client);
+    }
+    if let Some(bits) = args.server_max_window_bits {
+        config = config.server_max_window_bits(bits).map_err(wrong)?;
+    }
+    if let Some(bits) = args.client_max_window_bits {
+        config = config.client_max_window_bits(bits).map_err(wrong)?;
+    }
+    Ok(Some(config))
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}

@@ -1,0 +1,61 @@
+//! The client under test of an Autobahn fuzzing server: echoes each case until the server closes it.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tungstenite_deflate::tungstenite::Message;
+
+use super::{Failure, next_data};
+use crate::connect::{Settings, connect, default_options};
+use crate::exit::ExitStatus;
+use crate::output::Output;
+use crate::target::Target;
+
+/// Largest message of the suite is 16 MiB (9.*).
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// Runs all cases and asks for the reports.
+///
+/// # Errors
+/// The fuzzing server cannot be reached. What a case does to its connection is the server's to judge.
+pub(crate) async fn run(
+    settings: &Settings,
+    agent: &str,
+    output: &mut Output,
+) -> Result<ExitStatus, Failure> {
+    let mut settings = settings.clone();
+    let options = default_options(MAX_MESSAGE_BYTES);
+    settings.options = options.deflate(settings.options.deflate.take());
+    let base = settings.target.clone();
+    let at = |path: String| Settings {
+        target: Target {
+            path,
+            ..base.clone()
+        },
+        ..settings.clone()
+    };
+    let mut connection = connect(&at("/getCaseCount".into())).await?;
+    let count = next_data(&mut connection, &settings.timeouts).await?;
+    let count: u32 = count
+        .to_text()
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| {
+            Failure::Usage(
+                "the answer to /getCaseCount is not a number: is this a fuzzing server?".into(),
+            )
+        })?;
+    for case in 1..=count {
+        output.detail(&format!("case {case} of {count}"));
+        let mut connection = connect(&at(format!("/runCase?case={case}&agent={agent}"))).await?;
+        while let Some(Ok(message)) = connection.stream.next().await {
+            if matches!(message, Message::Text(_) | Message::Binary(_))
+                && connection.stream.send(message).await.is_err()
+            {
+                break;
+            }
+        }
+    }
+    let mut connection = connect(&at(format!("/updateReports?agent={agent}"))).await?;
+    while let Some(Ok(_)) = connection.stream.next().await {}
+    output.talk(&format!("{count} cases done"));
+    Ok(ExitStatus::Normal)
+}

@@ -1,0 +1,260 @@
+//! What the program does with a connection: one file for each mode, and here what they share.
+
+use std::io;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tungstenite_deflate::tungstenite::protocol::CloseFrame;
+use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite_deflate::tungstenite::{Error, Message};
+
+use crate::close::Ending;
+use crate::connect::{Connection, Details};
+use crate::error::ConnectError;
+use crate::escape::escaped;
+use crate::exit::ExitStatus;
+use crate::handshake::{Head, checks};
+use crate::output::Output;
+use crate::tally::agreed_text;
+use crate::timeouts::{Phase, Timeouts};
+
+pub(crate) mod autobahn;
+pub(crate) mod conversation;
+pub(crate) mod count;
+pub(crate) mod exchange;
+pub(crate) mod interactive;
+pub(crate) mod replay;
+
+/// Why a mode ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Failure {
+    /// No connection came about.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The connection ended before its work was done.
+    #[error("{0}")]
+    Ended(Ending),
+    /// Standard output or a file failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// An input does not make sense.
+    #[error("{0}")]
+    Usage(String),
+    /// Fewer replies than asked for, or others.
+    #[error("{0}")]
+    Replies(String),
+    /// Ctrl-C or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Failure {
+    /// The exit status that tells this cause. A reader of standard output that went away is no failure.
+    pub(crate) fn status(&self) -> ExitStatus {
+        match self {
+            Self::Connect(error) => error.status(),
+            // A close with 1000 amid the work is still not the work done.
+            Self::Ended(ending) if ending.status() == ExitStatus::Normal => {
+                ExitStatus::RepliesMissing
+            }
+            Self::Ended(ending) => ending.status(),
+            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Normal,
+            Self::Io(_) => ExitStatus::LocalIo,
+            Self::Usage(_) => ExitStatus::Usage,
+            Self::Replies(_) => ExitStatus::RepliesMissing,
+            Self::Interrupted => ExitStatus::Interrupted,
+        }
+    }
+
+    /// What to do about it, when there is something.
+    pub(crate) fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Connect(error) => Some(error.remedy()),
+            Self::Ended(Ending::Failed(Error::Capacity(_))) => {
+                Some("raise --max-message if that size is wanted".into())
+            }
+            Self::Ended(Ending::Closed(_)) => {
+                Some("the server ended it before the reply; see its log".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Ended(Ending::Failed(error))
+    }
+}
+
+/// Waits for the next text or binary message.
+///
+/// # Errors
+/// The connection ended first, or the reply time-out passed.
+pub(crate) async fn next_data(
+    connection: &mut Connection,
+    timeouts: &Timeouts,
+) -> Result<Message, Failure> {
+    let peer = connection.details.target.host_and_port();
+    let wait = async {
+        loop {
+            match connection.stream.next().await {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => return Ok(message),
+                Some(Ok(Message::Close(frame))) => {
+                    return Err(Failure::Ended(Ending::Closed(frame)));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.into()),
+                None => return Err(Failure::Ended(Ending::Lost)),
+            }
+        }
+    };
+    match timeouts.get(Phase::Reply) {
+        None => wait.await,
+        Some(limit) => tokio::time::timeout(limit, wait).await.unwrap_or_else(|_| {
+            Err(ConnectError::TimedOut {
+                phase: Phase::Reply,
+                limit,
+                peer,
+            }
+            .into())
+        }),
+    }
+}
+
+/// The Close frame that ends a conversation: 1000 (normal closure).
+pub(crate) fn normal_closure() -> CloseFrame {
+    CloseFrame {
+        code: CloseCode::Normal,
+        reason: "".into(),
+    }
+}
+
+/// Makes the closing handshake and waits for the peer's part; data that still comes is dropped.
+///
+/// # Errors
+/// The close time-out passed.
+pub(crate) async fn close(
+    connection: &mut Connection,
+    frame: Option<CloseFrame>,
+    timeouts: &Timeouts,
+) -> Result<Ending, Failure> {
+    let peer = connection.details.target.host_and_port();
+    let handshake = async {
+        let frame = frame.unwrap_or_else(normal_closure);
+        // The peer may have closed already: then its Close frame is what the loop finds.
+        let _ = connection.stream.send(Message::Close(Some(frame))).await;
+        let mut received = None;
+        loop {
+            match connection.stream.next().await {
+                Some(Ok(Message::Close(frame))) => received = Some(frame),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return received.map_or(Ending::Failed(error), Ending::Closed),
+                None => return received.map_or(Ending::Lost, Ending::Closed),
+            }
+        }
+    };
+    match timeouts.get(Phase::Close) {
+        None => Ok(handshake.await),
+        Some(limit) => tokio::time::timeout(limit, handshake).await.map_err(|_| {
+            ConnectError::TimedOut {
+                phase: Phase::Close,
+                limit,
+                peer,
+            }
+            .into()
+        }),
+    }
+}
+
+/// Tells how the connection ended when that was not by 1000, and the exit status.
+pub(crate) fn finish(ending: &Ending, output: &mut Output) -> ExitStatus {
+    let status = ending.status();
+    if status == ExitStatus::Normal {
+        output.detail(&ending.to_string());
+    } else {
+        output.warn(&ending.to_string());
+    }
+    status
+}
+
+/// With `--verbose`: tells what the connection came to.
+pub(crate) fn announce(details: &Details, output: &mut Output) {
+    output.set_opened();
+    let address = details
+        .address
+        .map_or_else(String::new, |address| format!(" ({address})"));
+    let http = if details.http2 {
+        "HTTP/2 (RFC 8441)"
+    } else {
+        "HTTP/1.1"
+    };
+    let phases: Vec<String> = details
+        .timings
+        .iter()
+        .map(|(phase, took)| format!("{} {}", phase.name(), crate::duration::show_duration(*took)))
+        .collect();
+    output.detail(&format!(
+        "connected to {}{address} over {http}: {}",
+        details.target,
+        phases.join(", ")
+    ));
+    if let Some(tls) = &details.tls {
+        let group = tls.group.as_deref().unwrap_or("resumed");
+        output.detail(&format!("{} with {group} and {}", tls.version, tls.cipher));
+        for (index, certificate) in tls.chain.iter().enumerate() {
+            let names = escaped(&certificate.names.join(", ")).into_owned();
+            output.detail(&format!(
+                "certificate {index}: {} for {names}; signed by {}; ends {} ({} days left); {}",
+                escaped(&certificate.subject),
+                escaped(&certificate.issuer),
+                certificate.not_after,
+                certificate.days_left,
+                certificate.pin,
+            ));
+        }
+    }
+    output.detail(&agreed_text(details.agreed));
+    if let Some(subprotocol) = &details.subprotocol {
+        output.detail(&format!("subprotocol {}", escaped(subprotocol)));
+    }
+}
+
+/// For `--show-handshake`: request and response as they were on the wire, credentials left out, then every check.
+pub(crate) fn show_handshake(request: &Head, response: Option<&Head>, output: &mut Output) {
+    show_head(">", request, output);
+    let Some(response) = response else {
+        output.talk("< (no answer)");
+        return;
+    };
+    show_head("<", response, output);
+    if response.status() == Some(200) && request.first_line.starts_with("CONNECT") {
+        return;
+    }
+    for check in checks(request, response) {
+        match check.failure {
+            None => output.talk(&format!("ok     {}", check.what)),
+            Some(seen) => output.talk(&format!(
+                "FAILED {}: {}; {}",
+                check.what,
+                escaped(&seen),
+                check.remedy
+            )),
+        }
+    }
+}
+
+fn show_head(mark: &str, head: &Head, output: &mut Output) {
+    output.talk(&format!("{mark} {}", escaped(&head.first_line)));
+    for (name, value) in &head.fields {
+        let secret = http::HeaderName::try_from(name.as_str()).is_ok_and(|name| {
+            crate::handshake::is_credential(&name) || name == http::header::SET_COOKIE
+        });
+        let shown = if secret {
+            "(not shown)".into()
+        } else {
+            escaped(value)
+        };
+        output.talk(&format!("{mark} {}: {shown}", escaped(name)));
+    }
+}

@@ -1,0 +1,487 @@
+//! What the user sees: data on standard output, talk on standard error.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write};
+use std::time::Instant;
+
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tungstenite_deflate::tungstenite::Message;
+
+use crate::close::close_name;
+use crate::escape::escaped;
+use crate::meter::WireMessage;
+use crate::style::{ColorChoice, Style};
+use crate::{hex, json};
+
+/// How messages stand in a pipe, one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// A line each.
+    #[default]
+    Lines,
+    /// Each ends in a NUL.
+    Null,
+    /// Each a line of base64.
+    Base64,
+    /// Each behind its length: four bytes, the highest first.
+    LengthPrefixed,
+}
+
+/// Which way a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Direction {
+    /// From us to the peer.
+    Sent,
+    /// From the peer to us.
+    Received,
+}
+
+/// One line of `--jsonl` and of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// When, RFC 3339 in UTC.
+    pub time: String,
+    /// Seconds since the connection opened.
+    pub elapsed: f64,
+    /// Which way.
+    pub direction: Direction,
+    /// `text`, `binary`, `ping`, `pong` or `close`.
+    pub opcode: String,
+    /// Bytes of the payload.
+    pub bytes: usize,
+    /// Bytes on the wire, frame headers included.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wire_bytes: Option<u64>,
+    /// It was compressed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub compressed: Option<bool>,
+    /// Payload of a text, reason of a close.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub text: Option<String>,
+    /// Payload of anything else.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub base64: Option<String>,
+    /// Code of a close.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<u16>,
+}
+
+impl Record {
+    /// A record of `message`, now.
+    pub(crate) fn new(
+        opened: Instant,
+        direction: Direction,
+        message: &Message,
+        wire: Option<WireMessage>,
+    ) -> Self {
+        let mut record = Self {
+            time: OffsetDateTime::now_utc()
+                .format(&Rfc3339)
+                .unwrap_or_default(),
+            elapsed: (opened.elapsed().as_secs_f64() * 1e6).round() / 1e6,
+            direction,
+            opcode: opcode_name(message).into(),
+            bytes: message.len(),
+            wire_bytes: wire.map(|wire| wire.bytes),
+            compressed: wire.map(|wire| wire.compressed),
+            text: None,
+            base64: None,
+            code: None,
+        };
+        match message {
+            Message::Text(text) => record.text = Some(text.to_string()),
+            Message::Close(frame) => {
+                record.code = frame.as_ref().map(|frame| frame.code.into());
+                record.text = frame.as_ref().map(|frame| frame.reason.to_string());
+            }
+            Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => {
+                record.base64 = Some(encode(bytes));
+            }
+            Message::Frame(_) => {}
+        }
+        record
+    }
+
+    /// The message that was recorded, if it is text or binary.
+    ///
+    /// # Errors
+    /// The payload is missing or not base64.
+    pub(crate) fn message(&self) -> Result<Option<Message>, String> {
+        match (self.opcode.as_str(), &self.text, &self.base64) {
+            ("text", Some(text), _) => Ok(Some(Message::text(text.as_str()))),
+            ("binary", _, Some(base64)) => {
+                decode(base64.as_bytes()).map(|bytes| Some(Message::binary(bytes)))
+            }
+            ("ping" | "pong" | "close", ..) => Ok(None),
+            (opcode, ..) => Err(format!(
+                "a record with opcode `{opcode}` and no payload for it"
+            )),
+        }
+    }
+}
+
+/// Base64 with padding.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Undoes [`encode`].
+pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .map_err(|error| format!("not base64: {error}"))
+}
+
+/// The opcode's name in RFC 6455 §11.8.
+pub(crate) fn opcode_name(message: &Message) -> &'static str {
+    match message {
+        Message::Text(_) => "text",
+        Message::Binary(_) => "binary",
+        Message::Ping(_) => "ping",
+        Message::Pong(_) => "pong",
+        Message::Close(_) => "close",
+        Message::Frame(_) => "frame",
+    }
+}
+
+/// What may be chosen about the output.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each switch of the command line"
+)]
+pub(crate) struct OutputOptions {
+    /// One JSON object an event.
+    pub jsonl: bool,
+    /// Payloads as they came, on a terminal too.
+    pub raw: bool,
+    /// Direction, time and sizes of each message.
+    pub verbose: bool,
+    /// No talk but errors.
+    pub quiet: bool,
+    /// When to use colour.
+    pub color: ColorChoice,
+    /// How messages stand in a pipe.
+    pub framing: Framing,
+}
+
+/// Where data goes: standard output, or above the prompt of the line editor.
+type Printer = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
+
+/// Writes events as the user asked for them.
+pub(crate) struct Output {
+    options: OutputOptions,
+    terminal: bool,
+    style: Style,
+    talk_style: Style,
+    printer: Printer,
+    /// Talk goes above the prompt as well while a line is being edited.
+    talk_above_prompt: bool,
+    opened: Instant,
+    recording: Option<Box<dyn Write + Send>>,
+}
+
+impl Output {
+    /// Output to standard output and standard error.
+    pub(crate) fn new(options: OutputOptions) -> Self {
+        let terminal = io::stdout().is_terminal();
+        Self {
+            options,
+            terminal,
+            style: Style::choose(options.color, terminal),
+            talk_style: Style::choose(options.color, io::stderr().is_terminal()),
+            printer: Box::new(write_stdout),
+            talk_above_prompt: false,
+            opened: Instant::now(),
+            recording: None,
+        }
+    }
+
+    /// Prints above the prompt from now on.
+    pub(crate) fn set_printer(
+        &mut self,
+        printer: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static,
+    ) {
+        self.printer = Box::new(printer);
+        self.talk_above_prompt = true;
+    }
+
+    /// Also writes every event to `file`, one JSON object a line.
+    pub(crate) fn set_recording(&mut self, file: impl Write + Send + 'static) {
+        self.recording = Some(Box::new(file));
+    }
+
+    /// The connection opened now: times count from here.
+    pub(crate) fn set_opened(&mut self) {
+        self.opened = Instant::now();
+    }
+
+    /// Writes a line of data that is no message, such as the exchange's transcript; escaped on a terminal.
+    ///
+    /// # Errors
+    /// Standard output is gone or failed.
+    pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
+        let shown = if self.escapes() {
+            escaped(text)
+        } else {
+            text.into()
+        };
+        (self.printer)(format!("{shown}\n").as_bytes())
+    }
+
+    /// Tells the user something, on standard error.
+    pub(crate) fn talk(&mut self, text: &str) {
+        if !self.options.quiet {
+            let line = format!("{}\n", self.talk_style.faint(text));
+            self.write_talk(&line);
+        }
+    }
+
+    /// Tells the user something that only `--verbose` shows.
+    pub(crate) fn detail(&mut self, text: &str) {
+        if self.options.verbose {
+            self.talk(text);
+        }
+    }
+
+    /// Shows figures that were asked for, on standard error, however quiet it is.
+    pub(crate) fn figures(&mut self, text: &str) {
+        self.write_talk(&format!("{text}\n"));
+    }
+
+    /// Warns the user, on standard error, in red where there is colour.
+    pub(crate) fn warn(&mut self, text: &str) {
+        let line = format!("{} {text}\n", self.talk_style.alarm("warning:"));
+        self.write_talk(&line);
+    }
+
+    fn write_talk(&mut self, line: &str) {
+        // Nobody is left to tell when standard error fails.
+        let _ = if self.talk_above_prompt {
+            (self.printer)(line.as_bytes())
+        } else {
+            io::stderr().lock().write_all(line.as_bytes())
+        };
+    }
+
+    /// Shows a message that was sent.
+    ///
+    /// # Errors
+    /// Standard output or the recording failed.
+    pub(crate) fn sent(&mut self, message: &Message, wire: Option<WireMessage>) -> io::Result<()> {
+        self.event(Direction::Sent, message, wire)?;
+        if self.options.verbose && !self.options.jsonl {
+            let text = Self::heading("→", message, wire);
+            self.talk(&text);
+        }
+        Ok(())
+    }
+
+    /// Shows a message that was received.
+    ///
+    /// # Errors
+    /// Standard output or the recording failed.
+    pub(crate) fn received(
+        &mut self,
+        message: &Message,
+        wire: Option<WireMessage>,
+    ) -> io::Result<()> {
+        self.event(Direction::Received, message, wire)?;
+        if self.options.jsonl {
+            return Ok(());
+        }
+        if self.options.verbose {
+            let text = Self::heading("←", message, wire);
+            self.talk(&text);
+        }
+        match message {
+            Message::Text(text) => self.text(text),
+            Message::Binary(bytes) => self.binary(bytes),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => Ok(()),
+        }
+    }
+
+    fn event(
+        &mut self,
+        direction: Direction,
+        message: &Message,
+        wire: Option<WireMessage>,
+    ) -> io::Result<()> {
+        if !self.options.jsonl && self.recording.is_none() {
+            return Ok(());
+        }
+        let record = Record::new(self.opened, direction, message, wire);
+        let mut line = serde_json::to_vec(&record).map_err(io::Error::other)?;
+        line.push(b'\n');
+        if let Some(file) = &mut self.recording {
+            file.write_all(&line)?;
+        }
+        if self.options.jsonl {
+            (self.printer)(&line)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// On a terminal a peer's text must not steer it.
+    fn escapes(&self) -> bool {
+        self.terminal && !self.options.raw
+    }
+
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        if !self.escapes() {
+            return self.framed(text.as_bytes());
+        }
+        let shown = json::pretty(text, self.style).unwrap_or_else(|| escaped(text).into_owned());
+        (self.printer)(format!("{shown}\n").as_bytes())
+    }
+
+    fn binary(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if !self.escapes() {
+            return self.framed(bytes);
+        }
+        let shown = format!(
+            "{}\n{}\n",
+            self.style.faint(&format!("binary, {} B", bytes.len())),
+            hex::dump(bytes, 4096)
+        );
+        (self.printer)(shown.as_bytes())
+    }
+
+    fn framed(&mut self, payload: &[u8]) -> io::Result<()> {
+        let mut out = Vec::with_capacity(payload.len() + 4);
+        match self.options.framing {
+            Framing::Lines | Framing::Null => out.extend_from_slice(payload),
+            Framing::Base64 => out.extend_from_slice(encode(payload).as_bytes()),
+            Framing::LengthPrefixed => {
+                let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
+                out.extend_from_slice(&length.to_be_bytes());
+                out.extend_from_slice(payload);
+            }
+        }
+        match self.options.framing {
+            Framing::Lines | Framing::Base64 => out.push(b'\n'),
+            Framing::Null => out.push(0),
+            Framing::LengthPrefixed => {}
+        }
+        (self.printer)(&out)
+    }
+
+    fn heading(mark: &str, message: &Message, wire: Option<WireMessage>) -> String {
+        let now = OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc());
+        let (hour, minute, second, milliseconds) = now.to_hms_milli();
+        let mut text = format!(
+            "{hour:02}:{minute:02}:{second:02}.{milliseconds:03} {mark} {} {} B",
+            opcode_name(message),
+            message.len()
+        );
+        if let Some(wire) = wire {
+            let how = if wire.compressed { ", compressed" } else { "" };
+            let _ = write!(text, " ({} B on the wire{how})", wire.bytes);
+        }
+        if let Message::Close(Some(frame)) = message {
+            let code = u16::from(frame.code);
+            let reason = escaped(&frame.reason);
+            let _ = write!(text, " {code} ({}) {reason}", close_name(code));
+        }
+        text
+    }
+
+    /// Writes what is still held back.
+    ///
+    /// # Errors
+    /// The recording failed.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.recording.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+fn write_stdout(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    fn shown(options: OutputOptions, terminal: bool, message: &Message) -> String {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut output = Output::new(options);
+        output.terminal = terminal;
+        output.style = Style::plain();
+        let copy = Arc::clone(&seen);
+        output.set_printer(move |bytes| {
+            copy.lock().unwrap().extend_from_slice(bytes);
+            Ok(())
+        });
+        output.received(message, None).unwrap();
+        String::from_utf8(seen.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn terminal_gets_escaped_text_and_pipe_gets_bytes() {
+        let message = Message::text("a\nforged\x1b[2J");
+        assert_eq!(
+            shown(OutputOptions::default(), true, &message),
+            "a\\nforged\\x1b[2J\n"
+        );
+        assert_eq!(
+            shown(OutputOptions::default(), false, &message),
+            "a\nforged\x1b[2J\n"
+        );
+        assert_eq!(
+            shown(
+                OutputOptions {
+                    raw: true,
+                    ..OutputOptions::default()
+                },
+                true,
+                &message
+            ),
+            "a\nforged\x1b[2J\n"
+        );
+    }
+
+    #[test]
+    fn framings_differ() {
+        let message = Message::text("Olá");
+        for (framing, expected) in [
+            (Framing::Lines, "Olá\n"),
+            (Framing::Null, "Olá\0"),
+            (Framing::Base64, "T2zDoQ==\n"),
+            (Framing::LengthPrefixed, "\0\0\0\u{4}Olá"),
+        ] {
+            assert_eq!(
+                shown(
+                    OutputOptions {
+                        framing,
+                        ..OutputOptions::default()
+                    },
+                    false,
+                    &message
+                ),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn records_survive_the_way_through_json() {
+        for message in [
+            Message::text("Olá\n\"x\""),
+            Message::binary(vec![0, 255, 10]),
+        ] {
+            let record = Record::new(Instant::now(), Direction::Received, &message, None);
+            let line = serde_json::to_string(&record).unwrap();
+            let back: Record = serde_json::from_str(&line).unwrap();
+            assert_eq!(back.message(), Ok(Some(message)));
+        }
+    }
+}

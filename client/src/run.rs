@@ -1,0 +1,278 @@
+//! From the command line to an exit status.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser as _};
+use tokio::sync::mpsc;
+use tungstenite_deflate::tungstenite::Message;
+
+use crate::args::{Cli, Command, ConnectionArgs, Mode, TalkArgs};
+use crate::connect::Settings;
+use crate::duration::show_duration;
+use crate::error::ConnectError;
+use crate::exit::ExitStatus;
+use crate::input::{self, InputOptions};
+use crate::meaning;
+use crate::modes::conversation::{self, Plan};
+use crate::modes::replay::{self, Recording};
+use crate::modes::{self, Failure, autobahn, count, exchange, interactive};
+use crate::output::{Framing, Output, OutputOptions};
+use crate::reconnect::{Backoff, connect_with_backoff};
+use crate::session::Input;
+use crate::target::Target;
+
+/// Runs the program with these arguments, the first of which is its name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap sends help and version to standard output, errors to standard error.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitStatus::Usage
+            } else {
+                ExitStatus::Normal
+            };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::Io(error)),
+    };
+    let result = runtime.block_on(dispatch(cli));
+    // A thread that waits for standard input must not hold the program.
+    runtime.shutdown_background();
+    result.unwrap_or_else(|failure| report(&failure))
+}
+
+/// One line on standard error: the cause and what to do.
+fn report(failure: &Failure) -> ExitStatus {
+    let status = failure.status();
+    if status != ExitStatus::Normal {
+        let remedy = failure
+            .remedy()
+            .map_or_else(String::new, |remedy| format!("; {remedy}"));
+        let _ = writeln!(std::io::stderr().lock(), "client: {failure}{remedy}");
+    }
+    status
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
+    match cli.command {
+        None => talk(cli.talk, Purpose::Talk).await,
+        Some(Command::Record { file, talk: args }) => talk(args, Purpose::Record(file)).await,
+        Some(Command::Replay {
+            file,
+            speed,
+            talk: args,
+        }) => {
+            let recording = Recording::read(&file)?;
+            talk(args, Purpose::Replay(recording, speed)).await
+        }
+        Some(Command::Autobahn {
+            url,
+            agent,
+            connection,
+        }) => {
+            let mut output = Output::new(OutputOptions {
+                verbose: true,
+                ..OutputOptions::default()
+            });
+            let settings = settings(&connection, url, &mut output)?;
+            autobahn::run(&settings, &agent, &mut output).await
+        }
+        Some(Command::Completions { shell }) => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "client", &mut text);
+            print(&text)
+        }
+        Some(Command::Man) => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            print(&text)
+        }
+    }
+}
+
+fn print(text: &[u8]) -> Result<ExitStatus, Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text)?;
+    stdout.flush()?;
+    Ok(ExitStatus::Normal)
+}
+
+/// What a conversation is for.
+enum Purpose {
+    Talk,
+    Record(PathBuf),
+    Replay(Recording, f64),
+}
+
+async fn talk(args: TalkArgs, purpose: Purpose) -> Result<ExitStatus, Failure> {
+    let mut output = Output::new(output_options(&args));
+    let is_exchange =
+        args.url.is_none() && args.exchange.count.is_none() && matches!(purpose, Purpose::Talk);
+    let url = match args.url.clone() {
+        Some(url) => url,
+        None => default_url(if args.exchange.count.is_some() {
+            count::DEFAULT_URL
+        } else {
+            exchange::DEFAULT_URL
+        })?,
+    };
+    let settings = settings(&args.connection, url, &mut output)?;
+    let result = if is_exchange {
+        exchange::run(&settings, args.output.show_handshake, &mut output).await
+    } else {
+        converse(&settings, &args, purpose, &mut output).await
+    };
+    if let (true, Err(Failure::Connect(ConnectError::Handshake { fault, .. }))) =
+        (args.output.show_handshake, &result)
+    {
+        modes::show_handshake(&fault.request, fault.response.as_ref(), &mut output);
+    }
+    result
+}
+
+async fn converse(
+    settings: &Settings,
+    args: &TalkArgs,
+    purpose: Purpose,
+    output: &mut Output,
+) -> Result<ExitStatus, Failure> {
+    if let Purpose::Record(path) = &purpose {
+        let file = std::fs::File::create(path)
+            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        output.set_recording(std::io::BufWriter::new(file));
+    }
+    let mut backoff = Backoff::new(args.connection.reconnect.unwrap_or(0));
+    let connection = connect_with_backoff(settings, &mut backoff, |error, wait, attempt| {
+        output.warn(&format!(
+            "attempt {attempt}: {error}; again in {}",
+            show_duration(wait)
+        ));
+    })
+    .await?;
+    if args.output.show_handshake {
+        modes::show_handshake(
+            &connection.details.request,
+            Some(&connection.details.response),
+            output,
+        );
+    }
+    if let Purpose::Replay(recording, speed) = purpose {
+        return replay::run(settings, connection, recording, speed, output).await;
+    }
+    if let Some(count) = args.exchange.count {
+        let result = count::run(settings, connection, &args.exchange, count, output).await;
+        output.finish()?;
+        return result;
+    }
+    let mut plan = Plan {
+        expect: args.exchange.expect,
+        idle: idle(args),
+        bad_input_ends: true,
+        ping_interval: args.connection.ping_interval,
+        reconnect: backoff,
+        stats: args.output.stats || args.output.verbose,
+    };
+    if !args.messages.is_empty() {
+        plan.expect.get_or_insert(args.messages.len() as u64);
+        return conversation::run(settings, connection, queued(args), plan, output).await;
+    }
+    let is_interactive = match args.exchange.mode {
+        Some(mode) => mode == Mode::Interactive,
+        None => std::io::stdin().is_terminal(),
+    };
+    if !is_interactive {
+        let options = InputOptions {
+            framing: output_options(args).framing,
+            binary: args.exchange.binary,
+            max_bytes: args.connection.max_message,
+        };
+        return conversation::run(settings, connection, input::spawn(options), plan, output).await;
+    }
+    plan.bad_input_ends = false;
+    // Ctrl-D ends a session at once; replies are waited for only if that is asked for.
+    plan.idle = Some(args.exchange.idle.unwrap_or_default());
+    output.talk(&format!(
+        "connected to {}; /help shows the commands, Ctrl-D ends",
+        connection.details.target
+    ));
+    let history = if args.exchange.no_history {
+        None
+    } else {
+        interactive::history_file()
+    };
+    let (input, terminal) = interactive::spawn(output, history, args.connection.max_message)?;
+    let result = conversation::run(settings, connection, input, plan, output).await;
+    drop(terminal);
+    result
+}
+
+/// Silence after the input that ends a pipe: 2 s, unless `--idle` or `--expect` say otherwise.
+fn idle(args: &TalkArgs) -> Option<Duration> {
+    match args.exchange.idle {
+        Some(Duration::ZERO) => None,
+        Some(idle) => Some(idle),
+        None if args.exchange.expect.is_some() || !args.messages.is_empty() => None,
+        None => Some(DEFAULT_IDLE),
+    }
+}
+
+const DEFAULT_IDLE: Duration = Duration::from_secs(2);
+
+/// The messages of the command line as an input that is over.
+fn queued(args: &TalkArgs) -> mpsc::Receiver<Input> {
+    let (sender, receiver) = mpsc::channel(args.messages.len().max(1));
+    for text in &args.messages {
+        let message = if args.exchange.binary {
+            Message::binary(text.clone().into_bytes())
+        } else {
+            Message::text(text.clone())
+        };
+        // There is room for all of them.
+        let _ = sender.try_send(Input::Message(message));
+    }
+    receiver
+}
+
+fn settings(args: &ConnectionArgs, url: Target, output: &mut Output) -> Result<Settings, Failure> {
+    let (settings, warnings) = meaning::settings(args, url)?;
+    for warning in warnings {
+        output.warn(&warning);
+    }
+    Ok(settings)
+}
+
+fn default_url(otherwise: &str) -> Result<Target, Failure> {
+    let url = std::env::var("CLIENT_URL").unwrap_or_else(|_| otherwise.into());
+    url.parse()
+        .map_err(|error| Failure::Usage(format!("CLIENT_URL: {error}")))
+}
+
+fn output_options(args: &TalkArgs) -> OutputOptions {
+    OutputOptions {
+        jsonl: args.output.jsonl,
+        raw: args.output.raw,
+        verbose: args.output.verbose,
+        quiet: args.output.quiet,
+        color: args.output.color,
+        framing: match (
+            args.exchange.null,
+            args.exchange.base64,
+            args.exchange.length_prefixed,
+        ) {
+            (true, ..) => Framing::Null,
+            (_, true, _) => Framing::Base64,
+            (.., true) => Framing::LengthPrefixed,
+            _ => Framing::Lines,
+        },
+    }
+}

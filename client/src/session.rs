@@ -1,0 +1,291 @@
+//! One connection with messages going both ways: neither direction waits for the other.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::sync::mpsc;
+use tungstenite_deflate::tungstenite::protocol::CloseFrame;
+use tungstenite_deflate::tungstenite::{Error, Message};
+
+use crate::close::Ending;
+use crate::command::Command;
+use crate::connect::{Connection, Details};
+use crate::meter::WireMessage;
+use crate::tally::Tally;
+
+/// What the user wants next.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// Send this.
+    Message(Message),
+    /// Do this.
+    Command(Command),
+    /// The input does not make sense: why.
+    Bad(String),
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A message came; Ping, Pong and Close are among them.
+    Received(Message, Option<WireMessage>),
+    /// A message was written.
+    Sent(Message, Option<WireMessage>),
+    /// The user wants something other than a message sent.
+    Command(Command),
+    /// The input does not make sense: why.
+    BadInput(String),
+    /// The input is over.
+    InputEnded,
+    /// The connection is over.
+    Ended(Ending),
+}
+
+/// Moves messages between the input and a connection.
+///
+/// Messages that were taken from the input wait here until they are written, so a connection that is lost can be
+/// replaced: [`Self::replace`] queues again what had not been written to the end.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each tells one thing that the others do not imply"
+)]
+pub(crate) struct Session {
+    connection: Connection,
+    input: mpsc::Receiver<Input>,
+    input_open: bool,
+    waiting: VecDeque<Message>,
+    unflushed: VecDeque<Message>,
+    written: VecDeque<(Message, Option<WireMessage>)>,
+    /// The peer's Close came; its frame may carry no code.
+    is_closed: bool,
+    close_frame: Option<CloseFrame>,
+    may_send: bool,
+    sends_first: bool,
+    tally: Tally,
+}
+
+/// Most messages handed to the engine before they are flushed.
+const BATCH: usize = 256;
+
+impl Session {
+    pub(crate) fn new(connection: Connection, input: mpsc::Receiver<Input>) -> Self {
+        Self {
+            connection,
+            input,
+            input_open: true,
+            waiting: VecDeque::new(),
+            unflushed: VecDeque::new(),
+            written: VecDeque::new(),
+            is_closed: false,
+            close_frame: None,
+            may_send: true,
+            sends_first: false,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Goes on with another connection. What had not been written to the end is sent again.
+    pub(crate) fn replace(&mut self, connection: Connection) {
+        self.connection = connection;
+        // Pings measured the old connection, and a Close ended it.
+        let unflushed = std::mem::take(&mut self.unflushed);
+        self.waiting = unflushed
+            .into_iter()
+            .chain(std::mem::take(&mut self.waiting))
+            .filter(|message| !is_control(message))
+            .collect();
+        self.is_closed = false;
+        self.close_frame = None;
+        self.may_send = true;
+    }
+
+    /// What is known about the connection.
+    pub(crate) fn details(&self) -> &Details {
+        &self.connection.details
+    }
+
+    /// What went both ways so far, over all connections.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The input is over and everything from it has been written.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.input_open && self.unsent() == 0
+    }
+
+    /// Messages taken from the input and not yet written.
+    pub(crate) fn unsent(&self) -> usize {
+        self.waiting.len() + self.unflushed.len()
+    }
+
+    /// Sends a message before those that wait.
+    pub(crate) fn send_next(&mut self, message: Message) {
+        self.waiting.push_front(message);
+    }
+
+    /// Starts the closing handshake; what waits is dropped and no more input is taken.
+    pub(crate) fn close(&mut self, frame: CloseFrame) {
+        self.waiting.clear();
+        self.waiting.push_back(Message::Close(Some(frame)));
+        self.input_open = false;
+        self.input.close();
+    }
+
+    /// The next event. Cancel safe. After [`Event::Ended`] only [`Self::replace`] makes sense.
+    pub(crate) async fn next(&mut self) -> Event {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if let Some((message, wire)) = self.written.pop_front() {
+            if !is_control(&message) {
+                self.tally.sent.count(message.len(), wire);
+            }
+            return Poll::Ready(Event::Sent(message, wire));
+        }
+        // Turn about, so that a peer that never pauses does not keep us from sending, nor we ourselves from reading.
+        self.sends_first = !self.sends_first;
+        let first = if self.sends_first {
+            self.poll_send(cx)
+        } else {
+            self.poll_receive(cx)
+        };
+        if first.is_ready() {
+            return first;
+        }
+        if self.sends_first {
+            self.poll_receive(cx)
+        } else {
+            self.poll_send(cx)
+        }
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let Poll::Ready(received) = self.connection.stream.poll_next_unpin(cx) else {
+            return Poll::Pending;
+        };
+        match received {
+            Some(Ok(message)) => {
+                let wire = self.connection.details.meter.take_received();
+                if let Message::Close(frame) = &message {
+                    self.is_closed = true;
+                    self.close_frame.clone_from(frame);
+                    self.may_send = false;
+                }
+                if !is_control(&message) {
+                    self.tally.received.count(message.len(), wire);
+                }
+                Poll::Ready(Event::Received(message, wire))
+            }
+            Some(Err(error)) => self.ended(Ending::Failed(error)),
+            None => self.ended(Ending::Lost),
+        }
+    }
+
+    /// The end of the stream: the closing handshake if there was one.
+    fn ended(&mut self, otherwise: Ending) -> Poll<Event> {
+        let ending = if self.is_closed {
+            Ending::Closed(self.close_frame.take())
+        } else {
+            otherwise
+        };
+        Poll::Ready(Event::Ended(ending))
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        while self.may_send && self.unflushed.len() < BATCH {
+            if self.waiting.is_empty() {
+                match self.poll_input(cx) {
+                    Poll::Ready(Some(event)) => return Poll::Ready(event),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => break,
+                }
+            }
+            match self.connection.stream.poll_ready_unpin(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return self.sending_failed(error),
+                Poll::Pending => break,
+            }
+            let Some(message) = self.waiting.pop_front() else {
+                break;
+            };
+            if let Err(error) = self.connection.stream.start_send_unpin(message.clone()) {
+                self.waiting.push_front(message);
+                return self.sending_failed(error);
+            }
+            let is_close = message.is_close();
+            self.unflushed.push_back(message);
+            self.may_send = !is_close;
+        }
+        if self.unflushed.is_empty() {
+            return Poll::Pending;
+        }
+        match self.connection.stream.poll_flush_unpin(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => self.sending_failed(error),
+            Poll::Ready(Ok(())) => {
+                for message in std::mem::take(&mut self.unflushed) {
+                    let wire = self.wire_of(&message);
+                    self.written.push_back((message, wire));
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Takes one input; `None` when it became a waiting message.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if !self.input_open {
+            return Poll::Pending;
+        }
+        self.input.poll_recv(cx).map(|input| match input {
+            Some(Input::Message(message)) => {
+                self.waiting.push_back(message);
+                None
+            }
+            Some(Input::Command(command)) => Some(Event::Command(command)),
+            Some(Input::Bad(reason)) => Some(Event::BadInput(reason)),
+            None => {
+                self.input_open = false;
+                Some(Event::InputEnded)
+            }
+        })
+    }
+
+    /// A transport that takes nothing may still hold the peer's last words: reading goes on to the end.
+    fn sending_failed(&mut self, error: Error) -> Poll<Event> {
+        self.may_send = false;
+        match error {
+            Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_) => {
+                Poll::Pending
+            }
+            other => Poll::Ready(Event::Ended(Ending::Failed(other))),
+        }
+    }
+
+    /// The size of a message that was written; automatic Pongs and Closes in between are passed over.
+    fn wire_of(&self, message: &Message) -> Option<WireMessage> {
+        let opcode = match message {
+            Message::Text(_) => 1,
+            Message::Binary(_) => 2,
+            Message::Close(_) => 8,
+            Message::Ping(_) => 9,
+            Message::Pong(_) => 10,
+            Message::Frame(_) => return None,
+        };
+        while let Some(wire) = self.connection.details.meter.take_sent() {
+            if wire.opcode == opcode {
+                return Some(wire);
+            }
+        }
+        None
+    }
+}
+
+fn is_control(message: &Message) -> bool {
+    !matches!(message, Message::Text(_) | Message::Binary(_))
+}

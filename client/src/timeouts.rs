@@ -1,0 +1,160 @@
+//! How long each phase of a connection may take.
+
+use std::fmt;
+use std::future::Future;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::duration::parse_duration;
+use crate::error::ConnectError;
+
+/// A phase of a connection that has a time-out of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Looking the name up.
+    Resolve,
+    /// Opening the TCP connection, all addresses together.
+    Connect,
+    /// Asking the proxy for the tunnel.
+    Proxy,
+    /// The TLS handshake.
+    Tls,
+    /// The WebSocket handshake: request sent until response read.
+    Http,
+    /// One reply, where a reply is waited for.
+    Reply,
+    /// The closing handshake (RFC 6455 §7.1.1).
+    Close,
+}
+
+impl Phase {
+    const ALL: [(Self, &str, &str); 7] = [
+        (Self::Resolve, "resolve", "looking up the name"),
+        (Self::Connect, "connect", "opening the TCP connection"),
+        (Self::Proxy, "proxy", "asking the proxy for a tunnel"),
+        (Self::Tls, "tls", "the TLS handshake"),
+        (Self::Http, "http", "the WebSocket handshake"),
+        (Self::Reply, "reply", "waiting for a reply"),
+        (Self::Close, "close", "the closing handshake"),
+    ];
+
+    /// The name used by `--timeout`.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(Self::ALL[*self as usize].2)
+    }
+}
+
+/// A time-out for each phase; `None` waits for ever.
+///
+/// Defaults: 10 s each, 30 s for a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts([Option<Duration>; 7]);
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let mut all = [Some(Duration::from_secs(10)); 7];
+        all[Phase::Reply as usize] = Some(Duration::from_secs(30));
+        Self(all)
+    }
+}
+
+impl Timeouts {
+    /// The time-out of `phase`.
+    pub fn get(&self, phase: Phase) -> Option<Duration> {
+        self.0[phase as usize]
+    }
+
+    /// Sets the time-out of `phase`.
+    pub fn set(&mut self, phase: Phase, limit: Option<Duration>) {
+        self.0[phase as usize] = limit;
+    }
+
+    /// Applies what one `--timeout` says.
+    pub fn apply(&mut self, spec: &TimeoutSpec) {
+        for &(phase, limit) in &spec.0 {
+            match phase {
+                Some(phase) => self.set(phase, limit),
+                None => self.0 = [limit; 7],
+            }
+        }
+    }
+
+    /// Runs `work`, at most as long as `phase` may take. Dropping the future drops `work`.
+    ///
+    /// # Errors
+    /// That of `work`, or [`ConnectError::TimedOut`].
+    pub async fn limit<T>(
+        &self,
+        phase: Phase,
+        peer: &str,
+        work: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        match self.get(phase) {
+            None => work.await,
+            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+                Err(ConnectError::TimedOut {
+                    phase,
+                    limit,
+                    peer: peer.to_owned(),
+                })
+            }),
+        }
+    }
+}
+
+/// What one `--timeout` says: `5s` for all phases, or `tls=5s,reply=0`; 0 waits for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeoutSpec(Vec<(Option<Phase>, Option<Duration>)>);
+
+impl FromStr for TimeoutSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let one = |part: &str| {
+            let (phase, length) = match part.split_once('=') {
+                None => (None, part),
+                Some((name, length)) => {
+                    let phase = Phase::ALL.iter().find(|(_, known, _)| *known == name).map(|(phase, ..)| *phase).ok_or_else(
+                        || format!("`{name}` is not a phase; those are resolve, connect, proxy, tls, http, reply, close"),
+                    )?;
+                    (Some(phase), length)
+                }
+            };
+            let length = parse_duration(length)?;
+            Ok((phase, (!length.is_zero()).then_some(length)))
+        };
+        text.split(',')
+            .map(one)
+            .collect::<Result<_, String>>()
+            .map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_set_per_phase() {
+        let mut timeouts = Timeouts::default();
+        timeouts.apply(&"2s,reply=0,tls=250ms".parse().unwrap());
+        assert_eq!(timeouts.get(Phase::Http), Some(Duration::from_secs(2)));
+        assert_eq!(timeouts.get(Phase::Tls), Some(Duration::from_millis(250)));
+        assert_eq!(timeouts.get(Phase::Reply), None);
+        assert!("tsl=1s".parse::<TimeoutSpec>().is_err());
+        assert!("tls=x".parse::<TimeoutSpec>().is_err());
+    }
+
+    #[test]
+    fn every_phase_stands_at_its_index() {
+        for (index, (phase, ..)) in Phase::ALL.iter().enumerate() {
+            assert_eq!(*phase as usize, index);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A failed TLS handshake in words, with what to do about it.
+
+use std::io;
+
+use rustls::{AlertDescription, CertificateError, Error};
+
+use crate::error::ConnectError;
+use crate::escape::escaped;
+
+/// Turns what the TLS handshake with `peer` ended with into its cause in words; `name` is the name checked.
+pub(super) fn tls_error(peer: &str, name: &str, error: &io::Error) -> ConnectError {
+    let (reason, remedy) = match error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>())
+    {
+        Some(Error::InvalidCertificate(fault)) => certificate(name, fault),
+        Some(Error::AlertReceived(alert)) => alert_received(*alert),
+        Some(Error::InvalidMessage(_)) => (
+            "the server does not speak TLS".to_owned(),
+            "use ws:// in place of wss://, or check the port",
+        ),
+        Some(Error::PeerIncompatible(fault)) => (
+            format!("nothing in common: {fault:?}"),
+            "the server wants an older TLS than 1.2 or other ciphers; update it",
+        ),
+        Some(Error::NoApplicationProtocol) => (
+            "the server has no HTTP/1.1 (ALPN)".to_owned(),
+            "check the port",
+        ),
+        Some(other) => (
+            escaped(&other.to_string()).into_owned(),
+            "see the server's log",
+        ),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => (
+            "the server closed the connection amid the handshake".to_owned(),
+            "check that the port speaks TLS, and see the server's log",
+        ),
+        None => (
+            error.to_string(),
+            "check that the port speaks TLS, and see the server's log",
+        ),
+    };
+    ConnectError::Tls {
+        peer: peer.to_owned(),
+        reason,
+        remedy,
+    }
+}
+
+fn certificate(name: &str, fault: &CertificateError) -> (String, &'static str) {
+    let (reason, remedy) = match fault {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
+            "its certificate has expired",
+            "renew the server's certificate, and check this machine's clock",
+        ),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+            "its certificate is not valid yet",
+            "check this machine's clock",
+        ),
+        CertificateError::UnknownIssuer => (
+            "its certificate is signed by no trusted authority (unknown issuer)",
+            "trust the authority with --ca FILE (for a local server: certs/ca.crt), or skip the check with --insecure",
+        ),
+        CertificateError::NotValidForName => return wrong_name(name, &[]),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            return wrong_name(name, presented);
+        }
+        CertificateError::BadSignature => (
+            "the signature does not fit its certificate: it does not hold the key",
+            "somebody may be in between",
+        ),
+        CertificateError::Revoked => (
+            "its certificate was revoked",
+            "replace the server's certificate",
+        ),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
+            "its certificate is not meant for servers",
+            "use a certificate with server authentication",
+        ),
+        CertificateError::Other(other) => {
+            let text = escaped(&other.to_string()).into_owned();
+            return (text, "if the key was changed on purpose, change --pin");
+        }
+        CertificateError::BadEncoding => (
+            "its certificate cannot be read",
+            "replace the server's certificate",
+        ),
+        other => {
+            let text = format!("its certificate is not acceptable: {other}");
+            return (
+                escaped(&text).into_owned(),
+                "replace the server's certificate, or give its CA with --ca FILE",
+            );
+        }
+    };
+    (reason.to_owned(), remedy)
+}
+
+fn wrong_name(name: &str, presented: &[String]) -> (String, &'static str) {
+    let names = if presented.is_empty() {
+        String::new()
+    } else {
+        format!(", only for {}", presented.join(", "))
+    };
+    let text = format!("its certificate is not valid for {name}{names}");
+    (
+        escaped(&text).into_owned(),
+        "dial one of those names, or give the name with --sni NAME",
+    )
+}
+
+fn alert_received(alert: AlertDescription) -> (String, &'static str) {
+    let remedy = match alert {
+        AlertDescription::CertificateRequired => {
+            "give a client certificate with --cert FILE --key FILE"
+        }
+        AlertDescription::UnknownCA
+        | AlertDescription::BadCertificate
+        | AlertDescription::CertificateUnknown => {
+            "the server does not accept the client certificate: use one from its CA"
+        }
+        AlertDescription::CertificateExpired => "renew the client certificate",
+        AlertDescription::UnrecognisedName => {
+            "the server does not know this name: check the URL or --sni"
+        }
+        AlertDescription::ProtocolVersion => {
+            "the server has no TLS version of ours: update it, or lower --tls-min"
+        }
+        AlertDescription::NoApplicationProtocol => {
+            "the server does not offer this HTTP version: leave out --http2"
+        }
+        _ => "see the server's log",
+    };
+    (format!("the server sent the alert {alert:?}"), remedy)
+}

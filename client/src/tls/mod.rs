@@ -1,0 +1,217 @@
+//! TLS towards the server: which certificates are trusted, what is offered, what came out.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::error::ConnectError;
+use crate::target::Target;
+
+mod explain;
+mod report;
+mod verify;
+
+pub use report::{CertificateReport, TlsReport};
+pub use verify::Pin;
+
+/// Oldest TLS version accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MinimumVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    Tls12,
+    /// TLS 1.3 only.
+    Tls13,
+}
+
+/// Everything that can be chosen about TLS.
+#[derive(Clone, Debug, Default)]
+pub struct TlsSettings {
+    /// PEM files of roots that replace the system's; empty: the system's roots.
+    pub ca: Vec<PathBuf>,
+    /// PEM file of a root that is trusted as well when the server's name is a local one and the file exists.
+    pub local_ca: Option<PathBuf>,
+    /// Neither chain nor name are checked. The server must still prove that it holds its certificate's key.
+    pub insecure: bool,
+    /// SHA-256 digests of subject public keys, one of which the server's certificate must have.
+    pub pins: Vec<Pin>,
+    /// PEM files with the client's certificate chain and its key.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Name sent in the `ClientHello` and looked for in the certificate, in place of the URL's host.
+    pub server_name: Option<String>,
+    /// Oldest version accepted.
+    pub minimum_version: MinimumVersion,
+    /// Writes the session's keys to the file that `SSLKEYLOGFILE` names, for Wireshark.
+    pub key_log: bool,
+}
+
+impl TlsSettings {
+    /// The rustls configuration for `target`. Reads the files.
+    ///
+    /// # Errors
+    /// [`ConnectError::File`] or [`ConnectError::Settings`] names what cannot be used.
+    pub fn client_config(
+        &self,
+        target: &Target,
+        alpn: &[&str],
+    ) -> Result<ClientConfig, ConnectError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = self.verifier(target, &provider)?;
+        let versions: &[&SupportedProtocolVersion] = match self.minimum_version {
+            MinimumVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+            MinimumVersion::Tls13 => &[&rustls::version::TLS13],
+        };
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(|error| ConnectError::Settings(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match &self.client_certificate {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => builder
+                .with_client_auth_cert(read_chain("the client certificate", chain)?, read_key(key)?)
+                .map_err(|error| {
+                    file_error(
+                        "the client key",
+                        key,
+                        format!("it does not fit the certificate: {error}"),
+                    )
+                })?,
+        };
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        if self.key_log {
+            config.key_log = Arc::new(rustls::KeyLogFile::new());
+        }
+        Ok(config)
+    }
+
+    fn verifier(
+        &self,
+        target: &Target,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<verify::Verifier, ConnectError> {
+        let roots = if self.insecure {
+            None
+        } else {
+            Some(self.roots(target)?)
+        };
+        verify::Verifier::new(roots, self.pins.clone(), provider).map_err(ConnectError::Settings)
+    }
+
+    fn roots(&self, target: &Target) -> Result<RootCertStore, ConnectError> {
+        let mut roots = RootCertStore::empty();
+        for path in &self.ca {
+            add_roots(&mut roots, path)?;
+        }
+        if self.ca.is_empty() {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+            if let Some(path) = self
+                .local_ca
+                .as_deref()
+                .filter(|path| target.is_local() && path.exists())
+            {
+                add_roots(&mut roots, path)?;
+            }
+        }
+        if roots.is_empty() {
+            let text =
+                "no trusted root certificate was found on this system; name one with --ca FILE";
+            return Err(ConnectError::Settings(text.into()));
+        }
+        Ok(roots)
+    }
+
+    /// Runs the TLS handshake over `stream`. Not cancel safe: drop the stream with the future.
+    ///
+    /// # Errors
+    /// [`ConnectError::Tls`] with the reason in words.
+    pub async fn handshake(
+        &self,
+        config: ClientConfig,
+        target: &Target,
+        stream: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, TlsReport), ConnectError> {
+        let name = self.server_name.as_deref().unwrap_or(&target.host);
+        let server_name = ServerName::try_from(name.to_owned()).map_err(|_| {
+            ConnectError::Settings(format!("`{name}` is neither a DNS name nor an IP address"))
+        })?;
+        let stream = TlsConnector::from(Arc::new(config))
+            .connect(server_name, stream)
+            .await
+            .map_err(|error| explain::tls_error(&target.host_and_port(), name, &error))?;
+        let report = TlsReport::of(stream.get_ref().1);
+        Ok((stream, report))
+    }
+}
+
+fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), ConnectError> {
+    for certificate in read_chain("the CA certificate", path)? {
+        roots
+            .add(certificate)
+            .map_err(|error| file_error("the CA certificate", path, error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn read_chain(
+    what: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
+    let bytes = read_bounded(what, path)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|error| file_error(what, path, format!("not valid PEM: {error}")))?;
+    if chain.is_empty() {
+        return Err(file_error(
+            what,
+            path,
+            "it has no `BEGIN CERTIFICATE` section".into(),
+        ));
+    }
+    Ok(chain)
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, ConnectError> {
+    let what = "the client key";
+    let bytes = read_bounded(what, path)?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| {
+        file_error(
+            what,
+            path,
+            format!("no unencrypted `BEGIN PRIVATE KEY` section: {error}"),
+        )
+    })
+}
+
+fn read_bounded(what: &'static str, path: &Path) -> Result<Vec<u8>, ConnectError> {
+    let size = std::fs::metadata(path)
+        .map_err(|error| file_error(what, path, error.to_string()))?
+        .len();
+    if size > MAX_PEM_BYTES {
+        return Err(file_error(
+            what,
+            path,
+            format!("{size} bytes, at most {MAX_PEM_BYTES} are read"),
+        ));
+    }
+    std::fs::read(path).map_err(|error| file_error(what, path, error.to_string()))
+}
+
+fn file_error(what: &'static str, path: &Path, reason: String) -> ConnectError {
+    ConnectError::File {
+        what,
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// Largest PEM file read; the system's bundle of all public roots has about 200 KiB.
+const MAX_PEM_BYTES: u64 = 1 << 20;
