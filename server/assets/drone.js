@@ -106,7 +106,10 @@ function show() {
   write('t-place', t('tele.place.value', { x: number(state.x, 1), y: number(state.y, 1) }));
   write('t-members', members === 1 ? t('tele.members.one') : t('tele.members.many', { n: members }));
   write('t-battery', `${number(state.battery)} %`);
-  byId('battery').value = state.battery;
+  const battery = byId('battery');
+  battery.setAttribute('aria-valuenow', String(Math.round(state.battery)));
+  battery.dataset.level = state.battery <= 15 ? 'low' : state.battery <= 40 ? 'half' : 'high';
+  battery.firstElementChild.style.width = `${state.battery}%`;
   const map = t('drone.map', { x: number(state.x), y: number(state.y), z: number(state.z) });
   if (byId('sky').getAttribute('aria-label') !== map) byId('sky').setAttribute('aria-label', map);
   if (document.activeElement !== byId('speed') && byId('speed').valueAsNumber !== state.cruise) {

@@ -14,8 +14,12 @@ const FIELD = 100;
 /** Its highest altitude. */
 const CEILING = 50;
 
-/** Points of the trail that are kept. */
-const MOST_TRAIL = 1200;
+/** Points of the trail that are kept, and how far apart they are at least, in metres. */
+const MOST_TRAIL = 600;
+const TRAIL_STEP = 0.4;
+
+/** Milliseconds between two pictures at least: thirty a second are smooth for what moves here, and cost half of sixty. */
+const PICTURE = 30;
 
 export class Sky {
   constructor(canvas) {
@@ -37,7 +41,7 @@ export class Sky {
     if (!this.shown || stillness.matches) this.shown = { ...state };
     this.state = state;
     const last = this.trail.at(-1);
-    if (!last || Math.hypot(state.x - last.x, state.y - last.y, state.z - last.z) > 0.15) {
+    if (!last || Math.hypot(state.x - last.x, state.y - last.y, state.z - last.z) > TRAIL_STEP) {
       this.trail.push({ x: state.x, y: state.y, z: state.z });
       if (this.trail.length > MOST_TRAIL) this.trail.shift();
     }
@@ -62,8 +66,12 @@ export class Sky {
   wake() {
     if (this.running) return;
     this.running = true;
-    let before = performance.now();
+    let before = performance.now() - PICTURE;
     const frame = (now) => {
+      if (now - before < PICTURE) {
+        requestAnimationFrame(frame);
+        return;
+      }
       const seconds = Math.min(0.1, (now - before) / 1000);
       before = now;
       const moved = this.follow(seconds);
@@ -98,7 +106,7 @@ export class Sky {
 
   /** Where the camera looks: at the pad, until the drone comes near the edge. */
   cameraFor(drone) {
-    const room = this.half * 0.55;
+    const room = this.half * 0.42;
     const reach = (value) => Math.sign(value) * Math.max(0, Math.abs(value) - room);
     return { x: reach(drone.x), y: reach(drone.y) };
   }
@@ -198,6 +206,8 @@ export class Sky {
   }
 
   drawTrail(context, theme) {
+    // Round ends of lines that shine through would show as beads.
+    context.lineCap = 'butt';
     const points = [...this.trail, this.shown];
     for (let index = 1; index < points.length; index += 1) {
       const age = index / points.length;
@@ -207,6 +217,7 @@ export class Sky {
       this.line(context, points[index - 1], points[index], theme.out, 2.2);
     }
     context.globalAlpha = 1;
+    context.lineCap = 'round';
   }
 
   drawTarget(context, theme) {

@@ -1,0 +1,90 @@
+// The pages as they look: on a desk and on a phone, dark and light, in both languages. Kept for people to look at; checked
+// for what a machine can see.
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { open, startBrowser, startServer, until } from './harness.mjs';
+
+const DESK = { width: 1360, height: 900 };
+const PHONE = { width: 390, height: 844 };
+const NARROW = { width: 320, height: 640 };
+
+let server;
+let browser;
+before(async () => {
+  mkdirSync(process.env.SCREENSHOTS, { recursive: true });
+  [server, browser] = await Promise.all([startServer(), startBrowser()]);
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** Nothing sticks out to the side, and every control has a name. */
+async function check(page, what) {
+  const found = await page.evaluate(() => {
+    const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    const name = (node) => node.getAttribute('aria-label') || node.textContent.trim() || [...(node.labels ?? [])].map((label) => label.textContent.trim()).join('');
+    const nameless = [...document.querySelectorAll('button, input, textarea, a, canvas')].filter((node) => !name(node)).map((node) => node.outerHTML);
+    const small = [...document.querySelectorAll('main button')].filter((node) => node.checkVisibility() && node.getBoundingClientRect().height < 32).map((node) => node.outerHTML);
+    return { wide, nameless, small };
+  });
+  assert.deepEqual(found, { wide: 0, nameless: [], small: [] }, what);
+  assert.deepEqual(page.problems, [], what);
+}
+
+async function shoot(viewport, theme, language, name, prepare, path) {
+  const context = await browser.newContext({ viewport, colorScheme: theme, locale: language === 'pt' ? 'pt-BR' : 'en-GB', deviceScaleFactor: viewport === PHONE ? 2 : 1 });
+  const page = await open(context, server.origin + path);
+  assert.equal(await page.getAttribute('html', 'lang'), language === 'pt' ? 'pt-BR' : 'en');
+  await prepare(page);
+  await check(page, `${name} ${theme} ${language} ${viewport.width}`);
+  await page.evaluate(() => scrollTo(0, 0));
+  const file = `${name}-${viewport.width}-${theme}-${language}.png`;
+  await page.screenshot({ path: join(process.env.SCREENSHOTS, file), fullPage: viewport !== DESK });
+  await context.close();
+}
+
+async function talk(page) {
+  await page.click('[data-route="/echo"]');
+  await page.click('#connect');
+  await until(page, '#fact-state', /open|aberta/);
+  for (const text of ['Olá, WebSocket!', '{"temperature":21.5,"unit":"°C","rooms":["kitchen","attic"]}', '<img src=x onerror=alert(1)>']) {
+    await page.fill('#payload', text);
+    await page.click('#send');
+  }
+  await page.check('input[value="hex"]', { force: true });
+  await page.fill('#payload', '48 65 6c 6c 6f 20 f0 9f 8c 8d 00 ff');
+  await page.click('#send');
+  await until(page, '#log .in pre', /48 65 6c 6c 6f/);
+  await until(page, '#fig-latency', /\d/);
+  await page.waitForFunction(() => document.querySelector('#sub-connections').textContent.trim().length > 3);
+  await page.waitForTimeout(4000);
+}
+
+async function fly(page) {
+  await until(page, '#link-text', /connected|conectado/);
+  await page.click('[data-command="takeoff"]');
+  await until(page, '#t-phase', /hovering|pairando/);
+  await page.fill('#command', 'speed 12');
+  await page.press('#command', 'Enter');
+  for (const line of ['goto 18 6 9', 'goto 20 24 14']) {
+    await page.fill('#command', line);
+    await page.press('#command', 'Enter');
+    await until(page, '#t-phase', /flying|voando/);
+    if (line.startsWith('goto 18')) await until(page, '#t-phase', /hovering|pairando/);
+  }
+  await page.waitForTimeout(900);
+}
+
+const LOOKS = [[DESK, 'dark', 'en'], [DESK, 'light', 'pt'], [PHONE, 'light', 'en'], [PHONE, 'dark', 'pt'], [NARROW, 'dark', 'pt']];
+
+// They mostly wait for the drone to fly and the plots to fill: a few at once take as long as one.
+describe('screenshots', { concurrency: 4 }, () => {
+  for (const [viewport, theme, language] of LOOKS) {
+    const look = `${viewport.width}, ${theme}, ${language}`;
+    test(`workbench at ${look}`, () => shoot(viewport, theme, language, 'workbench', talk, '/'));
+    test(`drone at ${look}`, () => shoot(viewport, theme, language, 'drone', fly, '/drone.html'));
+  }
+});
