@@ -1,0 +1,210 @@
+//! Requests that are no opening handshake, or not ours to accept (threats H1 to H14).
+
+mod common;
+
+use common::{handshake, start, status_of};
+
+/// The handshake for `/ws` with `from` replaced by `to`.
+fn with(from: &str, to: &str) -> String {
+    let request = handshake("/ws", "");
+    assert!(request.contains(from), "{from}");
+    request.replace(from, to)
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_handshake_decides_the_status() {
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let version = "Sec-WebSocket-Version: 13\r\n";
+    let upgrade = "Upgrade: websocket\r\n";
+    let connection = "Connection: Upgrade\r\n";
+    let host = "Host: localhost\r\n";
+    let cases: &[(&str, u16, String)] = &[
+        ("good", 101, handshake("/ws", "")),
+        ("H1 post", 405, with("GET", "POST")),
+        ("H1 put", 405, with("GET", "PUT")),
+        ("H1 delete", 405, with("GET", "DELETE")),
+        ("H1 lower case", 405, with("GET", "get")),
+        ("H2 1.0", 505, with("HTTP/1.1", "HTTP/1.0")),
+        ("H3 none", 400, with(host, "")),
+        (
+            "H3 twice",
+            400,
+            with(host, "Host: localhost\r\nHost: localhost\r\n"),
+        ),
+        ("H3 with user", 400, with(host, "Host: user@localhost\r\n")),
+        ("H3 no host at all", 400, with(host, "Host: \r\n")),
+        ("H4 none", 426, with(upgrade, "")),
+        ("H4 other", 400, with(upgrade, "Upgrade: notwebsocket\r\n")),
+        ("H4 longer", 400, with(upgrade, "Upgrade: websocket2\r\n")),
+        ("H4 capitals", 101, with(upgrade, "Upgrade: WebSocket\r\n")),
+        ("H4 list", 101, with(upgrade, "Upgrade: foo, websocket\r\n")),
+        ("H5 none", 400, with(connection, "")),
+        (
+            "H5 other",
+            400,
+            with(connection, "Connection: notupgrade\r\n"),
+        ),
+        (
+            "H5 list",
+            101,
+            with(connection, "Connection: keep-alive, Upgrade\r\n"),
+        ),
+        (
+            "H5 two lines",
+            101,
+            with(
+                connection,
+                "Connection: keep-alive\r\nConnection: upgrade\r\n",
+            ),
+        ),
+        ("H6 none", 400, with(version, "")),
+        ("H6 eight", 426, with("Version: 13", "Version: 8")),
+        ("H6 zeros", 426, with("Version: 13", "Version: 013")),
+        ("H6 list", 426, with("Version: 13", "Version: 13, 8")),
+        ("H7 none", 400, with(key, "")),
+        ("H7 twice", 400, with(key, &key.repeat(2))),
+        (
+            "H7 short",
+            400,
+            with("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j"),
+        ),
+        (
+            "H7 not base64",
+            400,
+            with("dGhlIHNhbXBsZSBub25jZQ==", "!!!!!!!!!!!!!!!!!!!!!!=="),
+        ),
+        (
+            "H9 empty element",
+            400,
+            handshake("/ws", "Sec-WebSocket-Protocol: chat,,x\r\n"),
+        ),
+        (
+            "H9 no token",
+            400,
+            handshake("/ws", "Sec-WebSocket-Protocol: ch at\r\n"),
+        ),
+        (
+            "H9 twice the same",
+            400,
+            handshake("/ws", "Sec-WebSocket-Protocol: chat, chat\r\n"),
+        ),
+        (
+            "H10 body",
+            400,
+            handshake("/ws", "Content-Length: 5\r\n") + "hello",
+        ),
+        (
+            "H10 chunked",
+            400,
+            handshake("/ws", "Transfer-Encoding: chunked\r\n") + "0\r\n\r\n",
+        ),
+        ("H13 space before colon", 400, with("Host:", "Host :")),
+        (
+            "H13 folded",
+            400,
+            with(host, "Host: localhost\r\n more\r\n"),
+        ),
+        ("H13 NUL", 400, with("localhost", "local\0host")),
+        ("H13 bare CR", 400, with("localhost", "local\rhost")),
+        ("404", 404, handshake("/other", "")),
+        ("404 below", 404, handshake("/ws/", "")),
+    ];
+    let server = start(&[]).await;
+    for (name, expected, request) in cases {
+        let answer = server.exchange(request.as_bytes()).await;
+        assert_eq!(status_of(&answer), *expected, "{name}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn refusals_say_what_to_do() {
+    let server = start(&[]).await;
+    let answer = server
+        .exchange(with("GET", "POST").as_bytes())
+        .await
+        .to_lowercase();
+    assert!(answer.contains("allow: get"), "{answer}");
+    let answer = server.get("/ws").await.to_lowercase();
+    assert_eq!(status_of(&answer), 426);
+    assert!(answer.contains("upgrade: websocket"), "{answer}");
+    let answer = server
+        .exchange(with("Version: 13", "Version: 7").as_bytes())
+        .await
+        .to_lowercase();
+    assert!(answer.contains("sec-websocket-version: 13"), "{answer}");
+}
+
+#[tokio::test]
+async fn heads_beyond_a_limit_are_refused() {
+    // H11
+    let server = start(&[]).await;
+    let fields = |count: usize| handshake("/ws", &"X-Field: 1\r\n".repeat(count));
+    let long = |bytes: usize| handshake("/ws", &format!("X-Long: {}\r\n", "a".repeat(bytes)));
+    let target = |bytes: usize| handshake(&format!("/ws?{}", "a".repeat(bytes)), "");
+    for (name, expected, request) in [
+        ("100 fields", 101, fields(95)),
+        ("101 fields", 431, fields(96)),
+        ("10,000 fields", 431, fields(10_000)),
+        ("15,900 bytes", 101, long(15_700)),
+        ("17 KiB", 431, long(17 * 1024)),
+        ("8 KiB target", 101, target(8_188)),
+        ("longer target", 414, target(8_189)),
+    ] {
+        let answer = server.exchange(request.as_bytes()).await;
+        assert_eq!(status_of(&answer), expected, "{name}: {answer}");
+    }
+    let narrow = start(&["--max-headers", "5"]).await;
+    assert_eq!(narrow.status(fields(1).as_bytes()).await, 431);
+}
+
+#[tokio::test]
+async fn a_head_that_dribbles_in_is_cut_off() {
+    // H12
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = start(&["--head-timeout", "300ms"]).await;
+    let mut stream = server.tls(&["http/1.1"]).await;
+    stream
+        .write_all(b"GET /ws HTTP/1.1\r\nHost: lo")
+        .await
+        .unwrap();
+    let mut rest = Vec::new();
+    let begun = std::time::Instant::now();
+    let _ = common::soon(stream.read_to_end(&mut rest)).await;
+    assert!(
+        begun.elapsed() >= std::time::Duration::from_millis(250),
+        "{:?}",
+        begun.elapsed()
+    );
+    let answer = String::from_utf8_lossy(&rest);
+    assert!(answer.is_empty() || status_of(&answer) == 408, "{answer}");
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_refused() {
+    // H14
+    let server = start(&["--origin-allow", "https://good.example"]).await;
+    let port = server.address.port();
+    let request = |origin: &str| {
+        handshake("/ws", &format!("Origin: {origin}\r\n"))
+            .replace("Host: localhost", &format!("Host: localhost:{port}"))
+    };
+    for (origin, expected) in [
+        (format!("https://localhost:{port}"), 101),
+        ("https://good.example".to_owned(), 101),
+        ("https://evil.example".to_owned(), 403),
+        ("null".to_owned(), 403),
+        (format!("http://localhost:{port}"), 403),
+        (format!("https://localhost:{port}.evil.example"), 403),
+        ("https://good.example.evil.example".to_owned(), 403),
+        (
+            format!("https://localhost:{port}\r\nOrigin: https://good.example"),
+            403,
+        ),
+    ] {
+        assert_eq!(
+            server.status(request(&origin).as_bytes()).await,
+            expected,
+            "{origin}"
+        );
+    }
+}
