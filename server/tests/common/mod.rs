@@ -35,6 +35,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Running {
     pub address: SocketAddr,
     pub certs: TempDir,
+    /// Reads the certificates again.
+    pub reload: Box<dyn Fn() + Send + Sync>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<Ending, ServerError>>,
 }
@@ -60,6 +62,7 @@ pub async fn start_with(
     let server = extend(Server::new(config(certs.path(), flags)).unwrap());
     let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
+    let reload = Box::new(server.reloader());
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(server.run(listener, async {
         let _ = stopped.await;
@@ -67,6 +70,7 @@ pub async fn start_with(
     Running {
         address,
         certs,
+        reload,
         stop: Some(stop),
         task,
     }
