@@ -1,0 +1,357 @@
+//! The program itself: what it shows, how it stops, its exit codes.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
+
+use common::{client_config, connect, soon};
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+/// The program while it runs; ended for good when dropped.
+struct Program {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    address: SocketAddr,
+    certs: tempfile::TempDir,
+}
+
+/// The program with `arguments` and none of our variables.
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SERVER_"))
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Starts it on a free port and waits for its first line.
+fn begin(flags: &[&str]) -> Program {
+    let certs = tempfile::tempdir().unwrap();
+    let fixed = [
+        "--listen",
+        "127.0.0.1:0",
+        "--certs",
+        certs.path().to_str().unwrap(),
+    ];
+    let mut child = command(&[&fixed, flags].concat()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    let port = line
+        .split("rodando na porta ")
+        .nth(1)
+        .and_then(|rest| rest.split("...").next());
+    let port: u16 = port.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
+    Program {
+        child,
+        output,
+        address: SocketAddr::from(([127, 0, 0, 1], port)),
+        certs,
+    }
+}
+
+impl Program {
+    /// Sends a signal by name.
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(done.success());
+    }
+
+    /// Waits for the end; exit code, the rest of standard output, standard error.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        let (mut output, mut errors) = (String::new(), String::new());
+        self.output.read_to_string(&mut output).unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut errors)
+            .unwrap();
+        (self.child.wait().unwrap().code(), output, errors)
+    }
+
+    /// A WebSocket on `path`.
+    async fn open(&self, path: &str) -> common::Client {
+        let config = client_config(&self.certs.path().join("ca.crt"), &[]);
+        let stream = soon(connect(self.address, config, "localhost"))
+            .await
+            .unwrap();
+        let url = format!("wss://localhost:{}{path}", self.address.port());
+        soon(tokio_tungstenite::client_async(url, stream))
+            .await
+            .unwrap()
+            .0
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs it to its end.
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+/// A line without what may stand before its words.
+fn words(line: &str) -> &str {
+    line.split_once(" INFO ").map_or(line, |(_, words)| words)
+}
+
+#[tokio::test]
+async fn the_exchange_is_shown_word_for_word() {
+    let program = begin(&[]);
+    let mut client = program.open("/ws").await;
+    soon(client.send(Message::text("Olá, servidor WebSocket!")))
+        .await
+        .unwrap();
+    assert_eq!(
+        soon(client.next()).await.unwrap().unwrap(),
+        Message::text("Retorno do servidor!")
+    );
+    soon(client.close(Some(CloseFrame {
+        code: CloseCode::Normal,
+        reason: "".into(),
+    })))
+    .await
+    .unwrap();
+    while let Some(Ok(_)) = soon(client.next()).await {}
+    program.signal("TERM");
+    let (code, output, errors) = program.end();
+    assert_eq!(code, Some(0), "{errors}");
+    let lines: Vec<&str> = output.lines().map(words).collect();
+    assert_eq!(
+        lines,
+        [
+            "Handshake recebido",
+            "Conexão WebSocket estabelecida!",
+            "Mensagem recebida do cliente: Olá, servidor WebSocket!",
+            "Mensagem enviada de volta para o cliente: Retorno do servidor!",
+            "Conexão WebSocket encerrada!",
+        ]
+    );
+    assert!(errors.contains("listening address=127.0.0.1:"), "{errors}");
+    assert!(
+        errors.contains("connection closed code=1000 by=\"client\""),
+        "{errors}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_cannot_forge_lines_of_the_log() {
+    // K4
+    let program = begin(&[]);
+    let mut client = program.open("/ws").await;
+    soon(client.send(Message::text("a\nConexão\x1b[2J\u{202e}")))
+        .await
+        .unwrap();
+    soon(client.next()).await.unwrap().unwrap();
+    program.signal("INT");
+    while let Some(Ok(_)) = soon(client.next()).await {}
+    let (code, output, _) = program.end();
+    assert_eq!(code, Some(0));
+    assert!(
+        output.contains("cliente: a\\nConexão\\u{1b}[2J\\u{202e}\n"),
+        "{output}"
+    );
+}
+
+#[tokio::test]
+async fn json_logs_are_one_object_per_line_with_the_peer() {
+    let certs = tempfile::tempdir().unwrap();
+    let fixed = [
+        "--listen",
+        "127.0.0.1:0",
+        "--log-format",
+        "json",
+        "--certs",
+        certs.path().to_str().unwrap(),
+    ];
+    let mut child = command(&fixed).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut address: Option<SocketAddr> = None;
+    while address.is_none() {
+        let mut line = String::new();
+        assert_ne!(output.read_line(&mut line).unwrap(), 0);
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        address = event["address"]
+            .as_str()
+            .map(|address| address.parse().unwrap());
+    }
+    let program = Program {
+        child,
+        output,
+        address: address.unwrap(),
+        certs,
+    };
+    let mut client = program.open("/echo").await;
+    soon(client.send(Message::text("hello"))).await.unwrap();
+    soon(client.next()).await.unwrap().unwrap();
+    program.signal("TERM");
+    while let Some(Ok(_)) = soon(client.next()).await {}
+    let (code, output, errors) = program.end();
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    let events: Vec<serde_json::Value> = output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let closed = events
+        .iter()
+        .find(|event| event["message"] == "connection closed")
+        .unwrap();
+    assert_eq!(closed["code"], 1001);
+    assert_eq!(closed["by"], "server");
+    assert_eq!(closed["span"]["route"], "/echo");
+    assert!(
+        closed["span"]["peer"]
+            .as_str()
+            .unwrap()
+            .starts_with("127.0.0.1:")
+    );
+}
+
+#[tokio::test]
+async fn a_second_signal_stops_at_once() {
+    let program = begin(&["--drain-window", "3s", "--drain-timeout", "1m"]);
+    // A connection that never answers the server's Close keeps the drain waiting.
+    let client = program.open("/ws").await;
+    program.signal("TERM");
+    // The listener is closed as soon as the first signal has been taken.
+    common::until(async || {
+        tokio::net::TcpStream::connect(program.address)
+            .await
+            .is_err()
+    })
+    .await;
+    program.signal("TERM");
+    let begun = std::time::Instant::now();
+    let (code, _, errors) = program.end();
+    assert_eq!(code, Some(0));
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(errors.contains("second signal"), "{errors}");
+    drop(client);
+}
+
+#[test]
+fn check_prints_every_value_with_its_origin() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("server.toml");
+    std::fs::write(&file, "max-streams = 7\nnonsense = 1\n").unwrap();
+    let arguments = [
+        "check",
+        "--config",
+        file.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:1",
+    ];
+    let output = command(&arguments)
+        .env("SERVER_MAX_HEADERS", "50")
+        .env("SERVER_NONSENSE", "1")
+        .output()
+        .unwrap();
+    let (shown, errors) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    for line in [
+        "listen = 127.0.0.1:1  (command line)",
+        "max-headers = 50  (environment)",
+        "max-streams = 7  (file)",
+        "deflate = on  (default)",
+        "client-ca = (none)  (default)",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+    }
+    assert!(
+        errors.contains("SERVER_NONSENSE") && errors.contains("`nonsense`"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn wrong_usage_and_failures_have_their_exit_codes() {
+    let directory = tempfile::tempdir().unwrap();
+    let certs = directory.path().to_str().unwrap();
+    for (expected, part, arguments) in [
+        (0, "--listen", vec!["--help"]),
+        (0, "server", vec!["--version"]),
+        (2, "--lisen", vec!["--lisen"]),
+        (2, "--max-connections", vec!["--max-connections", "0"]),
+        (
+            2,
+            "/nonexistent.toml",
+            vec!["--config", "/nonexistent.toml"],
+        ),
+        (
+            1,
+            "/nonexistent.crt",
+            vec![
+                "--listen",
+                "127.0.0.1:0",
+                "--cert",
+                "/nonexistent.crt",
+                "--key",
+                "/nonexistent.key",
+            ],
+        ),
+        (
+            1,
+            "--client-ca",
+            vec!["check", "--certs", certs, "--client-auth", "required"],
+        ),
+    ] {
+        let output = run(&arguments);
+        let shown =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            output.status.code(),
+            Some(expected),
+            "{arguments:?}: {shown}"
+        );
+        assert!(shown.contains(part), "{arguments:?}: {shown}");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_one_clear_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, certs) = (
+        taken.local_addr().unwrap().to_string(),
+        tempfile::tempdir().unwrap(),
+    );
+    let output = run(&[
+        "--listen",
+        &address,
+        "--certs",
+        certs.path().to_str().unwrap(),
+    ]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains(&address), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}

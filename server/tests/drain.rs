@@ -1,0 +1,141 @@
+//! The end of the server as its clients see it (threats H17, X2).
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{soon, start, start_with, status_of};
+use futures_util::future::join_all;
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+/// Reads until the end; the code of the Close that came, and when.
+async fn goodbye(mut client: common::Client) -> (Option<CloseCode>, Instant) {
+    let mut seen = (None, Instant::now());
+    while let Some(Ok(message)) = client.next().await {
+        if let Message::Close(frame) = message {
+            seen = (frame.map(|frame| frame.code), Instant::now());
+        }
+    }
+    seen
+}
+
+#[tokio::test]
+async fn every_connection_gets_going_away_within_the_window() {
+    let mut server = start(&[]).await;
+    let mut clients = Vec::new();
+    for number in 0..200 {
+        let (mut client, _) = server.open(["/ws", "/echo", "/ack"][number % 3], &[]).await;
+        soon(client.send(Message::text("before the signal")))
+            .await
+            .unwrap();
+        clients.push(client);
+    }
+    for client in &mut clients {
+        assert!(soon(client.next()).await.unwrap().unwrap().is_text());
+    }
+    let begun = Instant::now();
+    server.begin_stop();
+    let goodbyes = soon(join_all(clients.into_iter().map(goodbye))).await;
+    assert!(
+        goodbyes
+            .iter()
+            .all(|(code, _)| *code == Some(CloseCode::Away)),
+        "{goodbyes:?}"
+    );
+    let last = goodbyes.iter().map(|(_, at)| *at).max().unwrap();
+    assert!(last - begun < Duration::from_secs(3), "{:?}", last - begun);
+    assert_eq!(server.stop().await.cut_off, 0);
+}
+
+#[tokio::test]
+async fn a_message_sent_before_the_signal_is_answered() {
+    let mut server = start(&[]).await;
+    let (mut client, _) = server.open("/echo", &[]).await;
+    for number in 0..100 {
+        soon(client.send(Message::text(number.to_string())))
+            .await
+            .unwrap();
+    }
+    // The first answer proves that the server reads; what was sent before is on its way.
+    assert_eq!(
+        soon(client.next()).await.unwrap().unwrap(),
+        Message::text("0")
+    );
+    server.begin_stop();
+    for number in 1..100 {
+        assert_eq!(
+            soon(client.next()).await.unwrap().unwrap(),
+            Message::text(number.to_string())
+        );
+    }
+    assert_eq!(soon(goodbye(client)).await.0, Some(CloseCode::Away));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn new_work_is_refused_while_draining() {
+    let flags = ["--drain-window", "0s", "--drain-timeout", "10s"];
+    let certs = tempfile::tempdir().unwrap();
+    // A handler that holds the drain open until its client goes.
+    let mut server = start_with(certs, &flags, |server| {
+        server.route("/stubborn", |mut socket, _| async move {
+            while let Some(Ok(_)) = socket.next().await {}
+        })
+    })
+    .await;
+    let (stubborn, _) = server.open("/stubborn", &[]).await;
+    // HTTP/1.1 connections in the middle of a request outlive the signal; their request is refused.
+    let mut early = server.tls(&["http/1.1"]).await;
+    early
+        .write_all(b"GET /readyz HTTP/1.1\r\nHost: local")
+        .await
+        .unwrap();
+    let mut upgrading = server.tls(&["http/1.1"]).await;
+    let request = common::handshake("/ws", "");
+    upgrading
+        .write_all(&request.as_bytes()[..20])
+        .await
+        .unwrap();
+    assert_eq!(status_of(&server.get("/readyz").await), 200);
+    server.begin_stop();
+    common::until(async || TcpStream::connect(server.address).await.is_err()).await;
+    early.write_all(b"host\r\n\r\n").await.unwrap();
+    upgrading
+        .write_all(&request.as_bytes()[20..])
+        .await
+        .unwrap();
+    for stream in [early, upgrading] {
+        let mut stream = stream;
+        let mut answer = String::new();
+        let _ = soon(stream.read_to_string(&mut answer)).await;
+        assert!(answer.is_empty() || status_of(&answer) == 503, "{answer}");
+    }
+    drop(stubborn);
+    assert_eq!(server.stop().await.cut_off, 0);
+}
+
+#[tokio::test]
+async fn who_does_not_go_is_cut_off_at_the_deadline() {
+    let flags = ["--drain-window", "0s", "--drain-timeout", "300ms"];
+    let certs = tempfile::tempdir().unwrap();
+    let server = start_with(certs, &flags, |server| {
+        server.route("/deaf", |socket, _| async move {
+            std::future::pending::<()>().await;
+            drop(socket);
+        })
+    })
+    .await;
+    let (mut client, _) = server.open("/deaf", &[]).await;
+    let begun = Instant::now();
+    assert!(server.stop().await.cut_off >= 1);
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(matches!(soon(client.next()).await, None | Some(Err(_))));
+}
