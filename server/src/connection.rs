@@ -89,6 +89,25 @@ impl ConnectionInfo {
         })
     }
 
+    /// Takes the engine's account of the end, which knows the Close of a failed connection too.
+    pub(crate) fn note_end(&self, end: &tungstenite_deflate::Closed) {
+        use tungstenite_deflate::Initiator;
+        let (frame, by) = match end.by {
+            Initiator::Peer => (&end.received, "client"),
+            Initiator::Us => (&end.sent, "server"),
+            Initiator::Transport => (&None, "nobody"),
+        };
+        let code = match frame {
+            Some(Some(frame)) => frame.code.into(),
+            Some(None) => 1005,
+            None => 1006,
+        };
+        *self
+            .first_close
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Closed { code, by });
+    }
+
     /// Keeps the first Close of all.
     fn note_close(&self, message: &Message, by: &'static str) {
         if let Message::Close(frame) = message {

@@ -122,6 +122,9 @@ impl Conversation {
     /// Ends the transport in order, so that the peer sees an end rather than a cut.
     async fn finish(&mut self) {
         if !std::mem::replace(&mut self.finished, true) {
+            if let Some(end) = self.socket.closed() {
+                self.info.note_end(end);
+            }
             let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.socket.get_mut().shutdown()).await;
         }
     }

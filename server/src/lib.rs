@@ -28,6 +28,7 @@ pub mod drone;
 mod accept;
 mod connection;
 mod conversation;
+mod descriptors;
 mod drain;
 mod limits;
 mod listen;

@@ -15,6 +15,7 @@ use tungstenite_deflate::{Keepalive, Limits, Options, WebSocketStream};
 use crate::accept::Acceptor;
 use crate::config::{Config, Span};
 use crate::connection::ConnectionInfo;
+use crate::descriptors;
 use crate::drain::Drain;
 use crate::limits::ConnectionLimits;
 use crate::log::transcript;
@@ -63,6 +64,7 @@ impl Server {
     pub fn new(config: Config) -> Result<Self, ServerError> {
         let metrics = Metrics::new();
         let tls = Tls::load(config.tls.clone(), metrics.clone())?;
+        tungstenite_deflate::deflate::budget::set_limit(config.deflate.deflate_memory.0);
         let websockets = websocket_routes(&metrics);
         Ok(Self {
             config: Arc::new(config),
@@ -180,12 +182,10 @@ impl Server {
             max_uri_bytes: self.config.http.max_uri_bytes.0,
         };
         let network = &self.config.network;
+        let connections = descriptors::connections(network.max_connections);
         Acceptor {
             tls: self.tls,
-            limits: ConnectionLimits::new(
-                network.max_connections,
-                network.max_connections_per_address,
-            ),
+            limits: ConnectionLimits::new(connections, network.max_connections_per_address),
             handshakes: Semaphore::new(network.max_handshakes.min(Semaphore::MAX_PERMITS)),
             metrics: self.metrics,
             drain: self.drain,
@@ -234,7 +234,9 @@ fn options(config: &Config) -> Options {
         .websocket(
             WebSocketConfig::default()
                 .max_message_size(largest)
-                .max_frame_size(largest),
+                .max_frame_size(largest)
+                // The library wants its hard limit, which is none, above this one.
+                .write_buffer_size(websocket.max_queue_bytes.0.min(usize::MAX / 2)),
         )
         .deflate(config.deflate.to_library())
         .limits(limits)

@@ -1,5 +1,11 @@
 //! The program itself: what it shows, how it stops, its exit codes.
 
+#![allow(
+    clippy::large_futures,
+    clippy::unwrap_used,
+    reason = "it is a test: it may panic, and needs no small stack"
+)]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Read};

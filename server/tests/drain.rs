@@ -1,5 +1,11 @@
 //! The end of the server as its clients see it (threats H17, X2).
 
+#![allow(
+    clippy::large_futures,
+    clippy::unwrap_used,
+    reason = "it is a test: it may panic, and needs no small stack"
+)]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -85,8 +91,7 @@ async fn new_work_is_refused_while_draining() {
         server.route("/stubborn", |mut socket, _| async move {
             while let Some(Ok(_)) = socket.next().await {}
         })
-    })
-    .await;
+    });
     let (stubborn, _) = server.open("/stubborn", &[]).await;
     // HTTP/1.1 connections in the middle of a request outlive the signal; their request is refused.
     let mut early = server.tls(&["http/1.1"]).await;
@@ -127,8 +132,7 @@ async fn who_does_not_go_is_cut_off_at_the_deadline() {
             std::future::pending::<()>().await;
             drop(socket);
         })
-    })
-    .await;
+    });
     let (mut client, _) = server.open("/deaf", &[]).await;
     let begun = Instant::now();
     assert!(server.stop().await.cut_off >= 1);

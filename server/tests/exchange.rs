@@ -1,5 +1,11 @@
 //! The tutorials' exchanges, word for word on the wire, with a foreign peer.
 
+#![allow(
+    clippy::large_futures,
+    clippy::unwrap_used,
+    reason = "it is a test: it may panic, and needs no small stack"
+)]
+
 mod common;
 
 use common::{soon, start, start_with, status_of};
@@ -152,8 +158,7 @@ async fn an_embedder_adds_routes_of_its_own() {
                     .unwrap();
             }
         })
-    })
-    .await;
+    });
     let (mut client, _) = server.open("/length?unit=bytes", &[]).await;
     assert_eq!(
         ask(&mut client, Message::text("four")).await,
@@ -167,8 +172,7 @@ async fn a_panicking_handler_loses_its_own_connection_only() {
     let certs = tempfile::tempdir().unwrap();
     let server = start_with(certs, &[], |server| {
         server.route("/panic", |_, _| async { panic!("as the test wants") })
-    })
-    .await;
+    });
     let (mut other, _) = server.open("/echo", &[]).await;
     let (mut client, _) = server.open("/panic", &[]).await;
     assert!(matches!(soon(client.next()).await, None | Some(Err(_))));

@@ -1,5 +1,11 @@
 //! Requests that are no opening handshake, or not ours to accept (threats H1 to H14).
 
+#![allow(
+    clippy::large_futures,
+    clippy::unwrap_used,
+    reason = "it is a test: it may panic, and needs no small stack"
+)]
+
 mod common;
 
 use common::{handshake, start, status_of};
@@ -11,6 +17,7 @@ fn with(from: &str, to: &str) -> String {
     request.replace(from, to)
 }
 
+#[expect(clippy::too_many_lines, reason = "one table")]
 #[tokio::test]
 async fn what_is_wrong_with_a_handshake_decides_the_status() {
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

@@ -1,5 +1,11 @@
 //! The TLS side, seen by clients that mean well and by others (threats T3 to T15).
 
+#![allow(
+    clippy::large_futures,
+    clippy::unwrap_used,
+    reason = "it is a test: it may panic, and needs no small stack"
+)]
+
 mod common;
 
 use std::io::ErrorKind;
@@ -200,7 +206,7 @@ async fn client_certificates_are_checked_as_the_mode_says() {
         ("required", Err(Some(AlertDescription::CertificateRequired))),
     ] {
         let flags = ["--client-auth", mode, "--client-ca", &trust];
-        let server = start_with(directory.take().unwrap(), &flags, |server| server).await;
+        let server = start_with(directory.take().unwrap(), &flags, |server| server);
         assert_eq!(healthy(&server, none()).await, without, "{mode}, none");
         assert_eq!(healthy(&server, show(&good)).await, Ok(()), "{mode}, good");
         assert_eq!(
@@ -256,7 +262,7 @@ async fn the_name_that_a_client_asks_for_picks_the_certificate() {
         if refuse {
             flags.extend(["--unknown-name", "refuse"]);
         }
-        let server = start_with(tempfile::tempdir().unwrap(), &flags, |server| server).await;
+        let server = start_with(tempfile::tempdir().unwrap(), &flags, |server| server);
         let dial =
             |authority: &Path, name| connect(server.address, client_config(authority, &[]), name);
         soon(dial(&first.authority, "one.test")).await.unwrap();

@@ -31,8 +31,8 @@ pub struct WebSocketOptions {
     /// Longest time for the closing handshake, or `off`
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub close_timeout: Limit<Span>,
-    /// Bytes queued for a peer before the handler has to wait
-    #[arg(long, value_name = "SIZE", default_value = "1MiB")]
+    /// Bytes queued for a peer beyond which its handler has to wait
+    #[arg(long, value_name = "SIZE", default_value = "128KiB")]
     pub max_queue_bytes: ByteSize,
     /// Origin whose pages may connect, as in <https://example.org> or <https://example.org:8443>; repeatable.
     /// The server's own pages always may, and so may clients without an Origin (not browsers); `*` allows all
@@ -66,6 +66,9 @@ pub struct DeflateOptions {
     /// Largest window clients that allow it are told to compress with, as base-2 logarithm
     #[arg(long, value_name = "9-15", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15))]
     pub client_max_window_bits: u8,
+    /// Memory that all compression contexts together may take; beyond it messages are compressed one by one
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    pub deflate_memory: ByteSize,
 }
 
 impl DeflateOptions {

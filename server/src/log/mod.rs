@@ -31,7 +31,7 @@ pub struct LogGuard {
 /// # Errors
 /// The process already has a subscriber.
 pub fn start(logging: &Logging) -> Result<LogGuard, tracing_subscriber::util::TryInitError> {
-    let filter = EnvFilter::builder().parse_lossy(&logging.log_level);
+    let filter = EnvFilter::builder().parse_lossy(directives(&logging.log_level));
     let (output, output_worker) = queue(std::io::stdout());
     let registry = tracing_subscriber::registry().with(filter);
     match logging.log_format {
@@ -66,6 +66,29 @@ pub fn start(logging: &Logging) -> Result<LogGuard, tracing_subscriber::util::Tr
     }
 }
 
+/// What the filter is to be: with a bare level the libraries beneath us stay at `info`, since their `debug` and `trace`
+/// bury ours; a list of directives is taken as it is.
+fn directives(level: &str) -> String {
+    if level.parse::<tracing::Level>().is_err() {
+        return level.to_owned();
+    }
+    let severest = level
+        .parse::<tracing::Level>()
+        .is_ok_and(|level| level <= tracing::Level::INFO);
+    let quiet = if severest { level } else { "info" };
+    let libraries = [
+        "h2",
+        "hyper",
+        "hyper_util",
+        "mio",
+        "rustls",
+        "tokio_util",
+        "tower",
+    ];
+    let quieted = libraries.map(|library| format!(",{library}={quiet}"));
+    format!("{level}{}", quieted.concat())
+}
+
 /// A queue of lines in front of `destination`; when it is full, lines are dropped.
 fn queue(destination: impl std::io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
     NonBlockingBuilder::default()
@@ -76,3 +99,16 @@ fn queue(destination: impl std::io::Write + Send + 'static) -> (NonBlocking, Wor
 
 /// Lines that wait for a slow destination before further ones are dropped.
 const QUEUED_LINES: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_level_keeps_the_libraries_quiet() {
+        assert!(directives("debug").starts_with("debug,h2=info,"));
+        assert!(directives("warn").starts_with("warn,h2=warn,"));
+        assert_eq!(directives("warn,server=trace"), "warn,server=trace");
+        assert!(EnvFilter::builder().parse(directives("trace")).is_ok());
+    }
+}

@@ -1,0 +1,178 @@
+//! WebSockets over HTTP/2 (RFC 8441), beside ordinary requests on the same connection.
+
+#![allow(
+    clippy::large_futures,
+    clippy::unwrap_used,
+    reason = "it is a test: it may panic, and needs no small stack"
+)]
+
+mod common;
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use common::{soon, start};
+use futures_util::{SinkExt, StreamExt};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::ext::Protocol;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+/// A client's side of an HTTP/2 connection.
+async fn dial(server: &common::Running) -> SendRequest<Empty<Bytes>> {
+    let stream = server.tls(&["h2"]).await;
+    let (mut sender, connection) = soon(handshake(TokioExecutor::new(), TokioIo::new(stream)))
+        .await
+        .unwrap();
+    tokio::spawn(async move {
+        let _: Result<(), _> = connection.await;
+    });
+    sender.ready().await.unwrap();
+    sender
+}
+
+/// An extended CONNECT for `path`.
+async fn connect(
+    server: &common::Running,
+    sender: &mut SendRequest<Empty<Bytes>>,
+    path: &str,
+    more: &[(&str, &str)],
+) -> Response<Incoming> {
+    let mut request = Request::builder()
+        .method(Method::CONNECT)
+        .uri(format!("https://localhost:{}{path}", server.address.port()))
+        .version(Version::HTTP_2)
+        .header("sec-websocket-version", "13")
+        .extension(Protocol::from_static("websocket"));
+    for (name, value) in more {
+        request = request.header(*name, *value);
+    }
+    // The server's SETTINGS, which allow this, may be still on their way.
+    soon(async {
+        loop {
+            match sender
+                .send_request(clone(&request).body(Empty::new()).unwrap())
+                .await
+            {
+                Ok(response) => return Ok::<_, Infallible>(response),
+                Err(error) => assert!(error.is_user(), "{error}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap()
+}
+
+/// The same request again.
+fn clone(builder: &http::request::Builder) -> http::request::Builder {
+    let mut copy = Request::builder()
+        .method(builder.method_ref().unwrap())
+        .uri(builder.uri_ref().unwrap())
+        .version(*builder.version_ref().unwrap());
+    *copy.headers_mut().unwrap() = builder.headers_ref().unwrap().clone();
+    copy.extension(Protocol::from_static("websocket"))
+}
+
+#[tokio::test]
+async fn several_websockets_share_a_connection_with_ordinary_requests() {
+    let server = start(&[]).await;
+    let mut sender = dial(&server).await;
+    let mut sockets = Vec::new();
+    for path in ["/ws", "/echo", "/ack", "/echo"] {
+        let response = connect(
+            &server,
+            &mut sender,
+            path,
+            &[("sec-websocket-protocol", "chat")],
+        )
+        .await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+        let upgraded = TokioIo::new(soon(hyper::upgrade::on(response)).await.unwrap());
+        sockets.push(WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await);
+    }
+    for (socket, expected) in
+        sockets
+            .iter_mut()
+            .zip(["Retorno do servidor!", "hello", "Recebido: hello", "hello"])
+    {
+        soon(socket.send(Message::text("hello"))).await.unwrap();
+        assert_eq!(
+            soon(socket.next()).await.unwrap().unwrap(),
+            Message::text(expected)
+        );
+    }
+    let request = Request::get(format!(
+        "https://localhost:{}/healthz",
+        server.address.port()
+    ))
+    .body(Empty::new())
+    .unwrap();
+    let response = soon(sender.send_request(request)).await.unwrap();
+    assert_eq!(
+        response.into_body().collect().await.unwrap().to_bytes(),
+        "ok\n"
+    );
+    let metrics = server.get("/metrics").await;
+    assert!(
+        metrics.contains("wss_websocket_connections{route=\"/echo\",http=\"2\"} 2"),
+        "{metrics}"
+    );
+    // The end of the server reaches them as it does those over HTTP/1.1.
+    let mut server = server;
+    server.begin_stop();
+    for mut socket in sockets {
+        let last = soon(socket.next()).await.unwrap().unwrap();
+        assert!(
+            matches!(&last, Message::Close(Some(frame)) if u16::from(frame.code) == 1001),
+            "{last:?}"
+        );
+        while let Some(Ok(_)) = soon(socket.next()).await {}
+    }
+    drop(sender);
+    assert_eq!(server.stop().await.cut_off, 0);
+}
+
+#[tokio::test]
+async fn compression_is_agreed_over_http2_too() {
+    let server = start(&[]).await;
+    let mut sender = dial(&server).await;
+    let response = connect(
+        &server,
+        &mut sender,
+        "/echo",
+        &[("sec-websocket-extensions", "permessage-deflate")],
+    )
+    .await;
+    let answer = response.headers()["sec-websocket-extensions"]
+        .to_str()
+        .unwrap();
+    assert!(answer.starts_with("permessage-deflate"), "{answer}");
+}
+
+#[tokio::test]
+async fn other_requests_for_a_websocket_route_are_refused() {
+    let server = start(&[]).await;
+    let mut sender = dial(&server).await;
+    let response = connect(&server, &mut sender, "/nothing", &[]).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let response = connect(
+        &server,
+        &mut sender,
+        "/ws",
+        &[("origin", "https://evil.example")],
+    )
+    .await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    let request = Request::get(format!("https://localhost:{}/ws", server.address.port()))
+        .body(Empty::new())
+        .unwrap();
+    let response = soon(sender.send_request(request)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
