@@ -29,7 +29,7 @@ pub async fn accept_async<S>(stream: S) -> Result<WebSocketStream<S>, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    accept_hdr_async(stream, NoCallback).await
+    accept(stream, NoCallback, Options::drop_in(None)).await
 }
 
 /// [`accept_async`] with tungstenite's configuration.
@@ -43,7 +43,7 @@ pub async fn accept_async_with_config<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    accept_hdr_async_with_config(stream, NoCallback, config).await
+    accept(stream, NoCallback, Options::drop_in(config)).await
 }
 
 /// [`accept_async`] with everything that can be chosen.
@@ -57,7 +57,7 @@ pub async fn accept_async_with_options<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    accept_hdr_async_with_options(stream, NoCallback, options).await
+    accept(stream, NoCallback, options.into()).await
 }
 
 /// [`accept_async`] with a callback that sees the request and may change the response or refuse.
@@ -73,7 +73,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     C: Callback + Unpin,
 {
-    accept_hdr_async_with_config(stream, callback, None).await
+    accept(stream, callback, Options::drop_in(None)).await
 }
 
 /// [`accept_hdr_async`] with tungstenite's configuration.
@@ -173,7 +173,8 @@ async fn reject<S>(stream: &mut S, rejection: Rejection) -> Error
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    answer(stream, rejection.response().map(Some)).await;
+    // Boxed, here and below: the future of every accepted connection would otherwise keep room for it.
+    Box::pin(answer(stream, rejection.response().map(Some))).await;
     rejection.into()
 }
 
@@ -184,10 +185,10 @@ where
     if refusal.status().is_success() || refusal.status().is_informational() {
         let mut response = ErrorResponse::new(None);
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        answer(stream, response).await;
+        Box::pin(answer(stream, response)).await;
         return Error::Protocol(ProtocolError::CustomResponseSuccessful);
     }
-    answer(stream, refusal.clone()).await;
+    Box::pin(answer(stream, refusal.clone())).await;
     Error::Http(Box::new(refusal.map(|body| body.map(String::into_bytes))))
 }
 

@@ -38,7 +38,7 @@ where
     R: IntoClientRequest + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    client_async_with_config(request, stream, None).await
+    open(request, stream, Options::drop_in(None)).await
 }
 
 /// [`client_async`] with tungstenite's configuration.
@@ -77,7 +77,7 @@ where
     open(request, stream, options.into()).await
 }
 
-async fn open<R, S>(
+pub(crate) async fn open<R, S>(
     request: R,
     mut stream: S,
     options: Options,

@@ -29,7 +29,13 @@ pub async fn connect_async<R>(
 where
     R: IntoClientRequest + Unpin,
 {
-    connect_async_with_config(request, None, false).await
+    connect(
+        request.into_client_request()?,
+        Options::drop_in(None),
+        false,
+        None,
+    )
+    .await
 }
 
 /// [`connect_async`] with tungstenite's configuration; `disable_nagle` sets `TCP_NODELAY`.

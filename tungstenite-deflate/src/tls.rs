@@ -3,7 +3,7 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{Connector, MaybeTlsStream};
 
-use crate::client::client_async_with_options;
+use crate::client;
 use crate::options::Options;
 use crate::stream::WebSocketStream;
 use crate::tungstenite::Error;
@@ -33,7 +33,7 @@ where
         Mode::Plain => MaybeTlsStream::Plain(stream),
         Mode::Tls => wrap(stream, host, connector).await?,
     };
-    client_async_with_options(request, stream, options).await
+    client::open(request, stream, options).await
 }
 
 /// The host of the request's URL; an IPv6 address without its brackets.
@@ -98,7 +98,13 @@ mod rustls_tls {
         S: 'static + AsyncRead + AsyncWrite + Send + Unpin,
         MaybeTlsStream<S>: Unpin,
     {
-        client_async_tls_with_config(request, stream, None, None).await
+        super::open(
+            request.into_client_request()?,
+            stream,
+            Options::drop_in(None),
+            None,
+        )
+        .await
     }
 
     /// [`client_async_tls`] with tungstenite's configuration and a connector: own roots, client certificates.

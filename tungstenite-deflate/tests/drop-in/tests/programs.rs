@@ -1,4 +1,5 @@
 //! Programs in the manner of tokio-tungstenite's users, run with the original and with tungstenite-deflate.
+#![allow(clippy::large_futures, reason = "the original's are")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 #![allow(clippy::result_large_err, reason = "tungstenite's callback")]
 
