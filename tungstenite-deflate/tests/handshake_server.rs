@@ -646,7 +646,14 @@ fn http2_requests_are_checked_by_their_own_rules() {
         response.headers().is_empty(),
         "no header of HTTP/1.1's handshake"
     );
-    let rejection = server::accept(&request("GET", "13").unwrap(), None).unwrap_err();
+    assert_eq!(
+        server::accept(&request("GET", "13").unwrap(), None)
+            .unwrap_err()
+            .status(),
+        426,
+        "an ordinary GET is told what is spoken here, as over HTTP/1.1"
+    );
+    let rejection = server::accept(&request("POST", "13").unwrap(), None).unwrap_err();
     assert_eq!(
         (
             rejection.status().as_u16(),

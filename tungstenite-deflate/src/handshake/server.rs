@@ -154,6 +154,10 @@ fn check_http1(method: &Method, headers: &HeaderMap) -> Result<Vec<u8>, Rejectio
 }
 
 fn check_http2(method: &Method, headers: &HeaderMap) -> Result<(), Rejection> {
+    // An ordinary GET, as curl sends over HTTP/2, is told what this resource speaks: the same answer as over HTTP/1.1.
+    if method == Method::GET {
+        return Err(UpgradeHeaderMissing {}.into());
+    }
     if method != Method::CONNECT {
         return Err(MethodNotConnect {
             seen: shown(method.as_str().as_bytes()),
