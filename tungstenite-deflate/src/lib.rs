@@ -1,4 +1,9 @@
-//! tokio-tungstenite's API and types with permessage-deflate (RFC 7692), less memory and stricter framing.
+#![cfg_attr(feature = "connect", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "connect"),
+    doc = "tokio-tungstenite's API and types with permessage-deflate (RFC 7692), less memory and stricter framing."
+)]
+#![deny(missing_docs)]
 
 pub use tokio_tungstenite::tungstenite;
 
@@ -57,3 +62,7 @@ pub use tls::{client_async_tls, client_async_tls_with_config, client_async_tls_w
 pub use tokio_tungstenite::Connector;
 #[cfg(feature = "stream")]
 pub use tokio_tungstenite::MaybeTlsStream;
+
+#[cfg(all(feature = "connect", any(doc, doctest)))]
+#[doc = include_str!("../MIGRATING.md")]
+pub mod migrating {}

@@ -1,0 +1,38 @@
+//! An axum server, for HTTP/1.1 and HTTP/2. `cargo run -p tungstenite-deflate --features axum --example axum`
+#![expect(clippy::print_stdout, reason = "a program; its output is the point")]
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::any;
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpListener;
+use tungstenite_deflate::axum::WebSocketUpgrade;
+use tungstenite_deflate::hyper::UpgradedStream;
+use tungstenite_deflate::tungstenite::Message;
+
+#[tokio::main]
+async fn main() -> Result<(), std::io::Error> {
+    let router = Router::new().route("/", any(upgrade));
+    let listener = TcpListener::bind("127.0.0.1:9001").await?;
+    println!("listening on ws://{}", listener.local_addr()?);
+    axum::serve(listener, router).await
+}
+
+async fn upgrade(upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .protocols(["echo"])
+        .max_message_size(1 << 20)
+        .on_failed_upgrade(|error: axum::Error| println!("{error}"))
+        .on_upgrade(echo)
+}
+
+async fn echo(mut socket: UpgradedStream) {
+    while let Some(Ok(message)) = socket.next().await {
+        if let data @ (Message::Text(_) | Message::Binary(_)) = message {
+            if socket.feed(data).await.is_err() {
+                return;
+            }
+        }
+    }
+    println!("{:?}", socket.closed());
+}

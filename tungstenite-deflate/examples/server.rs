@@ -1,0 +1,46 @@
+//! An echo server. `cargo run -p tungstenite-deflate --example server`
+#![expect(clippy::print_stdout, reason = "a program; its output is the point")]
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tungstenite_deflate::tungstenite::{Error, Message};
+use tungstenite_deflate::{Keepalive, Options, accept_async_with_options};
+
+#[tokio::main]
+async fn main() -> Result<(), std::io::Error> {
+    let listener = TcpListener::bind("127.0.0.1:9001").await?;
+    println!("listening on ws://{}", listener.local_addr()?);
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        tokio::spawn(async move {
+            match echo(stream).await {
+                Ok(()) => println!("{peer}: closed"),
+                Err(error) => println!("{peer}: {error}"),
+            }
+        });
+    }
+}
+
+async fn echo(stream: TcpStream) -> Result<(), Error> {
+    let keepalive = Keepalive {
+        ping_interval: Duration::from_secs(25),
+        pong_timeout: Duration::from_secs(10),
+    };
+    let options = Options::default().keepalive(Some(keepalive));
+    let handshake = timeout(
+        Duration::from_secs(10),
+        accept_async_with_options(stream, options),
+    );
+    let mut socket = handshake.await.map_err(std::io::Error::from)??;
+    while let Some(message) = socket.next().await {
+        match message? {
+            // Fed, not sent: all answers to what has arrived go out in one write when nothing more is there.
+            data @ (Message::Text(_) | Message::Binary(_)) => socket.feed(data).await?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
