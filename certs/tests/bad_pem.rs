@@ -585,3 +585,25 @@ fn key_must_be_for_its_owner_alone_or_for_the_group_of_root() {
         }
     }
 }
+
+/// The inputs that scripts/fuzz starts from, each also cut at every position.
+#[test]
+fn fuzz_seeds_are_read_or_refused_in_one_line() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/pem");
+    let mut seeds = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let seed = fs::read(entry.unwrap().path()).unwrap();
+        seeds += 1;
+        for end in 0..=seed.len() {
+            let input = &seed[..end];
+            let faults = [
+                pem::certificates(input).err(),
+                pem::private_key(input).err(),
+            ];
+            for line in faults.into_iter().flatten().map(|fault| fault.to_string()) {
+                assert_eq!(line.lines().count(), 1, "{line}");
+            }
+        }
+    }
+    assert!(seeds >= 8, "{seeds}");
+}
