@@ -174,5 +174,5 @@ async fn other_requests_for_a_websocket_route_are_refused() {
         .body(Empty::new())
         .unwrap();
     let response = soon(sender.send_request(request)).await.unwrap();
-    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
 }
