@@ -10,7 +10,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Sets the bound, in bytes. Default: 256 MiB, contexts of both directions for about 600 connections with the largest
+/// Sets the bound, in bytes. Default: 256 MiB, contexts of both directions for about 800 connections with the largest
 /// windows. Contexts that exist are kept when it is lowered.
 pub fn set_limit(bytes: usize) {
     PROCESS.set_limit(bytes);

@@ -3,8 +3,9 @@
 use bytes::BytesMut;
 
 use super::budget::{self, Budget, Share};
+use super::compressor;
 use super::config::{Compression, DeflateConfig, MIN_WINDOW_BITS, WhenBudgetSpent};
-use super::deflater::{self, Deflater};
+use super::deflater::Deflater;
 use super::inflater::{self, InflateError, Inflater};
 use super::negotiate::Agreed;
 use super::pool;
@@ -126,10 +127,8 @@ impl Codec {
     /// Makes this connection's compressor unless it has one, or gives `None` if the budget has no room for it.
     fn context(&mut self) -> Option<()> {
         if self.outgoing.is_none() {
-            let share = self
-                .budget
-                .take(deflater::context_bytes(self.window_bits))?;
-            let context = Box::new(Deflater::new(self.level, self.window_bits));
+            let share = self.budget.take(compressor::own_bytes(self.window_bits))?;
+            let context = Box::new(Deflater::own(self.level, self.window_bits));
             self.outgoing = Some(Held { context, share });
         }
         Some(())

@@ -853,7 +853,7 @@ fn auto_keeps_the_context_over_messages_that_grow() {
         assert_eq!(compressed, message.len() >= 256);
         if compressed {
             assert!(
-                wire.len() <= message.len() + 6 + message.len() / 3_000,
+                wire.len() <= message.len() + 6 + message.len() / 300,
                 "{} of {}",
                 wire.len(),
                 message.len()

@@ -6,7 +6,7 @@
 /// use tungstenite_deflate::DeflateConfig;
 ///
 /// # fn main() -> Result<(), tungstenite_deflate::deflate::ConfigError> {
-/// // Better ratio for many small messages of one connection, for about 430 KB of memory each.
+/// // Better ratio for many small messages of one connection, for about 330 KB of memory each.
 /// let config = DeflateConfig::default()
 ///     .server_no_context_takeover(false)
 ///     .client_no_context_takeover(false)
@@ -34,7 +34,7 @@ pub enum Compression {
     /// As the configuration says: at or above the threshold, and only if that makes it smaller.
     ///
     /// With context takeover a message that grew is sent compressed all the same: taking it back would cost the
-    /// context, and the growth is some 5 bytes for every 16 KiB (RFC 1951 §3.2.4).
+    /// context, and the growth is some 5 bytes for every 2 KiB (RFC 1951 §3.2.4).
     #[default]
     Auto,
     /// Compressed whatever its size, if the extension was agreed.

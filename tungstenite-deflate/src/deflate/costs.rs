@@ -152,6 +152,7 @@ fn compression_memory() {
                 .args([
                     "--ignored",
                     "--nocapture",
+                    "--test-threads=1",
                     "compression_memory_of_one_setting",
                 ])
                 .env(SETTING, format!("{server},{client},{bits},{messages}"))

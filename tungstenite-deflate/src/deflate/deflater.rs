@@ -1,24 +1,40 @@
 //! Compression of one message at a time (RFC 7692 §7.2.1).
 
 use bytes::BytesMut;
-use flate2::{Compress, CompressError, FlushCompress};
 
+use super::compressor::Compressor;
 use super::pool::{self, SCRATCH_BYTES};
 
-/// A raw DEFLATE compressor with what was sent before as its context.
-#[derive(Debug)]
+/// A compressor with what was sent before as its context.
 pub(super) struct Deflater {
-    compress: Compress,
+    compressor: Compressor,
     level: u8,
     window_bits: u8,
 }
 
+impl std::fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deflater")
+            .field("level", &self.level)
+            .field("window_bits", &self.window_bits)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Deflater {
-    /// A compressor with an empty context; `window_bits` is in 9 to 15.
-    pub(super) fn new(level: u8, window_bits: u8) -> Self {
-        let compression = flate2::Compression::new(u32::from(level));
+    /// For one message at a time of any connection; `window_bits` is in 9 to 15.
+    pub(super) fn shared(level: u8, window_bits: u8) -> Self {
         Self {
-            compress: Compress::new_with_window_bits(compression, false, window_bits),
+            compressor: Compressor::shared(level, window_bits),
+            level,
+            window_bits,
+        }
+    }
+
+    /// For the messages of one connection; `window_bits` is in 9 to 15.
+    pub(super) fn own(level: u8, window_bits: u8) -> Self {
+        Self {
+            compressor: Compressor::own(level, window_bits),
             level,
             window_bits,
         }
@@ -31,7 +47,7 @@ impl Deflater {
 
     /// Forgets the context.
     pub(super) fn reset(&mut self) {
-        self.compress.reset();
+        self.compressor.reset();
     }
 
     /// Appends the compressed form of `payload` to `out`, without the final `00 00 ff ff`, and returns true.
@@ -64,7 +80,7 @@ impl Deflater {
     ) -> Option<usize> {
         let start = out.len();
         loop {
-            let (consumed, produced) = self.step(payload, scratch).ok()?;
+            let (consumed, produced) = self.compressor.step(payload, scratch)?;
             payload = &payload[consumed..];
             out.extend_from_slice(&scratch[..produced]);
             // Room left over is zlib's way to say that the flush is complete.
@@ -82,32 +98,11 @@ impl Deflater {
         out.truncate(out.len() - TAIL.len());
         Some(out.len() - start)
     }
-
-    /// One call of the compressor: bytes consumed and produced.
-    fn step(
-        &mut self,
-        payload: &[u8],
-        scratch: &mut [u8; SCRATCH_BYTES],
-    ) -> Result<(usize, usize), CompressError> {
-        let (before_in, before_out) = (self.compress.total_in(), self.compress.total_out());
-        self.compress
-            .compress(payload, scratch, FlushCompress::Sync)?;
-        Ok((
-            difference(self.compress.total_in(), before_in),
-            difference(self.compress.total_out(), before_out),
-        ))
-    }
 }
 
 /// How far a counter moved during a call, which never is more than the length of a slice.
 pub(super) fn difference(after: u64, before: u64) -> usize {
     usize::try_from(after - before).expect("a call moves a counter by at most a slice's length")
-}
-
-/// What a compressor takes, in bytes: that of zlib-rs 0.6 allocates 248,960 for hash heads, buffers and state, and twice
-/// its window both for the window and for the chains.
-pub(super) fn context_bytes(window_bits: u8) -> usize {
-    250_000 + (4 << window_bits)
 }
 
 /// What ends a sync flush and is left out of a message (RFC 7692 §7.2.1).

@@ -39,7 +39,7 @@ pub(super) fn with_deflater<R>(
     });
     let mut deflater = kept
         .flatten()
-        .unwrap_or_else(|| Box::new(Deflater::new(level, window_bits)));
+        .unwrap_or_else(|| Box::new(Deflater::shared(level, window_bits)));
     let result = use_it(&mut deflater);
     deflater.reset();
     with_pool(|pool| {
