@@ -63,8 +63,10 @@ function translate() {
   document.documentElement.lang = language === 'pt' ? 'pt-BR' : 'en';
   for (const node of document.querySelectorAll('[data-t]')) node.textContent = t(node.dataset.t);
   for (const node of document.querySelectorAll('[data-t-label]')) {
-    node.setAttribute('aria-label', t(node.dataset.tLabel));
-    if (node.tagName === 'BUTTON') node.title = t(node.dataset.tLabel);
+    const key = node.getAttribute('aria-keyshortcuts');
+    const label = key ? `${t(node.dataset.tLabel)} (${key})` : t(node.dataset.tLabel);
+    node.setAttribute('aria-label', label);
+    if (node.tagName === 'BUTTON') node.title = label;
   }
   byId('language').textContent = language === 'pt' ? 'EN' : 'PT';
 }

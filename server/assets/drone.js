@@ -81,10 +81,10 @@ function receive(message) {
 function list(ok, text) {
   const item = element('li', ok ? 'good' : 'bad');
   item.append(element('b', '', ok ? 'ok' : 'error'), element('span', '', text));
-  const answers = byId('answers');
+  const [answers, log] = [byId('answer-list'), byId('answers')];
   answers.append(item);
   while (answers.childElementCount > MOST_ANSWERS) answers.firstElementChild.remove();
-  answers.scrollTop = answers.scrollHeight;
+  log.scrollTop = log.scrollHeight;
 }
 
 // ---- what is shown ------------------------------------------------------------------------------------------------

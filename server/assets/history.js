@@ -10,7 +10,9 @@ const MOST_KEPT = 200;
 const MOST_OF_ONE = 4096;
 
 const KEY = 'history.v1';
-const list = byId('log');
+const list = byId('entries');
+/** What scrolls. */
+const log = byId('log');
 
 /** Entries: { at, way: out|in|note, kind: text|binary|note, body, size, deflate, bad, say, values }. */
 let entries = load();
@@ -76,11 +78,11 @@ function line(entry) {
 }
 
 function draw() {
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   list.append(...waiting.map(line));
   waiting = [];
   while (list.childElementCount > MOST_SHOWN) list.firstElementChild.remove();
-  if (atEnd) list.scrollTop = list.scrollHeight;
+  if (atEnd) log.scrollTop = log.scrollHeight;
   count();
 }
 
@@ -109,6 +111,6 @@ addEventListener('pagehide', save);
 onAppearance(() => {
   waiting = [];
   list.replaceChildren(...entries.map(line));
-  list.scrollTop = list.scrollHeight;
+  log.scrollTop = log.scrollHeight;
   count();
 });

@@ -2,7 +2,7 @@
 export const strings = {
   en: {
     'skip': 'Skip to the content', 'nav.label': 'Pages', 'nav.workbench': 'Workbench', 'nav.drone': 'Drone',
-    'switch.language': 'Mudar para português', 'switch.theme': 'Light or dark',
+    'switch.language': 'PT: mudar para português', 'switch.theme': 'Light or dark',
     'title.workbench': 'WebSocket workbench', 'title.drone': 'Drone over WebSocket',
     'dash.title': 'Server, live', 'dash.waiting': 'waiting for the feed', 'dash.live': 'live over HTTP/{http}', 'dash.lost': 'feed lost, trying again',
     'dash.connections': 'Connections', 'dash.connections.plot': 'Connections over the last two minutes', 'dash.connections.sub': '{h2} over HTTP/2 · {opened} opened',
@@ -14,7 +14,7 @@ export const strings = {
     'conn.bad': 'That is no address: {why}', 'conn.foreign': 'This page may only connect to the server it came from ({host}).',
     'route./ws': 'Answers every message with “Retorno do servidor!”.', 'route./echo': 'Sends every message back as it came.',
     'route./ack': 'Answers text M with “Recebido: M”.', 'route./drone': 'A drone of your own: takeoff, forward 10, land …',
-    'route./chat': 'Many connections that see each other’s messages.', 'route./stats': 'The figures above, once a second.', 'route.other': 'An address of your own.',
+    'route./stats': 'The figures above, once a second.', 'route.other': 'An address of your own.',
     'fact.state': 'State', 'fact.protocol': 'Subprotocol', 'fact.extension': 'Extension', 'fact.closed': 'Last close',
     'state.closed': 'closed', 'state.connecting': 'connecting', 'state.open': 'open', 'state.closing': 'closing', 'state.retry': 'again in {seconds} s',
     'fact.none': 'none', 'fact.opened': 'open, after {ms} ms',
@@ -43,7 +43,7 @@ export const strings = {
   },
   pt: {
     'skip': 'Pular para o conteúdo', 'nav.label': 'Páginas', 'nav.workbench': 'Bancada', 'nav.drone': 'Drone',
-    'switch.language': 'Switch to English', 'switch.theme': 'Claro ou escuro',
+    'switch.language': 'EN: switch to English', 'switch.theme': 'Claro ou escuro',
     'title.workbench': 'Bancada WebSocket', 'title.drone': 'Drone por WebSocket',
     'dash.title': 'Servidor, ao vivo', 'dash.waiting': 'aguardando os dados', 'dash.live': 'ao vivo por HTTP/{http}', 'dash.lost': 'dados interrompidos, tentando de novo',
     'dash.connections': 'Conexões', 'dash.connections.plot': 'Conexões nos últimos dois minutos', 'dash.connections.sub': '{h2} por HTTP/2 · {opened} abertas',
@@ -55,7 +55,7 @@ export const strings = {
     'conn.bad': 'Isso não é um endereço: {why}', 'conn.foreign': 'Esta página só pode se conectar ao servidor de onde veio ({host}).',
     'route./ws': 'Responde a cada mensagem com “Retorno do servidor!”.', 'route./echo': 'Devolve cada mensagem como chegou.',
     'route./ack': 'Responde ao texto M com “Recebido: M”.', 'route./drone': 'Um drone só seu: takeoff, forward 10, land …',
-    'route./chat': 'Muitas conexões que veem as mensagens umas das outras.', 'route./stats': 'Os números acima, uma vez por segundo.', 'route.other': 'Um endereço seu.',
+    'route./stats': 'Os números acima, uma vez por segundo.', 'route.other': 'Um endereço seu.',
     'fact.state': 'Estado', 'fact.protocol': 'Subprotocolo', 'fact.extension': 'Extensão', 'fact.closed': 'Último fim',
     'state.closed': 'fechada', 'state.connecting': 'conectando', 'state.open': 'aberta', 'state.closing': 'fechando', 'state.retry': 'de novo em {seconds} s',
     'fact.none': 'nenhum', 'fact.opened': 'aberta, após {ms} ms',

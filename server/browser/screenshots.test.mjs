@@ -60,7 +60,8 @@ async function talk(page) {
   await until(page, '#log .in pre', /48 65 6c 6c 6f/);
   await until(page, '#fig-latency', /\d/);
   await page.waitForFunction(() => document.querySelector('#sub-connections').textContent.trim().length > 3);
-  await page.waitForTimeout(4000);
+  // Some seconds of plot are more to look at than one.
+  await page.waitForTimeout(2500);
 }
 
 async function fly(page) {
@@ -75,7 +76,8 @@ async function fly(page) {
     await until(page, '#t-phase', /flying|voando/);
     if (line.startsWith('goto 18')) await until(page, '#t-phase', /hovering|pairando/);
   }
-  await page.waitForTimeout(900);
+  // On the way, with the target still ahead.
+  await page.waitForTimeout(700);
 }
 
 const LOOKS = [[DESK, 'dark', 'en'], [DESK, 'light', 'pt'], [PHONE, 'light', 'en'], [PHONE, 'dark', 'pt'], [NARROW, 'dark', 'pt']];
