@@ -287,6 +287,7 @@ def main():
     parser.add_argument("--certs", type=Path, help="directory with ca.crt, server.crt and server.key")
     parser.add_argument("--go", required=True, help="the compiled Go peer")
     parser.add_argument("--node-modules", required=True, help="directory that holds node_modules")
+    parser.add_argument("--only", default="", help="run the parts with these words in their title")
     parser.add_argument("peers", nargs="*", help="python, node, go; default: all")
     arguments = parser.parse_args()
     os.environ["NODE_PATH"] = str(Path(arguments.node_modules) / "node_modules")
@@ -308,6 +309,8 @@ def main():
         if arguments.peers and peer.name not in arguments.peers:
             continue
         for title, part in parts(peer, ours, arguments):
+            if arguments.only not in title:
+                continue
             start = time.monotonic()
             try:
                 outcome = f"{part()} connections"
