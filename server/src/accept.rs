@@ -1,5 +1,6 @@
 //! The accept loop: TCP, TLS in a task of its own with a deadline, then HTTP as ALPN says.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -10,10 +11,11 @@ use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{AlertDescription, InvalidMessage};
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -41,8 +43,18 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until the server is ending.
+    /// Accepts TLS connections until the server is ending.
     pub(crate) async fn run(self: Arc<Self>, listener: TcpListener) {
+        self.accept_all(listener, None).await;
+    }
+
+    /// Accepts connections without TLS for `router` until the server is ending; they count like the others.
+    pub(crate) async fn run_plain(self: Arc<Self>, listener: TcpListener, router: Router) {
+        self.accept_all(listener, Some(router)).await;
+    }
+
+    /// Accepts until the server is ending.
+    async fn accept_all(self: Arc<Self>, listener: TcpListener, plain: Option<Router>) {
         let mut pause = Pause::default();
         let mut ending = pin!(self.drain.begun());
         loop {
@@ -53,7 +65,7 @@ impl Acceptor {
             match accepted {
                 Ok((stream, peer)) => {
                     pause = Pause::default();
-                    Arc::clone(&self).admit(stream, peer);
+                    Arc::clone(&self).admit(stream, peer, plain.clone());
                 }
                 Err(error) if is_of_one_connection(&error) => {
                     debug!(%error, "a connection ended before it was accepted");
@@ -67,7 +79,7 @@ impl Acceptor {
     }
 
     /// Starts the task of a connection, if there is room for it.
-    fn admit(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    fn admit(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, plain: Option<Router>) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let permit = match self.limits.admit(peer.ip()) {
             Ok(permit) => permit,
@@ -86,7 +98,13 @@ impl Acceptor {
         };
         let drain = self.drain.clone();
         let span = info_span!("connection", %peer);
-        drain.spawn(async move { self.serve(stream, peer, permit).await }.instrument(span));
+        let serving = async move {
+            match plain {
+                None => self.serve(stream, peer, permit).await,
+                Some(router) => self.serve_plain(stream, router, permit).await,
+            }
+        };
+        drain.spawn(serving.instrument(span));
     }
 
     /// One connection from TCP to its end, or to the moment when a WebSocket takes it over.
@@ -115,10 +133,24 @@ impl Acceptor {
             _open: open,
         });
         if http2 {
-            self.serve_http2(stream, connection).await;
+            let service = service_fn(|request| self.answer(request, &connection));
+            self.serve_http2(stream, service).await;
         } else {
             self.serve_http1(stream, connection).await;
         }
+    }
+
+    /// One connection without TLS, HTTP/2 from its first byte (RFC 9113 §3.3).
+    async fn serve_plain(self: Arc<Self>, stream: TcpStream, router: Router, permit: Permit) {
+        let _open = OpenConnection::new(&self.metrics, permit);
+        if let Err(error) = self.prepare(&stream) {
+            debug!(%error, "connection lost before its first request");
+            return;
+        }
+        let service = service_fn(|request: http::Request<Incoming>| {
+            router.clone().oneshot(request.map(Body::new))
+        });
+        self.serve_http2(stream, service).await;
     }
 
     /// Sets what every socket should have.
@@ -193,7 +225,12 @@ impl Acceptor {
     }
 
     /// Streams beside each other, WebSockets among them (RFC 8441).
-    async fn serve_http2(&self, stream: TlsStream<TcpStream>, connection: Arc<Connection>) {
+    async fn serve_http2<I, S>(&self, stream: I, service: S)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<http::Request<Incoming>, Response = http::Response<Body>, Error = Infallible>,
+        S::Future: Send + 'static,
+    {
         let limits = &self.config.http;
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
@@ -206,7 +243,6 @@ impl Acceptor {
             .keep_alive_interval(HTTP2_PING_INTERVAL)
             .keep_alive_timeout(HTTP2_PING_TIMEOUT)
             .enable_connect_protocol();
-        let service = service_fn(|request| self.answer(request, &connection));
         let serving = builder.serve_connection(TokioIo::new(stream), service);
         let mut serving = pin!(serving);
         let ended = tokio::select! {
@@ -226,7 +262,7 @@ impl Acceptor {
         &self,
         mut request: http::Request<Incoming>,
         connection: &Arc<Connection>,
-    ) -> impl Future<Output = Result<http::Response<Body>, std::convert::Infallible>> + use<> {
+    ) -> impl Future<Output = Result<http::Response<Body>, Infallible>> + use<> {
         request.extensions_mut().insert(Arc::clone(connection));
         self.router.clone().oneshot(request.map(Body::new))
     }

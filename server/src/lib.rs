@@ -30,6 +30,7 @@ mod connection;
 mod conversation;
 mod descriptors;
 mod drain;
+pub mod grpc;
 mod limits;
 mod listen;
 pub mod log;

@@ -7,7 +7,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// A socket could not be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}; choose another address with --listen ADDR:PORT")]
+#[error("cannot listen on {address}: {source}; choose another address")]
 pub struct ListenError {
     /// Where.
     pub address: SocketAddr,
@@ -102,9 +102,6 @@ mod tests {
         let first = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = first.local_addr().unwrap();
         let error = listen(address).unwrap_err().to_string();
-        assert!(
-            error.contains(&address.to_string()) && error.contains("--listen"),
-            "{error}"
-        );
+        assert!(error.contains(&address.to_string()), "{error}");
     }
 }

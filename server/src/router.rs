@@ -18,6 +18,7 @@ use tungstenite_deflate::{Options, WebSocketStream};
 use crate::connection::ConnectionInfo;
 use crate::drain::Drain;
 use crate::drone::Fleet;
+use crate::grpc;
 use crate::log::transcript;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
@@ -34,6 +35,7 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     pub(crate) write_timeout: Duration,
     pub(crate) max_uri_bytes: usize,
+    pub(crate) max_grpc_bytes: usize,
 }
 
 /// What a handler runs as.
@@ -110,6 +112,7 @@ pub(crate) fn router(context: Context, websockets: Vec<WebSocketRoute>, more: Ro
             get(routes::metrics).with_state(context.metrics.clone()),
         )
         .merge(routes::pages())
+        .merge(grpc::routes(context.max_grpc_bytes))
         .merge(more);
     for route in websockets {
         let (path, context) = (route.path, Arc::clone(&context));

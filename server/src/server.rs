@@ -17,7 +17,9 @@ use crate::config::{Config, Span};
 use crate::connection::ConnectionInfo;
 use crate::descriptors;
 use crate::drain::Drain;
+use crate::grpc;
 use crate::limits::ConnectionLimits;
+use crate::listen::{ListenError, listen};
 use crate::log::transcript;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
@@ -45,6 +47,9 @@ pub enum ServerError {
     /// The listener cannot be used.
     #[error("the listening socket cannot be used: {0}")]
     Listener(std::io::Error),
+    /// The plain-text port for gRPC.
+    #[error("plain-text gRPC: {0}")]
+    Grpc(ListenError),
 }
 
 /// How a run ended.
@@ -157,14 +162,22 @@ impl Server {
             .0
             .map(|interval| tokio::spawn(Arc::clone(&self.tls).watch(interval.0)));
         let draining = self.metrics.draining.clone();
-        let accepting = tokio::spawn(Arc::new(self.acceptor()).run(listener));
+        let plain = plain_listener(&config)?;
+        let acceptor = Arc::new(self.acceptor());
+        let mut accepting = vec![tokio::spawn(Arc::clone(&acceptor).run(listener))];
         announce(address);
+        if let Some(listener) = plain {
+            let router = grpc::plain(config.websocket.max_message_bytes.0);
+            accepting.push(tokio::spawn(acceptor.run_plain(listener, router)));
+        }
         shutdown.await;
         info!("draining");
         draining.set(1);
         drain.begin(config.shutdown.drain_window.0);
         // The accept loop has been told; what ends it otherwise is a bug that must not stop the drain.
-        let _ = accepting.await;
+        for accepting in accepting {
+            let _ = accepting.await;
+        }
         if let Some(watching) = watching {
             watching.abort();
         }
@@ -180,6 +193,7 @@ impl Server {
             options: options(&self.config),
             write_timeout: self.config.websocket.write_timeout.0,
             max_uri_bytes: self.config.http.max_uri_bytes.0,
+            max_grpc_bytes: self.config.websocket.max_message_bytes.0,
         };
         let network = &self.config.network;
         let connections = descriptors::connections(network.max_connections);
@@ -199,6 +213,18 @@ impl Server {
 fn announce(address: SocketAddr) {
     transcript!("Servidor WebSocket rodando na porta {}...", address.port());
     info!(%address, "listening");
+}
+
+/// The plain-text port for gRPC, if one is wanted.
+fn plain_listener(config: &Config) -> Result<Option<tokio::net::TcpListener>, ServerError> {
+    let Some(address) = config.network.grpc_listen else {
+        return Ok(None);
+    };
+    let listener = listen(address).map_err(ServerError::Grpc)?;
+    let address = listener.local_addr().map_err(ServerError::Listener)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(ServerError::Listener)?;
+    info!(%address, "listening for gRPC without TLS");
+    Ok(Some(listener))
 }
 
 /// Waits for the connections to end, for as long as it may.

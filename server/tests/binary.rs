@@ -361,3 +361,27 @@ fn an_address_in_use_is_one_clear_line() {
     assert!(errors.contains(&address), "{errors}");
     assert_eq!(errors.lines().count(), 1, "{errors}");
 }
+
+#[tokio::test]
+async fn a_hangup_reads_the_certificates_again() {
+    // T13
+    let program = begin(&["--certificate-poll", "off"]);
+    let (certs, address) = (program.certs.path().to_owned(), program.address);
+    let config = client_config(&certs.join("ca.crt"), &[]);
+    let shown = async || {
+        let stream = soon(connect(address, config.clone(), "localhost"))
+            .await
+            .unwrap();
+        stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+    };
+    let before = shown().await;
+    let renewal = certs::Request {
+        force: true,
+        ..certs::Request::default()
+    };
+    let made = certs::ensure(&certs, &renewal).unwrap();
+    let after = certs::load_certificates(&made.certificate).unwrap()[0].to_vec();
+    assert_eq!(shown().await, before);
+    program.signal("HUP");
+    common::until(async || shown().await == after).await;
+}

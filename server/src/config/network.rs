@@ -14,6 +14,9 @@ pub struct Network {
     /// Address and port to listen on; [::] takes IPv4 too, port 0 lets the system choose
     #[arg(long, value_name = "ADDR:PORT", default_value = "[::]:8443")]
     pub listen: SocketAddr,
+    /// Further address for gRPC without TLS, as in 127.0.0.1:50051; whoever reaches it needs no certificate [default: none]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub grpc_listen: Option<SocketAddr>,
     /// Connections held at once; one more is closed as soon as it is accepted
     #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
     pub max_connections: usize,

@@ -1,0 +1,25 @@
+//! A server with a route of its own: `cargo run -p server --example shout`, then send text to
+//! `wss://localhost:8443/shout`; it comes back in capitals.
+
+use server::config::Logging;
+use server::{Config, Conversation, Server};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::default();
+    let logging: &Logging = &config.logging;
+    let _guard = server::log::start(logging)?;
+    let listener = server::listen(config.network.listen)?;
+    let server = Server::new(config)?.route("/shout", |socket, info| async move {
+        let mut conversation = Conversation::new(socket, info);
+        while let Some(message) = conversation.next().await {
+            let loud = message.to_text().unwrap_or_default().to_uppercase();
+            if conversation.feed(loud.into()).await.is_err() {
+                break;
+            }
+        }
+    });
+    let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+    server.run(listener, stop).await?;
+    Ok(())
+}
