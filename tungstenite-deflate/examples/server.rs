@@ -36,10 +36,9 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
     );
     let mut socket = handshake.await.map_err(std::io::Error::from)??;
     while let Some(message) = socket.next().await {
-        match message? {
+        if let data @ (Message::Text(_) | Message::Binary(_)) = message? {
             // Fed, not sent: all answers to what has arrived go out in one write when nothing more is there.
-            data @ (Message::Text(_) | Message::Binary(_)) => socket.feed(data).await?,
-            _ => {}
+            socket.feed(data).await?;
         }
     }
     Ok(())
