@@ -55,8 +55,7 @@ async fn messages_of_every_size_come_back() {
                 let sizes = [0, 1, 125, 126, 1000, 4096, 4097, 65_535, 65_536, 200_000];
                 for size in sizes.into_iter().filter(|size| *size <= largest) {
                     let text = Message::text("Olá, servidor! ".repeat(size / 16 + 1));
-                    let binary =
-                        Message::binary((0..size).map(|i| (i % 251) as u8).collect::<Vec<_>>());
+                    let binary = Message::binary((0..=250).cycle().take(size).collect::<Vec<u8>>());
                     for message in [text, binary] {
                         client.feed(message.clone()).await.unwrap();
                         assert!(client.next().await.unwrap().unwrap() == message);
@@ -135,12 +134,14 @@ async fn messages_before_a_violation_are_delivered_and_the_close_is_sent() {
     );
 }
 
+/// Messages, and Pings, that each side sends in `halves_of_a_split_never_miss_a_wake_up`.
+const COUNT: usize = 500;
+
 #[tokio::test]
 async fn halves_of_a_split_never_miss_a_wake_up() {
     let (server, client) = pair(&Options::default(), None, 64);
     let (mut sink, mut stream) = server.split();
     let (mut client_sink, mut client_stream) = client.split();
-    const COUNT: usize = 500;
     let sender = tokio::spawn(async move {
         for i in 0..COUNT {
             sink.send(Message::text(format!("server {i}")))
