@@ -270,18 +270,25 @@ async fn axum_rejects_http2_requests_by_their_own_rules() {
             .insert(Protocol::from_static("connect-udp"));
     });
     assert_eq!(rejected.await.unwrap_err().status(), 400);
-    let rejected = connect(address, |request| {
-        *request.method_mut() = Method::GET;
-        request.extensions_mut().remove::<Protocol>();
-    });
-    let response = rejected.await.unwrap_err();
-    assert_eq!(
-        (
-            response.status().as_u16(),
-            response.headers()["allow"].as_bytes()
-        ),
-        (405, &b"CONNECT"[..])
-    );
+    for (method, status, allow) in [
+        (Method::POST, 405, Some("CONNECT")),
+        (Method::GET, 426, None),
+    ] {
+        let rejected = connect(address, |request| {
+            *request.method_mut() = method.clone();
+            request.extensions_mut().remove::<Protocol>();
+        });
+        let response = rejected.await.unwrap_err();
+        assert_eq!(response.status(), status, "{method}");
+        assert_eq!(
+            response
+                .headers()
+                .get("allow")
+                .map(|allow| allow.as_bytes()),
+            allow.map(str::as_bytes),
+            "{method}"
+        );
+    }
 }
 
 /// hyper's HTTP/1.1 server; `take_back` takes the socket out of hyper.
