@@ -87,6 +87,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         talk: TalkArgs,
     },
+    /// Measure connections, latency and throughput of an echo route.
+    Bench(Box<BenchArgs>),
     /// Echo the cases of an Autobahn fuzzing server, as a client under test.
     Autobahn {
         /// URL of the fuzzing server; without it AUTOBAHN_URL.
@@ -293,6 +295,50 @@ pub(crate) struct OutputArgs {
     pub stats: bool,
 }
 
+/// Arguments of the benchmark.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// URL of a route that answers every message with one message.
+    #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+    pub url: Target,
+    /// Connections at the same time.
+    #[arg(short = 'c', long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub connections: u32,
+    /// Messages in flight on each connection.
+    #[arg(short = 'f', long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub in_flight: u32,
+    /// Size of the payload, which is JSON-like text (compressible) or random bytes with --binary.
+    #[arg(short = 's', long, default_value = "512", value_name = "SIZE", value_parser = parse_size)]
+    pub size: usize,
+    /// File with the payload, in place of --size.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "size")]
+    pub payload: Option<PathBuf>,
+    /// Send binary messages.
+    #[arg(long)]
+    pub binary: bool,
+    /// How long to measure.
+    #[arg(short = 'd', long, default_value = "5s", value_name = "DURATION", value_parser = parse_positive)]
+    pub duration: Duration,
+    /// End after so many messages in all, if that is before --duration.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub count: Option<u64>,
+    /// Messages per second over all connections; latency then counts from when each was due.
+    #[arg(short = 'r', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rate: Option<u64>,
+    /// Time at the start that is not measured: 500ms, or nothing with --count.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub warm_up: Option<Duration>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Write a report with plots.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+    /// How to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
 /// TLS versions for `--tls-min`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TlsVersion {
@@ -363,7 +409,8 @@ fn after_long_help() -> String {
          printf 'a\\nb\\n' | client wss://localhost:8443/echo --expect 2\n  \
          client --count 5 --interval 1s                     five messages to /ack, one a second\n  \
          client record wss://localhost:8443/echo --to session.jsonl\n  \
-         client replay session.jsonl wss://localhost:8443/echo --speed 10\n\n\
+         client replay session.jsonl wss://localhost:8443/echo --speed 10\n  \
+         client bench wss://localhost:8443/echo -c 50 -d 10s --html report.html\n\n\
          Environment: CLIENT_URL (URL when none is given), CLIENT_CA, CLIENT_PASSWORD, NO_COLOR, SSLKEYLOGFILE with --keylog,\n\
          CLIENT_HISTORY (history file), wss_proxy, https_proxy, ws_proxy, http_proxy, all_proxy, no_proxy.\n\n{}",
         ExitStatus::help()

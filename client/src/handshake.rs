@@ -291,6 +291,13 @@ impl HandshakeFault {
         if self.response.is_none() {
             return "check that the port speaks HTTP (wss rather than ws?), and see the server's log".into();
         }
+        if self
+            .response
+            .as_ref()
+            .is_some_and(|response| response.first_line.starts_with('\x15'))
+        {
+            return "this port speaks TLS: use wss:// in place of ws://".into();
+        }
         let remedy = self.failed().map_or(
             "the answer breaks a rule; see it with --show-handshake",
             |check| check.remedy,
@@ -309,11 +316,7 @@ impl HandshakeFault {
 impl fmt::Display for HandshakeFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.response, self.failed()) {
-            (None, _) => write!(
-                formatter,
-                "the connection ended before an answer ({})",
-                escaped(&self.detail)
-            ),
+            (None, _) => write!(formatter, "no answer ({})", escaped(&self.detail)),
             (Some(_), None) => write!(formatter, "{}", escaped(&self.detail)),
             (Some(_), Some(Check { what, failure, .. })) => {
                 write!(

@@ -1,8 +1,6 @@
 //! The opening handshake over HTTP/2: extended CONNECT (RFC 8441).
 
-use std::future::{Future as _, poll_fn};
-use std::pin::Pin;
-use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
@@ -50,22 +48,27 @@ pub(crate) async fn open(
             .await
             .map_err(|error| failed(None, error.to_string()))?;
     // The server's SETTINGS come first: without ENABLE_CONNECT_PROTOCOL there the request must not be sent (§3).
-    let ended = poll_fn(|cx| {
-        if connection.is_extended_connect_protocol_enabled() {
-            return Poll::Ready(None);
+    // hyper reads them in a task of its own and has no way to tell, so this looks again and again.
+    let enabled = async {
+        while !connection.is_extended_connect_protocol_enabled() {
+            tokio::select! {
+                result = &mut connection => {
+                    return Err(result.err().map_or_else(|| "it closed the connection".into(), |error| error.to_string()));
+                }
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
         }
-        let polled = Pin::new(&mut connection).poll(cx).map(Some);
-        if connection.is_extended_connect_protocol_enabled() {
-            Poll::Ready(None)
-        } else {
-            polled
+        Ok(())
+    };
+    match tokio::time::timeout(SETTINGS_PATIENCE, enabled).await {
+        Ok(Ok(())) => {}
+        Ok(Err(detail)) => return Err(failed(None, detail)),
+        Err(_) => {
+            return Err(failed(
+                None,
+                "it does not offer WebSockets over HTTP/2, RFC 8441; leave out --http2".into(),
+            ));
         }
-    });
-    if let Some(result) = ended.await {
-        let detail = result
-            .err()
-            .map_or_else(|| "connection closed".into(), |error| error.to_string());
-        return Err(failed(None, detail));
     }
     tokio::spawn(connection);
     let response = sender
@@ -100,6 +103,11 @@ pub(crate) async fn open(
         meter,
     })
 }
+
+/// SETTINGS are the first frame of a server (RFC 9113 §3.4): without them by now they do not say what is needed.
+const SETTINGS_PATIENCE: Duration = Duration::from_secs(5);
+
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 fn request(
     settings: &Settings,

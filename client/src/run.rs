@@ -18,7 +18,7 @@ use crate::input::{self, InputOptions};
 use crate::meaning;
 use crate::modes::conversation::{self, Plan};
 use crate::modes::replay::{self, Recording};
-use crate::modes::{self, Failure, autobahn, count, exchange, interactive};
+use crate::modes::{self, Failure, autobahn, bench, count, exchange, interactive};
 use crate::output::{Framing, Output, OutputOptions};
 use crate::reconnect::{Backoff, connect_with_backoff};
 use crate::session::Input;
@@ -86,6 +86,11 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
             });
             let settings = settings(&connection, url, &mut output)?;
             autobahn::run(&settings, &agent, &mut output).await
+        }
+        Some(Command::Bench(args)) => {
+            let mut output = Output::new(OutputOptions::default());
+            let settings = settings(&args.connection, args.url.clone(), &mut output)?;
+            bench::run(&settings, &args, &mut output).await
         }
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();

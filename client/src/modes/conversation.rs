@@ -133,7 +133,10 @@ impl<'a> Conversation<'a> {
             };
             let handled = match event {
                 None => Ok(None),
-                Some(Event::Ended(ending)) => self.ended(ending).await,
+                Some(Event::Ended(ending)) => match self.ended(ending).await {
+                    Ok(None) => Ok(None),
+                    over => return over.map(|status| status.unwrap_or(ExitStatus::Normal)),
+                },
                 Some(event) => self.handle(event).map(|()| None),
             };
             match handled {

@@ -18,6 +18,13 @@ use crate::tally::agreed_text;
 use crate::timeouts::{Phase, Timeouts};
 
 pub(crate) mod autobahn;
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures are shown with few digits"
+)]
+pub(crate) mod bench;
 pub(crate) mod conversation;
 pub(crate) mod count;
 pub(crate) mod exchange;
@@ -232,14 +239,19 @@ pub(crate) fn show_handshake(request: &Head, response: Option<&Head>, output: &m
         return;
     }
     for check in checks(request, response) {
-        match check.failure {
-            None => output.talk(&format!("ok     {}", check.what)),
-            Some(seen) => output.talk(&format!(
-                "FAILED {}: {}; {}",
-                check.what,
-                escaped(&seen),
-                check.remedy
-            )),
+        let Some(seen) = check.failure else {
+            output.talk(&format!("ok     {}", check.what));
+            continue;
+        };
+        output.talk(&format!(
+            "FAILED {}: {}; {}",
+            check.what,
+            escaped(&seen),
+            check.remedy
+        ));
+        if response.status() != Some(101) {
+            // An answer with another status does not mean to be an upgrade.
+            break;
         }
     }
 }

@@ -66,7 +66,7 @@ fn certificate(name: &str, fault: &CertificateError) -> (String, &'static str) {
             return wrong_name(name, presented);
         }
         CertificateError::BadSignature => (
-            "the signature does not fit its certificate: it does not hold the key",
+            "a signature does not fit: it does not hold the key of its certificate, or that was not signed by the authority it names",
             "somebody may be in between",
         ),
         CertificateError::Revoked => (
@@ -100,13 +100,28 @@ fn wrong_name(name: &str, presented: &[String]) -> (String, &'static str) {
     let names = if presented.is_empty() {
         String::new()
     } else {
-        format!(", only for {}", presented.join(", "))
+        format!(
+            ", only for {}",
+            presented
+                .iter()
+                .map(|name| plain(name))
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
     };
     let text = format!("its certificate is not valid for {name}{names}");
     (
         escaped(&text).into_owned(),
         "dial one of those names, or give the name with --sni NAME",
     )
+}
+
+/// `DnsName("localhost")` and `IpAddress(127.0.0.1)` as `localhost` and `127.0.0.1`.
+fn plain(presented: &str) -> &str {
+    let inner = presented
+        .split_once('(')
+        .map_or(presented, |(_, inner)| inner);
+    inner.trim_end_matches(')').trim_matches('"')
 }
 
 fn alert_received(alert: AlertDescription) -> (String, &'static str) {
