@@ -1,0 +1,228 @@
+//! The interactive session on a pseudo-terminal.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use common::{PATIENCE, RealServer, client, serve_websocket};
+use futures_util::{SinkExt as _, StreamExt as _};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use tungstenite_deflate::tungstenite::Message;
+
+/// The program on a terminal of its own.
+struct Terminal {
+    child: Child,
+    keyboard: File,
+    screen: Receiver<Vec<u8>>,
+    seen: String,
+    read: usize,
+}
+
+impl Terminal {
+    fn start(mut command: std::process::Command) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let open = || {
+            File::options()
+                .read(true)
+                .write(true)
+                .open(name.to_str().unwrap())
+                .unwrap()
+        };
+        command.env("TERM", "xterm").env("NO_COLOR", "1");
+        command
+            .stdin(Stdio::from(open()))
+            .stdout(Stdio::from(open()))
+            .stderr(Stdio::from(open()));
+        let child = command.spawn().unwrap();
+        drop(command);
+        let keyboard = File::from(master);
+        let mut display = keyboard.try_clone().unwrap();
+        let (sender, screen) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // EIO: the program is gone.
+            while let Ok(read @ 1..) = display.read(&mut bytes) {
+                if sender.send(bytes[..read].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            keyboard,
+            screen,
+            seen: String::new(),
+            read: 0,
+        }
+    }
+
+    fn session(path: &str, more: &[&str]) -> Self {
+        let server = RealServer::get();
+        let url = server.url(path);
+        let mut arguments = vec![url.as_str()];
+        arguments.extend(more);
+        let mut terminal = Self::start(server.client(&arguments));
+        terminal.expect("/help shows the commands");
+        terminal.expect("> ");
+        terminal
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until this is on the screen, behind what was found before.
+    #[track_caller]
+    fn expect(&mut self, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(at) = self.seen[self.read..].find(text) {
+                self.read += at + text.len();
+                return;
+            }
+            match self
+                .screen
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(error) => panic!("{error}: {text:?} is not in {:?}", &self.seen[self.read..]),
+            }
+        }
+    }
+
+    fn end(mut self) -> (i32, String) {
+        let end = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(
+                Instant::now() < end,
+                "the program did not end: {:?}",
+                self.seen
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        while let Ok(bytes) = self.screen.recv_timeout(Duration::from_millis(100)) {
+            self.seen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        (status.code().unwrap(), self.seen)
+    }
+}
+
+#[test]
+fn session_sends_lines_and_obeys_commands() {
+    let mut terminal = Terminal::session("/ack", &["--no-history"]);
+    terminal.press("Olá, WebSocket!\r");
+    terminal.expect("Recebido: Olá, WebSocket!");
+    terminal.press("/ping\r");
+    terminal.expect("pong after");
+    terminal.press("//slash\r");
+    terminal.expect("Recebido: /slash");
+    terminal.press("/nope\r");
+    terminal.expect("/nope is not a command");
+    terminal.press("/stats\r");
+    terminal.expect("sent 2 messages");
+    terminal.press("/info\r");
+    terminal.expect("TLSv1_3; permessage-deflate");
+    terminal.press("/clo\t4000 bye\r");
+    let (status, seen) = terminal.end();
+    // The server echoes the code that we chose.
+    assert_eq!(status, 1, "{seen}");
+    assert!(seen.contains("closed with 4000 (private use)"), "{seen}");
+}
+
+#[test]
+fn control_d_ends_and_control_c_interrupts() {
+    let mut terminal = Terminal::session("/echo", &["--no-history"]);
+    terminal.press("\x04");
+    assert_eq!(terminal.end().0, 0);
+    let mut terminal = Terminal::session("/echo", &["--no-history"]);
+    terminal.press("\x03");
+    assert_eq!(terminal.end().0, 130);
+}
+
+#[test]
+fn pasted_lines_are_one_message() {
+    let mut terminal = Terminal::session("/ack", &["--no-history"]);
+    terminal.press("\x1b[200~one\ntwo\x1b[201~\r");
+    terminal.expect("Recebido: one\\ntwo");
+    terminal.press("\x04");
+    assert_eq!(terminal.end().0, 0);
+}
+
+#[test]
+fn history_lasts_but_keeps_no_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let history = directory.path().join("history");
+    for round in 0..2 {
+        let server = RealServer::get();
+        let url = server.url("/ack");
+        let mut command = server.client(&[&url]);
+        command.env("CLIENT_HISTORY", &history);
+        let mut terminal = Terminal::start(command);
+        terminal.expect("> ");
+        if round == 0 {
+            for line in ["remembered", " spaced", "/secret hidden"] {
+                terminal.press(&format!("{line}\r"));
+                terminal.expect("Recebido: ");
+            }
+        } else {
+            // The line above is the last that was kept.
+            terminal.press("\x1b[A\r");
+            terminal.expect("Recebido: remembered");
+        }
+        terminal.press("\x04");
+        assert_eq!(terminal.end().0, 0);
+    }
+    let kept = std::fs::read_to_string(history).unwrap();
+    assert!(
+        kept.contains("remembered") && !kept.contains("spaced") && !kept.contains("hidden"),
+        "{kept}"
+    );
+}
+
+#[test]
+fn peer_cannot_steer_the_terminal() {
+    let url = serve_websocket(|mut stream| async move {
+        for text in [
+            "\x1b[2J\x1b]52;c;aGk=\x07",
+            "a\nforged line",
+            "\u{9b}31m\u{202e}",
+            "{\"olá\":[1,2]}",
+        ] {
+            stream.send(Message::text(text)).await.unwrap();
+        }
+        stream
+            .send(Message::binary(vec![0, 0x1b, b'A']))
+            .await
+            .unwrap();
+        stream.close(None).await.unwrap();
+        while stream.next().await.is_some() {}
+    });
+    let terminal = Terminal::start(client(&[&url, "--mode", "pipe", "--idle", "0"]));
+    let (status, seen) = terminal.end();
+    assert_eq!(status, 0, "{seen}");
+    for shown in [
+        "\\x1b[2J\\x1b]52;c;aGk=\\x07",
+        "a\\nforged line",
+        "\\x9b31m\\u{202e}",
+        "{\r\n  \"olá\": [\r\n    1,\r\n    2\r\n  ]\r\n}",
+        "00000000  00 1b 41",
+    ] {
+        assert!(seen.contains(shown), "{shown} in {seen:?}");
+    }
+    assert!(
+        !seen.contains('\x1b') && !seen.contains('\u{9b}'),
+        "{seen:?}"
+    );
+}
