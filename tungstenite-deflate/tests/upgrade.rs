@@ -284,7 +284,7 @@ async fn axum_rejects_http2_requests_by_their_own_rules() {
             response
                 .headers()
                 .get("allow")
-                .map(|allow| allow.as_bytes()),
+                .map(http::HeaderValue::as_bytes),
             allow.map(str::as_bytes),
             "{method}"
         );
