@@ -11,7 +11,7 @@ use super::{ByteSize, Limit, Span};
 #[command(next_help_heading = "Network")]
 #[non_exhaustive]
 pub struct Network {
-    /// Address and port to listen on; [::] takes IPv4 too, port 0 lets the system choose
+    /// Address and port to listen on; `[::]` takes IPv4 too, port 0 lets the system choose
     #[arg(long, value_name = "ADDR:PORT", default_value = "[::]:8443")]
     pub listen: SocketAddr,
     /// Further address for gRPC without TLS, as in 127.0.0.1:50051; whoever reaches it needs no certificate [default: none]
