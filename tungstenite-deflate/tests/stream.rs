@@ -139,7 +139,6 @@ const COUNT: usize = 500;
 
 #[tokio::test]
 async fn halves_of_a_split_never_miss_a_wake_up() {
-    const COUNT: usize = 500;
     let (server, client) = pair(&Options::default(), None, 64);
     let (mut sink, mut stream) = server.split();
     let (mut client_sink, mut client_stream) = client.split();
