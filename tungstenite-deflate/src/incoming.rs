@@ -45,8 +45,8 @@ pub(crate) struct Rules<'a> {
 }
 
 /// Payloads up to this size are unmasked into memory of their own, so that a message that is kept does not keep the
-/// read buffer.
-const COPY_UP_TO: usize = 4096;
+/// read buffer. A quarter of that buffer: what is kept is at most four times what the message needs.
+const COPY_UP_TO: usize = 16 * 1024;
 
 impl Incoming {
     /// Whether a frame or a message has begun and not ended.
@@ -270,19 +270,24 @@ impl Incoming {
 /// Takes the unmasked payload of a whole frame out of `buffer`: a copy if it is small, a piece of the buffer if not.
 fn payload(frame: Arriving, length: usize, buffer: &mut BytesMut) -> BytesMut {
     let key = frame.header.masking_key;
-    if length <= COPY_UP_TO && frame.previewed == 0 {
+    let copies = length <= COPY_UP_TO;
+    if copies && frame.previewed == 0 {
         let mut copy = BytesMut::with_capacity(length);
         match key {
             Some(key) => mask::copy(&buffer[..length], key, &mut copy),
             None => copy.extend_from_slice(&buffer[..length]),
         }
         buffer.advance(length);
-        copy
+        return copy;
+    }
+    if let Some(key) = key {
+        mask::apply(&mut buffer[frame.previewed..length], key, frame.previewed);
+    }
+    let piece = buffer.split_to(length);
+    if copies {
+        BytesMut::from(&piece[..])
     } else {
-        if let Some(key) = key {
-            mask::apply(&mut buffer[frame.previewed..length], key, frame.previewed);
-        }
-        buffer.split_to(length)
+        piece
     }
 }
 
