@@ -32,6 +32,7 @@ mod mask;
 mod message;
 mod options;
 mod prepared;
+mod spare;
 mod stream;
 #[cfg(any(feature = "__rustls-tls", feature = "connect"))]
 mod tls;

@@ -6,7 +6,7 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::Header;
-use crate::mask;
+use crate::{mask, spare};
 
 /// Encoded frames waiting for the transport.
 ///
@@ -50,6 +50,7 @@ impl Outgoing {
     /// Queues bytes that are whole frames already.
     pub(crate) fn push_encoded(&mut self, frames: Bytes) {
         if frames.len() < SHARE_FROM {
+            self.reserve(frames.len());
             self.open.extend_from_slice(&frames);
         } else {
             self.push_shared(frames);
@@ -64,8 +65,17 @@ impl Outgoing {
         } else {
             0
         };
-        self.open.reserve(end + copied);
+        self.reserve(end + copied);
         self.open.extend_from_slice(&bytes[..end]);
+    }
+
+    /// Makes room in the open run, which is the thread's while the queue is not empty.
+    fn reserve(&mut self, bytes: usize) {
+        if self.open.capacity() == 0 {
+            self.open = spare::borrow(&spare::WRITE, bytes);
+        } else {
+            self.open.reserve(bytes);
+        }
     }
 
     fn push_shared(&mut self, piece: Bytes) {
@@ -93,6 +103,7 @@ impl Outgoing {
 
     /// Drops what waits: the transport is gone.
     pub(crate) fn clear(&mut self) {
+        spare::give_back(&spare::WRITE, std::mem::take(&mut self.open));
         *self = Self::default();
     }
 }

@@ -1,28 +1,20 @@
 //! The thread's read buffer, lent to the connection that is reading.
 
-use std::cell::Cell;
-
 use bytes::BytesMut;
+
+use crate::spare;
 
 /// Bytes of the buffer. One read takes at most so much at a time from the transport.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-thread_local! {
-    static CHUNK: Cell<BytesMut> = Cell::new(BytesMut::new());
-}
-
-/// Borrows the thread's buffer, empty and with room for [`CHUNK_BYTES`]; a new one if it is lent already or if messages
-/// still hold parts of it.
+/// Borrows the thread's read buffer.
 pub(super) fn borrow() -> BytesMut {
-    let mut chunk = CHUNK.take();
-    chunk.reserve(CHUNK_BYTES);
-    chunk
+    spare::borrow(&spare::READ, CHUNK_BYTES)
 }
 
-/// Gives back what a connection has no more use for.
-pub(super) fn give_back(mut chunk: BytesMut) {
-    chunk.clear();
-    CHUNK.set(chunk);
+/// Gives it back.
+fn give_back(chunk: BytesMut) {
+    spare::give_back(&spare::READ, chunk);
 }
 
 /// Takes the unfinished rest out of a borrowed buffer, so that a connection that waits holds no more than it needs.
