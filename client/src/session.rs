@@ -140,11 +140,8 @@ impl Session {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if let Some((message, wire)) = self.written.pop_front() {
-            if !is_control(&message) {
-                self.tally.sent.count(message.len(), wire);
-            }
-            return Poll::Ready(Event::Sent(message, wire));
+        if let Some(sent) = self.take_written() {
+            return Poll::Ready(sent);
         }
         // Turn about, so that a peer that never pauses does not keep us from sending, nor we ourselves from reading.
         self.sends_first = !self.sends_first;
@@ -161,6 +158,15 @@ impl Session {
         } else {
             self.poll_send(cx)
         }
+    }
+
+    /// The oldest message that was written and not yet told of.
+    fn take_written(&mut self) -> Option<Event> {
+        let (message, wire) = self.written.pop_front()?;
+        if !is_control(&message) {
+            self.tally.sent.count(message.len(), wire);
+        }
+        Some(Event::Sent(message, wire))
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -231,8 +237,8 @@ impl Session {
                     let wire = self.wire_of(&message);
                     self.written.push_back((message, wire));
                 }
-                cx.waker().wake_by_ref();
-                Poll::Pending
+                // Told before anything is received: an answer never comes before what it answers.
+                self.take_written().map_or(Poll::Pending, Poll::Ready)
             }
         }
     }
