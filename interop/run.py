@@ -252,6 +252,22 @@ def wss_client(peer, client_command, certs):
     return 1
 
 
+def browser_parts(peer, ours):
+    """What runs with a browser, which is a client only, offers the same each time and closes with codes of its own."""
+    demands = [
+        dict(zip(PARAMETERS, values))
+        for values in itertools.product((False, True), (False, True), CORNERS, CORNERS)
+    ]
+    free = {"client_max_window_bits": True}
+    yield "its client, our server's demands", lambda: sum(
+        exchange(peer.client, ours.server, [free], SMALL, demand=demand) for demand in demands
+    )
+    yield "its client, our server, 4 MiB", lambda: sum(
+        exchange(peer.client, ours.server, [free], LARGE, demand=demand) for demand in (demands[3], demands[-1])
+    )
+    yield "its client closes, and our server", lambda: closes(peer.client, ours.server, peer.codes)
+
+
 def parts(peer, ours, arguments):
     """What runs with one peer: a title and a function that returns how many connections it checked."""
     server, client = ours.server, ours.client
@@ -288,7 +304,7 @@ def main():
     parser.add_argument("--go", required=True, help="the compiled Go peer")
     parser.add_argument("--node-modules", required=True, help="directory that holds node_modules")
     parser.add_argument("--only", default="", help="run the parts with these words in their title")
-    parser.add_argument("peers", nargs="*", help="python, node, go; default: all")
+    parser.add_argument("peers", nargs="*", help="python, node, go, chromium; default: all")
     arguments = parser.parse_args()
     os.environ["NODE_PATH"] = str(Path(arguments.node_modules) / "node_modules")
     python, node = [sys.executable], ["node"]
@@ -303,12 +319,14 @@ def main():
             windows=False,
             codes=tuple(code for code in CLOSE_CODES if code != 1014),  # gorilla 1.5 does not know it
         ),
+        # A page may close with these alone.
+        Peer("chromium", ["node", str(HERE / "chromium/client.mjs")], None, codes=(1000, 3000, 3999, 4000, 4999)),
     ]
     failures = 0
     for peer in peers:
         if arguments.peers and peer.name not in arguments.peers:
             continue
-        for title, part in parts(peer, ours, arguments):
+        for title, part in parts(peer, ours, arguments) if peer.server else browser_parts(peer, ours):
             if arguments.only not in title:
                 continue
             start = time.monotonic()
@@ -317,7 +335,7 @@ def main():
             except (Failed, queue.Empty, subprocess.TimeoutExpired) as failed:
                 failures += 1
                 outcome = f"FAILED: {failed!r}" if not isinstance(failed, Failed) else f"FAILED: {failed}"
-            print(f"{peer.name:7} {title:34} {time.monotonic() - start:6.1f} s  {outcome}", flush=True)
+            print(f"{peer.name:8} {title:34} {time.monotonic() - start:6.1f} s  {outcome}", flush=True)
     sys.exit(1 if failures else 0)
 
 
