@@ -58,6 +58,8 @@ pub(crate) struct Session {
     waiting: VecDeque<Message>,
     unflushed: VecDeque<Message>,
     written: VecDeque<(Message, Option<WireMessage>)>,
+    /// Received while messages written before it were not yet told of.
+    received: Option<Event>,
     /// The peer's Close came; its frame may carry no code.
     is_closed: bool,
     close_frame: Option<CloseFrame>,
@@ -78,6 +80,7 @@ impl Session {
             waiting: VecDeque::new(),
             unflushed: VecDeque::new(),
             written: VecDeque::new(),
+            received: None,
             is_closed: false,
             close_frame: None,
             may_send: true,
@@ -140,8 +143,8 @@ impl Session {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if let Some(sent) = self.take_written() {
-            return Poll::Ready(sent);
+        if let Some(event) = self.take_written().or_else(|| self.received.take()) {
+            return Poll::Ready(event);
         }
         // Turn about, so that a peer that never pauses does not keep us from sending, nor we ourselves from reading.
         self.sends_first = !self.sends_first;
@@ -157,6 +160,14 @@ impl Session {
             self.poll_receive(cx)
         } else {
             self.poll_send(cx)
+        }
+    }
+
+    /// All that was handed to the engine is written.
+    fn note_written(&mut self) {
+        for message in std::mem::take(&mut self.unflushed) {
+            let wire = self.wire_of(&message);
+            self.written.push_back((message, wire));
         }
     }
 
@@ -184,7 +195,18 @@ impl Session {
                 if !is_control(&message) {
                     self.tally.received.count(message.len(), wire);
                 }
-                Poll::Ready(Event::Received(message, wire))
+                let received = Event::Received(message, wire);
+                // Receiving writes too: what it wrote is told of before what came back.
+                if self.connection.stream.outgoing_bytes() == 0 {
+                    self.note_written();
+                }
+                Poll::Ready(match self.take_written() {
+                    None => received,
+                    Some(sent) => {
+                        self.received = Some(received);
+                        sent
+                    }
+                })
             }
             Some(Err(error)) => self.ended(Ending::Failed(error)),
             None => self.ended(Ending::Lost),
@@ -233,10 +255,7 @@ impl Session {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(error)) => self.sending_failed(error),
             Poll::Ready(Ok(())) => {
-                for message in std::mem::take(&mut self.unflushed) {
-                    let wire = self.wire_of(&message);
-                    self.written.push_back((message, wire));
-                }
+                self.note_written();
                 // Told before anything is received: an answer never comes before what it answers.
                 self.take_written().map_or(Poll::Pending, Poll::Ready)
             }
