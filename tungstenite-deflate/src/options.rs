@@ -209,6 +209,13 @@ impl Options {
         self.max_message_bytes().min(chosen.unwrap_or(usize::MAX))
     }
 
+    /// Whether any deadline is to be kept.
+    pub(crate) fn has_deadlines(&self) -> bool {
+        self.keepalive.is_some()
+            || self.close_timeout.is_some()
+            || self.limits.unfinished_message_timeout.is_some()
+    }
+
     /// [`Limits::max_fragments`], or what stands for it.
     pub(crate) fn max_fragments(&self) -> usize {
         self.limits

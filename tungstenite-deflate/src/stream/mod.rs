@@ -65,6 +65,8 @@ pub struct WebSocketStream<S> {
     /// Something was written since the last flush.
     unflushed: bool,
     timer: Timer,
+    /// Stands for the time where no deadline depends on it: asking the clock costs more than parsing a small frame.
+    stopped_clock: Option<Instant>,
     wakers: Wakers,
 }
 
@@ -112,9 +114,11 @@ impl<S> WebSocketStream<S> {
         options: Arc<Options>,
         agreed: Option<Agreed>,
     ) -> Self {
+        let now = timer::now();
         Self {
             stream,
-            connection: Connection::new(role, options, agreed, timer::now()),
+            stopped_clock: (!options.has_deadlines()).then_some(now),
+            connection: Connection::new(role, options, agreed, now),
             buffer: part,
             phase: Phase::Active,
             failure: None,
@@ -260,7 +264,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             return Err(Error::Io(kind.into()));
         }
         let was_open = self.connection.is_open();
-        send(&mut self.connection, timer::now())?;
+        let now = self.now();
+        send(&mut self.connection, now)?;
         if was_open && !self.connection.is_open() {
             // The receiving task has a deadline to keep from now on.
             self.wakers.wake_other(Side::Sender, None);
@@ -275,6 +280,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         Ok(())
     }
 
+    fn now(&self) -> Instant {
+        self.stopped_clock.unwrap_or_else(timer::now)
+    }
+
     fn is_over_write_buffer(&self) -> bool {
         self.connection.outgoing_bytes() > self.connection.options().websocket.write_buffer_size
     }
@@ -284,13 +293,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         if self.write_failed.is_some() {
             return Poll::Ready(Ok(()));
         }
-        while self.connection.outgoing().has_remaining() {
-            if ready!(poll_write_buf(
-                Pin::new(&mut self.stream),
-                cx,
-                self.connection.outgoing()
-            ))? == 0
-            {
+        loop {
+            let outgoing = self.connection.outgoing();
+            if !outgoing.has_remaining() {
+                break;
+            }
+            let stream = Pin::new(&mut self.stream);
+            let written = if outgoing.chunk().len() == outgoing.remaining() {
+                // The common case, without a list of slices to fill.
+                let written = ready!(stream.poll_write(cx, outgoing.chunk()))?;
+                outgoing.advance(written);
+                written
+            } else {
+                ready!(poll_write_buf(stream, cx, outgoing))?
+            };
+            if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.unflushed = true;
@@ -386,7 +403,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             if self.phase != Phase::Active {
                 return self.poll_finish(cx);
             }
-            match self.connection.receive(&mut self.buffer, timer::now()) {
+            let now = self.now();
+            match self.connection.receive(&mut self.buffer, now) {
                 Ok(Some(Event::Message(message))) => {
                     if matches!(message, Message::Ping(_) | Message::Close(_)) {
                         self.transmit(cx);
