@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::command::{COMMANDS, Command, CommandError, MAX_COMMAND_BYTES, arguments_of, excerpt};
-use super::simulation::{Outcome, Refusal};
+use super::orders::{Outcome, Refusal};
 use super::state::State;
 
 /// The subprotocol under which messages are JSON objects.

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::command::Command;
-use super::simulation::{Drone, Outcome, Refusal, TICK};
+use super::orders::{Outcome, Refusal};
+use super::simulation::{Drone, TICK};
 use super::state::State;
 
 /// Longest name of a shared drone, in bytes.

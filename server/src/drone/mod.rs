@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`state`] | where the drone is and the space it may use |
 //! | [`command`] | what it can be told, and how that is spelled |
+//! | [`orders`] | what each command does, or why it is refused |
 //! | [`simulation`] | the rules of flight, twenty ticks a second |
 //! | [`dialect`] | text lines and JSON objects in, answers and telemetry out |
 //! | [`rate`] | how many commands one connection may give |
@@ -15,13 +16,17 @@
 pub mod command;
 pub mod dialect;
 pub mod fleet;
+pub mod orders;
 pub mod rate;
 pub mod simulation;
+#[cfg(test)]
+mod simulation_tests;
 pub mod state;
 
 pub use command::{Axis, Command, CommandError};
 pub use dialect::{Dialect, Request};
 pub use fleet::{Fleet, FleetError, Membership, Report};
+pub use orders::{Outcome, Refusal};
 pub use rate::CommandRate;
-pub use simulation::{Drone, Outcome, Refusal};
+pub use simulation::Drone;
 pub use state::{Phase, Position, State};
