@@ -87,8 +87,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         talk: TalkArgs,
     },
-    /// Measure connections, latency and throughput of an echo route.
+    /// Send messages to the chat service over gRPC, and print each reply.
+    Grpc(Box<GrpcArgs>),
+    /// Measure connections, latency and throughput of an echo route, or of the chat service over gRPC.
     Bench(Box<BenchArgs>),
+    /// Measure WebSocket with and without compression and gRPC on the same server, side by side.
+    Compare(Box<CompareArgs>),
     /// Echo the cases of an Autobahn fuzzing server, as a client under test.
     Autobahn {
         /// URL of the fuzzing server; without it AUTOBAHN_URL.
@@ -110,18 +114,12 @@ pub(crate) enum Command {
     Man,
 }
 
-/// How to connect.
+/// How to connect, whatever is spoken then.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ConnectionArgs {
+pub(crate) struct ReachArgs {
     /// Add a header to the request; @FILE reads one from each line of a file. Repeatable.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", help_heading = REQUEST)]
     pub headers: Vec<String>,
-    /// Send this Origin, as a browser does for the page's own.
-    #[arg(long, value_name = "ORIGIN", help_heading = REQUEST)]
-    pub origin: Option<String>,
-    /// Ask for a subprotocol, the preferred first. Repeatable, or comma-separated.
-    #[arg(long = "subprotocol", value_name = "NAME", value_delimiter = ',', help_heading = REQUEST)]
-    pub subprotocols: Vec<String>,
     /// Send HTTP Basic credentials. Without a password it is taken from CLIENT_PASSWORD.
     ///
     /// A password on the command line can be seen by other users of the machine; the variable cannot.
@@ -133,13 +131,6 @@ pub(crate) struct ConnectionArgs {
     /// Send a cookie; @FILE reads one from each line of a file. Repeatable.
     #[arg(long = "cookie", value_name = "NAME=VALUE", help_heading = REQUEST)]
     pub cookies: Vec<String>,
-    /// Follow redirects: at most 5, never from wss to ws, without credentials to another origin.
-    #[arg(long, help_heading = REQUEST)]
-    pub follow: bool,
-    /// Open the WebSocket over HTTP/2 (RFC 8441).
-    #[arg(long, help_heading = REQUEST)]
-    pub http2: bool,
-
     /// Trust the certificates in FILE (PEM) in place of the system's roots. Repeatable.
     ///
     /// Without it the system's roots are trusted, and for localhost, 127.0.0.1, ::1 and *.localhost also
@@ -173,7 +164,6 @@ pub(crate) struct ConnectionArgs {
     /// Write the session's keys to the file named by SSLKEYLOGFILE, for Wireshark.
     #[arg(long, help_heading = TLS)]
     pub keylog: bool,
-
     /// Dial another place than the URL says; the checks stay with the URL. Repeatable.
     #[arg(long, value_name = "HOST:PORT:TO_HOST:TO_PORT", help_heading = NETWORK)]
     pub connect_to: Vec<ConnectToRule>,
@@ -186,11 +176,16 @@ pub(crate) struct ConnectionArgs {
     /// IPv6 only.
     #[arg(short = '6', long, help_heading = NETWORK)]
     pub ipv6: bool,
-    /// Go through a proxy: http://, socks5:// (names looked up here), socks5h://; with USER:PASSWORD@ if need be.
+    /// Go through a proxy: http://, https://, socks5:// (names looked up here), socks5h://; USER:PASSWORD@ if need be.
     ///
     /// Without it: wss_proxy or https_proxy for wss, ws_proxy or http_proxy for ws, then all_proxy, from the environment.
     #[arg(long, value_name = "URL", help_heading = NETWORK)]
     pub proxy: Option<Proxy>,
+    /// Trust the certificates in FILE (PEM) for an https:// proxy, in place of the system's roots. Repeatable.
+    ///
+    /// --ca, --insecure, --pin, --sni and --cert are about the server alone.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = NETWORK)]
+    pub proxy_ca: Vec<PathBuf>,
     /// Hosts to dial without the proxy, comma-separated; * for all. Without it NO_PROXY.
     #[arg(long, value_name = "LIST", help_heading = NETWORK)]
     pub no_proxy: Option<String>,
@@ -199,6 +194,29 @@ pub(crate) struct ConnectionArgs {
     /// Phases: resolve, connect, proxy, tls, http, close (10 s each), reply (30 s).
     #[arg(long = "timeout", value_name = "[PHASE=]DURATION", help_heading = NETWORK)]
     pub timeouts: Vec<TimeoutSpec>,
+    /// Largest message accepted, after decompression; a larger one fails the connection with 1009.
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size, help_heading = COMPRESSION)]
+    pub max_message: usize,
+}
+
+/// How to open a WebSocket.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConnectionArgs {
+    /// How to connect.
+    #[command(flatten)]
+    pub reach: ReachArgs,
+    /// Send this Origin, as a browser does for the page's own.
+    #[arg(long, value_name = "ORIGIN", help_heading = REQUEST)]
+    pub origin: Option<String>,
+    /// Ask for a subprotocol, the preferred first. Repeatable, or comma-separated.
+    #[arg(long = "subprotocol", value_name = "NAME", value_delimiter = ',', help_heading = REQUEST)]
+    pub subprotocols: Vec<String>,
+    /// Follow redirects: at most 5, never from wss to ws, without credentials to another origin.
+    #[arg(long, help_heading = REQUEST)]
+    pub follow: bool,
+    /// Open the WebSocket over HTTP/2 (RFC 8441).
+    #[arg(long, help_heading = REQUEST)]
+    pub http2: bool,
     /// Send a Ping so often and show the round-trip time with --verbose; no Pong before the next fails the connection.
     #[arg(long, value_name = "DURATION", value_parser = parse_positive, help_heading = NETWORK)]
     pub ping_interval: Option<Duration>,
@@ -207,7 +225,6 @@ pub(crate) struct ConnectionArgs {
     /// Messages whose writing had not ended are sent again on the new connection.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true, help_heading = NETWORK)]
     pub reconnect: Option<u32>,
-
     /// Do not offer permessage-deflate.
     #[arg(long, help_heading = COMPRESSION)]
     pub no_deflate: bool,
@@ -226,9 +243,45 @@ pub(crate) struct ConnectionArgs {
     /// Largest LZ77 window of this side, as base-2 logarithm.
     #[arg(long, value_name = "9-15", help_heading = COMPRESSION)]
     pub client_max_window_bits: Option<u8>,
-    /// Largest message accepted, after decompression; a larger one fails the connection with 1009.
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size, help_heading = COMPRESSION)]
-    pub max_message: usize,
+}
+
+impl ConnectionArgs {
+    /// The first option given here that chooses about compression.
+    pub(crate) fn compression_option(&self) -> Option<&'static str> {
+        first_given(&[
+            (self.no_deflate, "--no-deflate"),
+            (self.deflate_level.is_some(), "--deflate-level"),
+            (self.deflate_threshold.is_some(), "--deflate-threshold"),
+            (self.context_takeover.is_some(), "--context-takeover"),
+            (
+                self.server_max_window_bits.is_some(),
+                "--server-max-window-bits",
+            ),
+            (
+                self.client_max_window_bits.is_some(),
+                "--client-max-window-bits",
+            ),
+        ])
+    }
+
+    /// The first option given here that means something to a WebSocket only.
+    pub(crate) fn websocket_option(&self) -> Option<&'static str> {
+        first_given(&[
+            (self.origin.is_some(), "--origin"),
+            (!self.subprotocols.is_empty(), "--subprotocol"),
+            (self.follow, "--follow"),
+            (self.http2, "--http2"),
+            (self.ping_interval.is_some(), "--ping-interval"),
+            (self.reconnect.is_some(), "--reconnect"),
+        ])
+        .or_else(|| self.compression_option())
+    }
+}
+
+fn first_given(options: &[(bool, &'static str)]) -> Option<&'static str> {
+    options
+        .iter()
+        .find_map(|&(given, name)| given.then_some(name))
 }
 
 /// What to send and when to end.
@@ -295,48 +348,99 @@ pub(crate) struct OutputArgs {
     pub stats: bool,
 }
 
+/// Arguments of a gRPC call.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GrpcArgs {
+    /// https:// or grpcs:// URL, http:// or grpc:// for plain text, or host:port for https; no path.
+    #[arg(value_name = "URL", value_hint = ValueHint::Url, env = "CLIENT_GRPC_URL", default_value = "https://localhost:8443", value_parser = parse_grpc_url)]
+    pub url: Target,
+    /// Texts to send, one call each, one after the other.
+    #[arg(value_name = "TEXT", default_value = "Olá, gRPC!")]
+    pub texts: Vec<String>,
+    /// Who says it.
+    #[arg(long, value_name = "NAME", default_value = "Alice", help_heading = EXCHANGE)]
+    pub sender: String,
+    /// Show times, sizes on the wire, TLS details, certificates.
+    #[arg(short, long, help_heading = OUTPUT)]
+    pub verbose: bool,
+    /// Print replies as they came on a terminal too: the peer can then steer the terminal.
+    #[arg(long, help_heading = OUTPUT)]
+    pub raw: bool,
+    /// How to connect.
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// What a benchmark sends, how much of it and for how long.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// Connections at the same time.
+    #[arg(short = 'c', long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000), help_heading = LOAD)]
+    pub connections: u32,
+    /// Messages in flight on each connection.
+    #[arg(short = 'f', long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = LOAD)]
+    pub in_flight: u32,
+    /// Size of the payload, which is JSON-like text (compressible) or random bytes with --binary.
+    #[arg(short = 's', long, default_value = "512", value_name = "SIZE", value_parser = parse_size, help_heading = LOAD)]
+    pub size: usize,
+    /// File with the payload, in place of --size.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "size", help_heading = LOAD)]
+    pub payload: Option<PathBuf>,
+    /// How long to measure: 5s, or with --count until all have been answered.
+    #[arg(short = 'd', long, value_name = "DURATION", value_parser = parse_positive, help_heading = LOAD)]
+    pub duration: Option<Duration>,
+    /// End after so many measured messages in all, if that is before --duration.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = LOAD)]
+    pub count: Option<u64>,
+    /// Messages per second over all connections; latency then counts from when each was due.
+    #[arg(short = 'r', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = LOAD)]
+    pub rate: Option<u64>,
+    /// Time at the start that is not measured: 500ms, or nothing with --count.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = LOAD)]
+    pub warm_up: Option<Duration>,
+    /// Print the result as JSON.
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+}
+
 /// Arguments of the benchmark.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// URL of a route that answers every message with one message.
-    #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+    /// URL of a route that answers every message with one message; with --grpc, of a gRPC server.
+    #[arg(value_name = "URL", value_hint = ValueHint::Url, value_parser = parse_any_url)]
     pub url: Target,
-    /// Connections at the same time.
-    #[arg(short = 'c', long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
-    pub connections: u32,
-    /// Messages in flight on each connection.
-    #[arg(short = 'f', long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub in_flight: u32,
-    /// Size of the payload, which is JSON-like text (compressible) or random bytes with --binary.
-    #[arg(short = 's', long, default_value = "512", value_name = "SIZE", value_parser = parse_size)]
-    pub size: usize,
-    /// File with the payload, in place of --size.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "size")]
-    pub payload: Option<PathBuf>,
+    /// Measure calls of chat.ChatService/SendMessage rather than WebSocket messages.
+    #[arg(long, conflicts_with = "binary", help_heading = LOAD)]
+    pub grpc: bool,
     /// Send binary messages.
-    #[arg(long)]
+    #[arg(long, help_heading = LOAD)]
     pub binary: bool,
-    /// How long to measure.
-    #[arg(short = 'd', long, default_value = "5s", value_name = "DURATION", value_parser = parse_positive)]
-    pub duration: Duration,
-    /// End after so many messages in all, if that is before --duration.
-    #[arg(short = 'n', long, value_name = "N")]
-    pub count: Option<u64>,
-    /// Messages per second over all connections; latency then counts from when each was due.
-    #[arg(short = 'r', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub rate: Option<u64>,
-    /// Time at the start that is not measured: 500ms, or nothing with --count.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub warm_up: Option<Duration>,
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub json: bool,
+    /// What to send.
+    #[command(flatten)]
+    pub load: LoadArgs,
     /// Write a report with plots.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub html: Option<PathBuf>,
     /// How to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,
+}
+
+/// Arguments of the comparison.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// URL of a WebSocket route that answers every message with one message.
+    #[arg(value_name = "URL", value_hint = ValueHint::Url, default_value = "wss://localhost:8443/echo")]
+    pub url: Target,
+    /// Where the same server speaks gRPC, when that is not the WebSocket's host and port.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = parse_grpc_url, help_heading = LOAD)]
+    pub grpc_url: Option<Target>,
+    /// What to send, each of the three times.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// How to connect.
+    #[command(flatten)]
+    pub reach: ReachArgs,
 }
 
 /// TLS versions for `--tls-min`.
@@ -375,12 +479,42 @@ const TLS: &str = "TLS";
 const NETWORK: &str = "Network";
 const COMPRESSION: &str = "Compression and limits";
 const EXCHANGE: &str = "Messages";
+const LOAD: &str = "Load";
 const OUTPUT: &str = "Output";
 
 fn parse_positive(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err("it must be longer than 0".into()),
         duration => Ok(duration),
+    }
+}
+
+/// A URL of a gRPC server. The service and its method are the path.
+fn parse_grpc_url(text: &str) -> Result<Target, String> {
+    let target = parse_any_url(text)?;
+    let scheme = text.split_once("://").map_or("https", |(scheme, _)| scheme);
+    if matches!(scheme.to_ascii_lowercase().as_str(), "ws" | "wss") {
+        return Err("a gRPC server has an https, grpcs, http or grpc URL".into());
+    }
+    if target.path != "/" {
+        return Err(format!(
+            "the path {} has no meaning to gRPC: leave it out",
+            target.path
+        ));
+    }
+    Ok(target)
+}
+
+/// A WebSocket or gRPC URL.
+fn parse_any_url(text: &str) -> Result<Target, String> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpcs") => {
+            format!("https://{rest}").parse()
+        }
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpc") => {
+            format!("http://{rest}").parse()
+        }
+        _ => text.parse(),
     }
 }
 
@@ -393,8 +527,8 @@ fn parse_speed(text: &str) -> Result<f64, String> {
 
 fn long_version() -> String {
     format!(
-        "{}\nwss (rustls {}, aws-lc-rs), permessage-deflate (RFC 7692, zlib-rs), HTTP/1.1 (RFC 6455), HTTP/2 (RFC 8441), \
-         proxies (HTTP CONNECT, SOCKS5)",
+        "{}\nwss (rustls {}, aws-lc-rs), permessage-deflate (RFC 7692, zlib-rs), HTTP/1.1 (RFC 6455), HTTP/2 (RFC 8441), gRPC, \
+         proxies (HTTP CONNECT, also over TLS, SOCKS5)",
         env!("CARGO_PKG_VERSION"),
         "0.23"
     )
@@ -410,8 +544,10 @@ fn after_long_help() -> String {
          client --count 5 --interval 1s                     five messages to /ack, one a second\n  \
          client record wss://localhost:8443/echo --to session.jsonl\n  \
          client replay session.jsonl wss://localhost:8443/echo --speed 10\n  \
-         client bench wss://localhost:8443/echo -c 50 -d 10s --html report.html\n\n\
-         Environment: CLIENT_URL (URL when none is given), CLIENT_CA, CLIENT_PASSWORD, NO_COLOR, SSLKEYLOGFILE with --keylog,\n\
+         client grpc https://localhost:8443 --sender Alice 'Olá, gRPC!'\n  \
+         client bench wss://localhost:8443/echo -c 50 -d 10s --html report.html\n  \
+         client compare wss://localhost:8443/echo           WebSocket and gRPC side by side\n\n\
+         Environment: CLIENT_URL (URL when none is given), CLIENT_GRPC_URL, CLIENT_CA, CLIENT_PASSWORD, NO_COLOR, SSLKEYLOGFILE with --keylog,\n\
          CLIENT_HISTORY (history file), wss_proxy, https_proxy, ws_proxy, http_proxy, all_proxy, no_proxy.\n\n{}",
         ExitStatus::help()
     )

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use http::header::{HeaderMap, HeaderName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use tungstenite_deflate::{Agreed, Options, WebSocketStream};
 
 use crate::dial::Dial;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub proxy: Option<Proxy>,
     /// Hosts that are dialled without the proxy, as in `NO_PROXY`.
     pub no_proxy: String,
+    /// How the TLS handshake with an `https` proxy is made: what is chosen for the server says nothing about the proxy.
+    pub proxy_tls: TlsSettings,
     /// How the TLS handshake is made.
     pub tls: TlsSettings,
     /// Extended CONNECT over HTTP/2 (RFC 8441) rather than HTTP/1.1.
@@ -56,6 +59,7 @@ impl Settings {
             dial: Dial::default(),
             proxy: None,
             no_proxy: String::new(),
+            proxy_tls: TlsSettings::default(),
             tls: TlsSettings::default(),
             http2: false,
             options: default_options(DEFAULT_MAX_MESSAGE_BYTES),
@@ -203,43 +207,77 @@ fn redirected(mut settings: Settings, location: &str) -> Result<Settings, Connec
     Ok(settings)
 }
 
-/// One attempt at one URL.
-async fn attempt(settings: &Settings) -> Result<Connection, ConnectError> {
+/// A byte stream to the server, encrypted where the URL says so, with how it came about.
+pub(crate) struct Opening {
+    pub(crate) transport: Box<dyn Transport>,
+    /// The other end of the TCP connection: the server, or the proxy.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) tls: Option<TlsReport>,
+    /// How long each phase took so far.
+    pub(crate) timings: Vec<(Phase, Duration)>,
+}
+
+/// Proxy, TCP and TLS, for whatever protocol of `alpn` (RFC 7301) is spoken then. Cancel safe.
+pub(crate) async fn open_transport(
+    settings: &Settings,
+    alpn: &[&str],
+) -> Result<Opening, ConnectError> {
     let target = &settings.target;
-    let peer = target.host_and_port();
     let mut timings = Vec::new();
     // Files are read before anything is dialled: a wrong path costs no connection.
-    let alpn: &[&str] = if settings.http2 {
-        &["h2"]
-    } else {
-        &["http/1.1"]
-    };
     let config = target
         .secure
         .then(|| settings.tls.client_config(target, alpn))
         .transpose()?;
 
     let started = Instant::now();
-    let tcp = open_tcp(settings).await?;
+    let (stream, address) = open_tcp(settings).await?;
     timings.push((Phase::Connect, started.elapsed()));
-    let address = tcp.peer_addr().ok();
 
     let (transport, tls): (Box<dyn Transport>, _) = match config {
-        None => (Box::new(tcp), None),
+        None => (stream, None),
         Some(config) => {
             let started = Instant::now();
-            let work = settings.tls.handshake(config, target, tcp);
+            let work = settings.tls.handshake(config, target, stream);
+            let peer = target.host_and_port();
             let (stream, report) = settings.timeouts.limit(Phase::Tls, &peer, work).await?;
             timings.push((Phase::Tls, started.elapsed()));
             (Box::new(stream), Some(report))
         }
     };
+    Ok(Opening {
+        transport,
+        address,
+        tls,
+        timings,
+    })
+}
 
+/// The headers of the request: those of the settings and the credentials of the URL.
+pub(crate) fn request_headers(settings: &Settings) -> Result<HeaderMap, ConnectError> {
     let mut headers = settings.headers.clone();
-    if let Some(credentials) = &target.credentials {
+    if let Some(credentials) = &settings.target.credentials {
         let line = format!("Authorization: {}", credentials.basic().reveal());
         handshake::add_header(&mut headers, &line).map_err(ConnectError::Settings)?;
     }
+    Ok(headers)
+}
+
+/// One attempt at one URL.
+async fn attempt(settings: &Settings) -> Result<Connection, ConnectError> {
+    let target = &settings.target;
+    let alpn: &[&str] = if settings.http2 {
+        &["h2"]
+    } else {
+        &["http/1.1"]
+    };
+    let headers = request_headers(settings)?;
+    let Opening {
+        transport,
+        address,
+        tls,
+        mut timings,
+    } = open_transport(settings, alpn).await?;
     let started = Instant::now();
     let work = async {
         if settings.http2 {
@@ -248,7 +286,10 @@ async fn attempt(settings: &Settings) -> Result<Connection, ConnectError> {
             http1(settings, &headers, transport).await
         }
     };
-    let opened = settings.timeouts.limit(Phase::Http, &peer, work).await?;
+    let opened = settings
+        .timeouts
+        .limit(Phase::Http, &target.host_and_port(), work)
+        .await?;
     timings.push((Phase::Http, started.elapsed()));
     let details = Details {
         target: target.clone(),
@@ -305,8 +346,10 @@ async fn http1(
     }
 }
 
-/// TCP to the server, through the proxy if there is one for it.
-async fn open_tcp(settings: &Settings) -> Result<TcpStream, ConnectError> {
+/// TCP to the server, through the proxy if there is one for it, with the address of the other end.
+async fn open_tcp(
+    settings: &Settings,
+) -> Result<(Box<dyn Transport>, Option<SocketAddr>), ConnectError> {
     let (host, port) = settings
         .dial
         .redirected(&settings.target.host, settings.target.port);
@@ -317,7 +360,9 @@ async fn open_tcp(settings: &Settings) -> Result<TcpStream, ConnectError> {
         settings.target.port,
     );
     let Some(proxy) = settings.proxy.as_ref().filter(|_| !exempt) else {
-        return settings.dial.connect(&host, port, timeouts).await;
+        let stream = settings.dial.connect(&host, port, timeouts).await?;
+        let address = stream.peer_addr().ok();
+        return Ok((Box::new(stream), address));
     };
     let peer = format!("{host}:{port}");
     let failed = |reason| ConnectError::Proxy {
@@ -330,6 +375,11 @@ async fn open_tcp(settings: &Settings) -> Result<TcpStream, ConnectError> {
         .connect(&proxy.host, proxy.port, timeouts)
         .await
         .map_err(|error| failed(error.to_string()))?;
+    let address = stream.peer_addr().ok();
+    let stream: Box<dyn Transport> = match proxy.kind {
+        ProxyKind::Https => Box::new(encrypted(settings, proxy, stream, failed).await?),
+        ProxyKind::Http | ProxyKind::Socks5 { .. } => Box::new(stream),
+    };
     // socks5 looks names up here, socks5h and HTTP leave that to the proxy.
     let host = match proxy.kind {
         ProxyKind::Socks5 {
@@ -342,9 +392,38 @@ async fn open_tcp(settings: &Settings) -> Result<TcpStream, ConnectError> {
         _ => host,
     };
     let tunnel = async { proxy.tunnel(stream, &host, port).await.map_err(failed) };
-    timeouts
+    let stream = timeouts
         .limit(Phase::Proxy, &proxy.to_string(), tunnel)
-        .await
+        .await?;
+    Ok((stream, address))
+}
+
+/// TLS to the proxy itself; the tunnel and the server's own TLS run inside it.
+async fn encrypted(
+    settings: &Settings,
+    proxy: &Proxy,
+    stream: TcpStream,
+    failed: impl Fn(String) -> ConnectError,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let target = Target {
+        secure: true,
+        host: proxy.host.clone(),
+        port: proxy.port,
+        path: "/".into(),
+        credentials: None,
+    };
+    let tls = &settings.proxy_tls;
+    let config = tls.client_config(&target, &["http/1.1"])?;
+    let work = async {
+        tls.handshake(config, &target, stream)
+            .await
+            .map_err(|error| failed(format!("{error}; trust its authority with --proxy-ca FILE")))
+    };
+    let (stream, _) = settings
+        .timeouts
+        .limit(Phase::Tls, &proxy.to_string(), work)
+        .await?;
+    Ok(stream)
 }
 
 #[cfg(test)]

@@ -69,6 +69,14 @@ pub enum ConnectError {
         /// Which check failed.
         fault: Box<HandshakeFault>,
     },
+    /// The server does not speak HTTP/2, which gRPC needs.
+    #[error("{peer} does not speak gRPC: {reason}")]
+    NoHttp2 {
+        /// Host and port.
+        peer: String,
+        /// What was seen.
+        reason: String,
+    },
     /// A redirect that must not be followed.
     #[error("redirect from {from} not followed: {reason}")]
     Redirect {
@@ -105,6 +113,9 @@ impl ConnectError {
             }
             Self::Tls { remedy, .. } => (*remedy).into(),
             Self::Handshake { fault, .. } => fault.remedy(),
+            Self::NoHttp2 { .. } => {
+                "check the port, and whether it wants https:// or http://".into()
+            }
             Self::Redirect { .. } => "dial the right URL directly".into(),
             Self::TimedOut { phase, .. } => format!(
                 "check that the server is well, or raise --timeout {}=…",
@@ -120,7 +131,9 @@ impl ConnectError {
             Self::Resolve { .. } | Self::Connect { .. } => ExitStatus::NoConnection,
             Self::Proxy { .. } => ExitStatus::ProxyRefused,
             Self::Tls { .. } => ExitStatus::TlsRefused,
-            Self::Handshake { .. } | Self::Redirect { .. } => ExitStatus::HandshakeRefused,
+            Self::Handshake { .. } | Self::NoHttp2 { .. } | Self::Redirect { .. } => {
+                ExitStatus::HandshakeRefused
+            }
             Self::TimedOut { .. } => ExitStatus::TimedOut,
         }
     }

@@ -10,7 +10,7 @@ pub enum ExitStatus {
     /// The connection was closed by the closing handshake with 1000 (normal closure) or without a code, or the
     /// reader of our standard output went away.
     Normal = 0,
-    /// The peer closed with any other code.
+    /// The peer closed with any other code, or answered a gRPC call with an error status.
     ClosedWithError = 1,
     /// The command line, a file named there or an input does not make sense.
     Usage = 2,
@@ -18,7 +18,8 @@ pub enum ExitStatus {
     NoConnection = 3,
     /// The TLS handshake failed: certificate, name, version, pin.
     TlsRefused = 4,
-    /// The server answered, but did not open a WebSocket: another status than 101, a wrong or missing header.
+    /// The server answered, but did not open a WebSocket: another status than 101, a wrong or missing header; or it
+    /// speaks no HTTP/2, has no such gRPC method or does not allow the call.
     HandshakeRefused = 5,
     /// A phase took longer than its time-out.
     TimedOut = 6,
@@ -45,7 +46,7 @@ impl ExitStatus {
         ),
         (
             Self::ClosedWithError,
-            "closed by the peer with any other code",
+            "closed by the peer with any other code; a gRPC call answered with an error",
         ),
         (Self::Usage, "wrong usage"),
         (Self::NoConnection, "no connection: name, address, port"),
@@ -55,7 +56,7 @@ impl ExitStatus {
         ),
         (
             Self::HandshakeRefused,
-            "WebSocket handshake refused: status other than 101, wrong header",
+            "handshake refused: status other than 101, wrong header; gRPC not served or not allowed",
         ),
         (Self::TimedOut, "a phase timed out"),
         (

@@ -18,6 +18,7 @@ mod duration;
 mod error;
 mod escape;
 mod exit;
+mod grpc;
 mod handshake;
 mod hex;
 mod http2;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use http::header::HeaderMap;
 use tungstenite_deflate::DeflateConfig;
 
-use crate::args::{ConnectionArgs, Side, TlsVersion};
+use crate::args::{ConnectionArgs, ReachArgs, Side, TlsVersion};
 use crate::connect::{Settings, default_options};
 use crate::dial::{Dial, Family};
 use crate::error::ConnectError;
@@ -19,6 +19,15 @@ use crate::tls::{MinimumVersion, TlsSettings};
 /// The CA that the certificates of a server on this machine are signed by, in the current directory.
 pub(crate) const LOCAL_CA: &str = "certs/ca.crt";
 
+/// The scheme without and the one with TLS.
+pub(crate) type Schemes = (&'static str, &'static str);
+
+/// The schemes of RFC 6455 §3.
+pub(crate) const WEBSOCKET: Schemes = ("ws", "wss");
+
+/// The schemes that gRPC shares with HTTP.
+pub(crate) const GRPC: Schemes = ("http", "https");
+
 /// Most redirects that `--follow` follows.
 const MAX_REDIRECTS: usize = 5;
 
@@ -30,17 +39,37 @@ pub(crate) fn settings(
     args: &ConnectionArgs,
     target: Target,
 ) -> Result<(Settings, Vec<String>), ConnectError> {
-    let mut settings = Settings::new(target);
-    if let Some(user) = &args.user {
-        settings.target.credentials = Some(credentials(user)?);
+    let (mut settings, warnings) = reach(&args.reach, target, WEBSOCKET)?;
+    if let Some(origin) = &args.origin {
+        add_header(&mut settings.headers, &format!("Origin: {origin}"))
+            .map_err(ConnectError::Settings)?;
     }
-    settings.headers = headers(args)?;
     settings.subprotocols.clone_from(&args.subprotocols);
     if let Some(bad) = args.subprotocols.iter().find(|name| !is_token(name)) {
         return Err(ConnectError::Settings(format!(
             "subprotocol {bad:?} is not a token (RFC 6455 §4.1)"
         )));
     }
+    settings.http2 = args.http2;
+    settings.options = settings.options.deflate(deflate(args)?);
+    settings.max_redirects = if args.follow { MAX_REDIRECTS } else { 0 };
+    Ok((settings, warnings))
+}
+
+/// What the options mean that a WebSocket and a gRPC client have in common, with what should be warned about.
+///
+/// # Errors
+/// Options that contradict each other, or a file that cannot be read.
+pub(crate) fn reach(
+    args: &ReachArgs,
+    target: Target,
+    schemes: Schemes,
+) -> Result<(Settings, Vec<String>), ConnectError> {
+    let mut settings = Settings::new(target);
+    if let Some(user) = &args.user {
+        settings.target.credentials = Some(credentials(user)?);
+    }
+    settings.headers = headers(args)?;
     settings.dial = Dial {
         family: if args.ipv4 {
             Family::V4
@@ -66,20 +95,27 @@ pub(crate) fn settings(
         .or_else(|| lookup("NO_PROXY"))
         .unwrap_or_default();
     settings.tls = tls(args)?;
-    settings.http2 = args.http2;
+    settings.proxy_tls = TlsSettings {
+        ca: args.proxy_ca.clone(),
+        local_ca: settings.tls.local_ca.clone(),
+        minimum_version: settings.tls.minimum_version,
+        ..TlsSettings::default()
+    };
     settings.timeouts = Timeouts::default();
     for spec in &args.timeouts {
         settings.timeouts.apply(spec);
     }
-    settings.options = default_options(args.max_message)
-        .deflate(deflate(args)?)
-        .close_timeout(settings.timeouts.get(Phase::Close));
-    settings.max_redirects = if args.follow { MAX_REDIRECTS } else { 0 };
-    let warnings = warnings(args, &settings)?;
+    settings.options =
+        default_options(args.max_message).close_timeout(settings.timeouts.get(Phase::Close));
+    let warnings = warnings(args, &settings, schemes)?;
     Ok((settings, warnings))
 }
 
-fn warnings(args: &ConnectionArgs, settings: &Settings) -> Result<Vec<String>, ConnectError> {
+fn warnings(
+    args: &ReachArgs,
+    settings: &Settings,
+    (plain, encrypted): Schemes,
+) -> Result<Vec<String>, ConnectError> {
     let mut warnings = Vec::new();
     if args.insecure && settings.target.secure {
         if settings.has_credentials() && !args.insecure_credentials {
@@ -90,9 +126,9 @@ fn warnings(args: &ConnectionArgs, settings: &Settings) -> Result<Vec<String>, C
         warnings.push("--insecure: the server's certificate and name are not checked; anybody in between can read along".into());
     }
     if !settings.target.secure && settings.has_credentials() {
-        warnings.push(
-            "ws:// is not encrypted: the credentials can be read on the way; use wss://".into(),
-        );
+        warnings.push(format!(
+            "{plain}:// is not encrypted: the credentials can be read on the way; use {encrypted}://"
+        ));
     }
     Ok(warnings)
 }
@@ -116,16 +152,13 @@ fn credentials(text: &str) -> Result<Credentials, ConnectError> {
     })
 }
 
-fn headers(args: &ConnectionArgs) -> Result<HeaderMap, ConnectError> {
+fn headers(args: &ReachArgs) -> Result<HeaderMap, ConnectError> {
     let mut headers = HeaderMap::new();
     let mut add = |line: &str| add_header(&mut headers, line).map_err(ConnectError::Settings);
     for header in &args.headers {
         for line in lines_of("the header file", header)? {
             add(&line)?;
         }
-    }
-    if let Some(origin) = &args.origin {
-        add(&format!("Origin: {origin}"))?;
     }
     if let Some(path) = &args.bearer_file {
         let token = read_text("the token file", path)?;
@@ -180,7 +213,7 @@ fn read_text(what: &'static str, path: &Path) -> Result<String, ConnectError> {
 
 const MAX_TEXT_BYTES: u64 = 64 * 1024;
 
-fn tls(args: &ConnectionArgs) -> Result<TlsSettings, ConnectError> {
+fn tls(args: &ReachArgs) -> Result<TlsSettings, ConnectError> {
     if args.keylog && std::env::var_os("SSLKEYLOGFILE").is_none() {
         return Err(ConnectError::Settings(
             "--keylog needs the file's name in SSLKEYLOGFILE".into(),

@@ -27,6 +27,8 @@ pub(crate) struct Wire {
     /// The handshake's text, to the blank line, at most 16 KiB.
     pub head: Vec<u8>,
     head_is_over: bool,
+    /// What passes are no WebSocket frames: their bytes are counted and that is all.
+    is_opaque: bool,
     frames: FrameScanner,
     messages: VecDeque<WireMessage>,
 }
@@ -43,6 +45,17 @@ impl Meter {
             let mut wires = meter.lock();
             wires.0.head_is_over = true;
             wires.1.head_is_over = true;
+        }
+        meter
+    }
+
+    /// A meter for a stream that never carries WebSocket frames, such as gRPC's: it counts bytes.
+    pub fn of_bytes() -> Self {
+        let meter = Self::default();
+        {
+            let mut wires = meter.lock();
+            wires.0.is_opaque = true;
+            wires.1.is_opaque = true;
         }
         meter
     }
@@ -77,6 +90,9 @@ impl Meter {
 impl Wire {
     fn pass(&mut self, mut bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
+        if self.is_opaque {
+            return;
+        }
         while !self.head_is_over && !bytes.is_empty() {
             self.head.push(bytes[0]);
             bytes = &bytes[1..];

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::secret::{Credentials, Secret};
 use crate::target::{Target, percent_decoded, split_host_port};
@@ -15,6 +14,8 @@ use crate::target::{Target, percent_decoded, split_host_port};
 pub enum ProxyKind {
     /// HTTP CONNECT.
     Http,
+    /// HTTP CONNECT over TLS to the proxy.
+    Https,
     /// SOCKS5; names are looked up here (`socks5`) or by the proxy (`socks5h`).
     Socks5 {
         /// The proxy looks the name up.
@@ -29,7 +30,7 @@ pub struct Proxy {
     pub kind: ProxyKind,
     /// Its name or address.
     pub host: String,
-    /// Its port; 8080 for HTTP, 1080 for SOCKS5 by default.
+    /// Its port; 8080 for HTTP, 443 for HTTPS, 1080 for SOCKS5 by default.
     pub port: u16,
     /// What it is shown.
     pub credentials: Option<Credentials>,
@@ -74,25 +75,33 @@ impl Proxy {
         Ok(None)
     }
 
-    /// Opens the tunnel over `stream`, which leads to the proxy. Not cancel safe: drop the stream with the future.
+    /// Opens the tunnel over `stream`, which leads to the proxy (for [`ProxyKind::Https`]: inside TLS already). Not
+    /// cancel safe: drop the stream with the future.
     ///
     /// # Errors
     /// What the proxy said, in words.
-    pub async fn tunnel(
+    pub async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        mut stream: TcpStream,
+        mut stream: S,
         host: &str,
         port: u16,
-    ) -> Result<TcpStream, String> {
+    ) -> Result<S, String> {
         match self.kind {
-            ProxyKind::Http => http_connect(&mut stream, host, port, self.credentials.as_ref())
-                .await
-                .map(|()| stream),
+            ProxyKind::Http | ProxyKind::Https => {
+                http_connect(&mut stream, host, port, self.credentials.as_ref())
+                    .await
+                    .map(|()| stream)
+            }
             ProxyKind::Socks5 { .. } => self.socks5(stream, host, port).await,
         }
     }
 
-    async fn socks5(&self, stream: TcpStream, host: &str, port: u16) -> Result<TcpStream, String> {
+    async fn socks5<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        host: &str,
+        port: u16,
+    ) -> Result<S, String> {
         use tokio_socks::tcp::Socks5Stream;
         let opened = match &self.credentials {
             Some(Credentials { user, password }) => {
@@ -116,6 +125,7 @@ impl fmt::Display for Proxy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.kind {
             ProxyKind::Http => "http",
+            ProxyKind::Https => "https",
             ProxyKind::Socks5 {
                 remote_names: false,
             } => "socks5",
@@ -132,6 +142,7 @@ impl FromStr for Proxy {
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
         let (kind, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (ProxyKind::Http, 8080),
+            "https" => (ProxyKind::Https, 443),
             "socks5" => (
                 ProxyKind::Socks5 {
                     remote_names: false,
@@ -141,7 +152,7 @@ impl FromStr for Proxy {
             "socks5h" | "socks" => (ProxyKind::Socks5 { remote_names: true }, 1080),
             other => {
                 return Err(format!(
-                    "proxy scheme `{other}` is not one of http, socks5, socks5h"
+                    "proxy scheme `{other}` is not one of http, https, socks5, socks5h"
                 ));
             }
         };

@@ -9,7 +9,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tokio::sync::mpsc;
 use tungstenite_deflate::tungstenite::Message;
 
-use crate::args::{Cli, Command, ConnectionArgs, Mode, TalkArgs};
+use crate::args::{BenchArgs, Cli, Command, ConnectionArgs, Mode, ReachArgs, TalkArgs};
 use crate::connect::Settings;
 use crate::duration::show_duration;
 use crate::error::ConnectError;
@@ -85,12 +85,26 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
                 ..OutputOptions::default()
             });
             let settings = settings(&connection, url, &mut output)?;
-            autobahn::run(&settings, &agent, &mut output).await
+            let has_choices = connection.compression_option().is_some();
+            autobahn::run(&settings, &agent, has_choices, &mut output).await
         }
         Some(Command::Bench(args)) => {
             let mut output = Output::new(OutputOptions::default());
-            let settings = settings(&args.connection, args.url.clone(), &mut output)?;
+            let settings = bench_settings(&args, &mut output)?;
             bench::run(&settings, &args, &mut output).await
+        }
+        Some(Command::Grpc(args)) => {
+            let mut output = Output::new(OutputOptions {
+                verbose: args.verbose,
+                raw: args.raw,
+                ..OutputOptions::default()
+            });
+            let settings = grpc_settings(&args.reach, args.url, &mut output)?;
+            modes::grpc::run(&settings, &args.sender, &args.texts, &mut output).await
+        }
+        Some(Command::Compare(args)) => {
+            let mut output = Output::new(OutputOptions::default());
+            bench::compare(&args, &mut output).await
         }
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();
@@ -199,7 +213,7 @@ async fn converse(
         let options = InputOptions {
             framing: output_options(args).framing,
             binary: args.exchange.binary,
-            max_bytes: args.connection.max_message,
+            max_bytes: args.connection.reach.max_message,
         };
         return conversation::run(settings, connection, input::spawn(options), plan, output).await;
     }
@@ -215,7 +229,7 @@ async fn converse(
     } else {
         interactive::history_file()
     };
-    let (input, terminal) = interactive::spawn(output, history, args.connection.max_message)?;
+    let (input, terminal) = interactive::spawn(output, history, args.connection.reach.max_message)?;
     let result = conversation::run(settings, connection, input, plan, output).await;
     drop(terminal);
     result
@@ -254,6 +268,26 @@ fn settings(args: &ConnectionArgs, url: Target, output: &mut Output) -> Result<S
         output.warn(&warning);
     }
     Ok(settings)
+}
+
+fn grpc_settings(args: &ReachArgs, url: Target, output: &mut Output) -> Result<Settings, Failure> {
+    let (settings, warnings) = meaning::reach(args, url, meaning::GRPC)?;
+    for warning in warnings {
+        output.warn(&warning);
+    }
+    Ok(settings)
+}
+
+/// The settings of a benchmark: of a gRPC server it knows what is common to both.
+fn bench_settings(args: &BenchArgs, output: &mut Output) -> Result<Settings, Failure> {
+    if !args.grpc {
+        return settings(&args.connection, args.url.clone(), output);
+    }
+    if let Some(option) = args.connection.websocket_option() {
+        let text = format!("{option} means nothing to gRPC: leave it or --grpc out");
+        return Err(Failure::Usage(text));
+    }
+    grpc_settings(&args.connection.reach, args.url.clone(), output)
 }
 
 fn default_url(otherwise: &str) -> Result<Target, Failure> {

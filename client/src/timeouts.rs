@@ -19,7 +19,7 @@ pub enum Phase {
     Proxy,
     /// The TLS handshake.
     Tls,
-    /// The WebSocket handshake: request sent until response read.
+    /// The WebSocket handshake: request sent until response read; for gRPC the preface of HTTP/2.
     Http,
     /// One reply, where a reply is waited for.
     Reply,

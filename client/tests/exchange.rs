@@ -285,8 +285,7 @@ fn benchmark_measures_and_reports() {
     ]));
     assert_eq!(ended.status, 0, "{ended:?}");
     let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
-    // The first reply of each connection marks where its bytes are counted from.
-    assert_eq!(report["messages"], 98, "{report}");
+    assert_eq!(report["messages"], 100, "{report}");
     assert!(report["wire_ratio"].as_f64().unwrap() < 0.6, "{report}");
     assert!(report["errors"].as_object().unwrap().is_empty(), "{report}");
     let page = std::fs::read_to_string(html).unwrap();

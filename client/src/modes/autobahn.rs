@@ -1,6 +1,8 @@
 //! The client under test of an Autobahn fuzzing server: echoes each case until the server closes it.
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use tungstenite_deflate::DeflateConfig;
+use tungstenite_deflate::deflate::ConfigError;
 use tungstenite_deflate::tungstenite::Message;
 
 use super::{Failure, next_data};
@@ -12,18 +14,33 @@ use crate::target::Target;
 /// Largest message of the suite is 16 MiB (9.*).
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// Runs all cases and asks for the reports.
+/// What lets every case of 12.* and 13.* run: all messages compressed, contexts kept, windows of the server's choice.
+fn freest() -> Result<DeflateConfig, ConfigError> {
+    DeflateConfig::default()
+        .threshold(0)
+        .server_no_context_takeover(false)
+        .client_no_context_takeover(false)
+        .client_max_window_bits(15)
+}
+
+/// Runs all cases and asks for the reports. Unless compression `has_choices` of the user's, it offers everything.
 ///
 /// # Errors
 /// The fuzzing server cannot be reached. What a case does to its connection is the server's to judge.
 pub(crate) async fn run(
     settings: &Settings,
     agent: &str,
+    has_choices: bool,
     output: &mut Output,
 ) -> Result<ExitStatus, Failure> {
     let mut settings = settings.clone();
     let options = default_options(MAX_MESSAGE_BYTES);
-    settings.options = options.deflate(settings.options.deflate.take());
+    let deflate = if has_choices {
+        settings.options.deflate.take()
+    } else {
+        Some(freest().map_err(|error| Failure::Usage(error.to_string()))?)
+    };
+    settings.options = options.deflate(deflate);
     let base = settings.target.clone();
     let at = |path: String| Settings {
         target: Target {

@@ -12,10 +12,12 @@ use crate::connect::{Connection, Details};
 use crate::error::ConnectError;
 use crate::escape::escaped;
 use crate::exit::ExitStatus;
+use crate::grpc::CallError;
 use crate::handshake::{Head, checks};
 use crate::output::Output;
 use crate::tally::agreed_text;
 use crate::timeouts::{Phase, Timeouts};
+use crate::tls::TlsReport;
 
 pub(crate) mod autobahn;
 #[expect(
@@ -28,6 +30,7 @@ pub(crate) mod bench;
 pub(crate) mod conversation;
 pub(crate) mod count;
 pub(crate) mod exchange;
+pub(crate) mod grpc;
 pub(crate) mod interactive;
 pub(crate) mod replay;
 
@@ -41,6 +44,9 @@ pub(crate) enum Failure {
     /// The connection ended before its work was done.
     #[error("{0}")]
     Ended(Ending),
+    /// A gRPC call gave no reply.
+    #[error("{0}")]
+    Call(#[from] CallError),
     /// Standard output or a file failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -65,6 +71,7 @@ impl Failure {
                 ExitStatus::RepliesMissing
             }
             Self::Ended(ending) => ending.status(),
+            Self::Call(error) => error.status(),
             Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Normal,
             Self::Io(_) => ExitStatus::LocalIo,
             Self::Usage(_) => ExitStatus::Usage,
@@ -77,6 +84,7 @@ impl Failure {
     pub(crate) fn remedy(&self) -> Option<String> {
         match self {
             Self::Connect(error) => Some(error.remedy()),
+            Self::Call(error) => Some(error.remedy().into()),
             Self::Ended(Ending::Failed(Error::Capacity(_))) => {
                 Some("raise --max-message if that size is wanted".into())
             }
@@ -206,7 +214,16 @@ pub(crate) fn announce(details: &Details, output: &mut Output) {
         details.target,
         phases.join(", ")
     ));
-    if let Some(tls) = &details.tls {
+    show_tls(details.tls.as_ref(), output);
+    output.detail(&agreed_text(details.agreed));
+    if let Some(subprotocol) = &details.subprotocol {
+        output.detail(&format!("subprotocol {}", escaped(subprotocol)));
+    }
+}
+
+/// With `--verbose`: tells what TLS came to.
+pub(crate) fn show_tls(tls: Option<&TlsReport>, output: &mut Output) {
+    if let Some(tls) = tls {
         let group = tls.group.as_deref().unwrap_or("resumed");
         output.detail(&format!("{} with {group} and {}", tls.version, tls.cipher));
         for (index, certificate) in tls.chain.iter().enumerate() {
@@ -220,10 +237,6 @@ pub(crate) fn announce(details: &Details, output: &mut Output) {
                 certificate.pin,
             ));
         }
-    }
-    output.detail(&agreed_text(details.agreed));
-    if let Some(subprotocol) = &details.subprotocol {
-        output.detail(&format!("subprotocol {}", escaped(subprotocol)));
     }
 }
 

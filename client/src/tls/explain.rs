@@ -17,14 +17,14 @@ pub(super) fn tls_error(peer: &str, name: &str, error: &io::Error) -> ConnectErr
         Some(Error::AlertReceived(alert)) => alert_received(*alert),
         Some(Error::InvalidMessage(_)) => (
             "the server does not speak TLS".to_owned(),
-            "use ws:// in place of wss://, or check the port",
+            "leave TLS out (ws:// or http://), or check the port",
         ),
         Some(Error::PeerIncompatible(fault)) => (
             format!("nothing in common: {fault:?}"),
             "the server wants an older TLS than 1.2 or other ciphers; update it",
         ),
         Some(Error::NoApplicationProtocol) => (
-            "the server has no HTTP/1.1 (ALPN)".to_owned(),
+            "the server has no protocol of ours (ALPN)".to_owned(),
             "check the port",
         ),
         Some(other) => (
@@ -142,7 +142,7 @@ fn alert_received(alert: AlertDescription) -> (String, &'static str) {
             "the server has no TLS version of ours: update it, or lower --tls-min"
         }
         AlertDescription::NoApplicationProtocol => {
-            "the server does not offer this HTTP version: leave out --http2"
+            "the server does not offer this HTTP version: check the port, or leave out --http2"
         }
         _ => "see the server's log",
     };

@@ -7,7 +7,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -133,12 +133,12 @@ impl TlsSettings {
     ///
     /// # Errors
     /// [`ConnectError::Tls`] with the reason in words.
-    pub async fn handshake(
+    pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         config: ClientConfig,
         target: &Target,
-        stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, TlsReport), ConnectError> {
+        stream: S,
+    ) -> Result<(TlsStream<S>, TlsReport), ConnectError> {
         let name = self.server_name.as_deref().unwrap_or(&target.host);
         let server_name = ServerName::try_from(name.to_owned()).map_err(|_| {
             ConnectError::Settings(format!("`{name}` is neither a DNS name nor an IP address"))

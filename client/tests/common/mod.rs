@@ -13,6 +13,8 @@
     reason = "a test may panic"
 )]
 
+pub mod authority;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -11,11 +11,16 @@ const BOTTOM: f64 = 40.0;
 
 /// The whole page.
 pub(super) fn page(report: &Report) -> String {
+    let kind = if report.protocol.starts_with("gRPC") {
+        "gRPC"
+    } else {
+        "WebSocket"
+    };
     format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>WebSocket benchmark</title>\n\
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{kind} benchmark</title>\n\
          <style>body{{font:16px sans-serif;max-width:48em;margin:2em auto;padding:0 1em}}pre{{background:#f4f4f4;padding:1em;\
          overflow:auto}}svg{{width:100%}}text{{font:12px sans-serif}}</style>\n\
-         <h1>WebSocket benchmark</h1>\n<pre>{}</pre>\n\
+         <h1>{kind} benchmark</h1>\n<pre>{}</pre>\n\
          <h2>Message latency by percentile</h2>\n{}\n<h2>Messages per second over time</h2>\n{}\n</html>\n",
         escape(&report.table()),
         latency_plot(report),

@@ -1,36 +1,42 @@
-//! Measures an echo route: connection and message latency, throughput, bytes on the wire.
+//! Measures an echo route or the chat service: connection and message latency, throughput, bytes on the wire.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
-use rand::RngExt as _;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tungstenite_deflate::tungstenite::Message;
 
 use super::Failure;
-use crate::args::BenchArgs;
-use crate::connect::{Connection, Settings, connect};
+use crate::args::{BenchArgs, LoadArgs};
+use crate::connect::{Settings, connect};
+use crate::error::ConnectError;
 use crate::exit::ExitStatus;
+use crate::grpc;
 use crate::interrupt::Interrupts;
 use crate::output::Output;
+use crate::tally::agreed_text;
+use crate::timeouts::Phase;
 
+mod compare;
 mod html;
+mod link;
+mod load;
 mod report;
 mod worker;
 
+pub(crate) use compare::compare;
+use link::{GrpcLink, Link, WebSocketLink};
+use load::Work;
 use report::Report;
-use worker::{Work, Worker};
+use worker::Worker;
 
 /// Connections opened at the same time at the start.
 const DIALLING_AT_ONCE: usize = 64;
-
-/// Caches, windows and schedulers settle within this.
-const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Latencies up to a minute, in microseconds, with three digits.
 pub(super) fn histogram() -> Histogram<u64> {
@@ -38,6 +44,15 @@ pub(super) fn histogram() -> Histogram<u64> {
         Histogram::new_with_bounds(1, 60_000_000, 3).expect("these bounds are valid");
     histogram.auto(true);
     histogram
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Messages of an echo route.
+    WebSocket,
+    /// Calls of `chat.ChatService/SendMessage`.
+    Grpc,
 }
 
 /// Runs the benchmark and prints its result.
@@ -49,53 +64,56 @@ pub(crate) async fn run(
     args: &BenchArgs,
     output: &mut Output,
 ) -> Result<ExitStatus, Failure> {
-    let payload = payload(args)?;
+    let kind = if args.grpc {
+        Kind::Grpc
+    } else {
+        Kind::WebSocket
+    };
+    let payload = load::payload(&args.load, args.binary)?;
+    let report = measure(kind, settings, &args.load, &payload).await?;
+    if let Some(path) = &args.html {
+        std::fs::write(path, html::page(&report))
+            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    }
+    if args.load.json {
+        output.line(&serde_json::to_string(&report).map_err(std::io::Error::other)?)?;
+    } else {
+        for line in report.table().lines() {
+            output.line(line)?;
+        }
+    }
+    Ok(report.status())
+}
+
+/// Opens the connections and measures.
+async fn measure(
+    kind: Kind,
+    settings: &Settings,
+    args: &LoadArgs,
+    payload: &Message,
+) -> Result<Report, Failure> {
     let mut interrupts = Interrupts::new()?;
-    let mut errors = BTreeMap::new();
-    let mut connect_latency = histogram();
-    let connections = tokio::select! {
-        connections = open_all(settings, args, &mut connect_latency, &mut errors) => connections?,
+    let opened = tokio::select! {
+        opened = open_all(kind, settings, args) => opened?,
         () = interrupts.recv() => return Err(Failure::Interrupted),
     };
-    let agreed = connections
-        .first()
-        .and_then(|connection| connection.details.agreed);
-    let warm_up = args.warm_up.unwrap_or(if args.count.is_some() {
-        Duration::ZERO
-    } else {
-        WARM_UP
-    });
     let start = Instant::now() + Duration::from_millis(20);
-    let work = Arc::new(Work {
-        payload: payload.clone(),
-        in_flight: args.in_flight as usize,
-        interval: args
-            .rate
-            .map(|rate| Duration::from_secs_f64(connections.len() as f64 / rate as f64)),
-        measure_from: start + warm_up,
-        end: start + warm_up + args.duration,
-        left: args.count.map(AtomicU64::new),
-        done: AtomicU64::new(0),
-    });
-    let mut report = Report::new(
-        settings,
-        args,
-        &payload,
-        agreed,
-        connections.len(),
-        &connect_latency,
-        errors,
-    );
+    let patience = settings
+        .timeouts
+        .get(Phase::Reply)
+        .unwrap_or(Duration::from_secs(365 * 24 * 3600));
+    let count = opened.links.len();
+    let work = Arc::new(Work::new(args, payload.clone(), count, start, patience));
+    let mut report = Report::new(args, payload, &opened);
     let mut tasks = JoinSet::new();
-    let count = connections.len();
-    for (index, connection) in connections.into_iter().enumerate() {
+    for (index, link) in opened.links.into_iter().enumerate() {
         let offset = work
             .interval
             .unwrap_or_default()
             .mul_f64(index as f64 / count as f64);
-        tasks.spawn(Worker::new(connection, Arc::clone(&work)).run(start + offset));
+        tasks.spawn(Worker::new(link, Arc::clone(&work)).run(start + offset));
     }
-    let progress = show_progress(&work, warm_up + args.duration);
+    let progress = show_progress(&work, args);
     let collect = async {
         while let Some(result) = tasks.join_next().await {
             match result {
@@ -113,99 +131,95 @@ pub(crate) async fn run(
         return Err(Failure::Interrupted);
     }
     report.finish(work.measure_from);
-    if let Some(path) = &args.html {
-        std::fs::write(path, html::page(&report))
-            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-    }
-    if args.json {
-        output.line(&serde_json::to_string(&report).map_err(std::io::Error::other)?)?;
-    } else {
-        for line in report.table().lines() {
-            output.line(line)?;
-        }
-    }
-    Ok(if report.messages == 0 {
-        ExitStatus::RepliesMissing
-    } else {
-        ExitStatus::Normal
-    })
+    Ok(report)
 }
 
-fn payload(args: &BenchArgs) -> Result<Message, Failure> {
-    let bytes = match &args.payload {
-        Some(path) => std::fs::read(path)
-            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?,
-        None if args.binary => {
-            let mut bytes = vec![0; args.size];
-            rand::rng().fill(&mut bytes[..]);
-            bytes
-        }
-        None => json_like(args.size).into_bytes(),
-    };
-    if args.binary {
-        return Ok(Message::binary(bytes));
-    }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::Usage("the payload is not UTF-8; send it with --binary".into()))?;
-    Ok(Message::text(text))
+/// The connections of a benchmark.
+struct OpenLinks {
+    url: String,
+    protocol: &'static str,
+    compression: String,
+    links: Vec<Link>,
+    latency: Histogram<u64>,
+    errors: BTreeMap<String, u64>,
 }
 
-/// Text as services send it: records with few keys and changing numbers, cut to `size` bytes.
-fn json_like(size: usize) -> String {
-    let mut text = String::with_capacity(size + 96);
-    while text.len() < size {
-        let (id, price) = (
-            rand::random_range(0..1_000_000),
-            rand::random_range(0..100_000),
-        );
-        let record = format!(
-            "{{\"id\":{id},\"symbol\":\"ABC\",\"price\":{price},\"currency\":\"EUR\",\"ok\":true}},"
-        );
-        text.push_str(&record);
-    }
-    text.truncate(size);
-    text
-}
-
-async fn open_all(
-    settings: &Settings,
-    args: &BenchArgs,
-    latency: &mut Histogram<u64>,
-    errors: &mut BTreeMap<String, u64>,
-) -> Result<Vec<Connection>, Failure> {
+/// Opens them, some at a time. Those that fail are counted; it is an error only when all do.
+async fn open_all(kind: Kind, settings: &Settings, args: &LoadArgs) -> Result<OpenLinks, Failure> {
     let wanted = args.connections as usize;
     let settings = Arc::new(settings.clone());
     let mut dialling = JoinSet::new();
-    let mut open = Vec::with_capacity(wanted);
+    let mut opened = OpenLinks {
+        url: settings.target.to_string(),
+        protocol: if settings.http2 { "HTTP/2" } else { "HTTP/1.1" },
+        compression: String::new(),
+        links: Vec::with_capacity(wanted),
+        latency: histogram(),
+        errors: BTreeMap::new(),
+    };
+    if kind == Kind::Grpc {
+        opened.protocol = "gRPC, HTTP/2";
+    }
     let mut started = 0;
     let mut last_error = None;
-    while open.len() < wanted {
+    loop {
         while started < wanted && dialling.len() < DIALLING_AT_ONCE {
             started += 1;
-            let settings = Arc::clone(&settings);
-            dialling.spawn(async move {
-                let start = Instant::now();
-                (connect(&settings).await, start.elapsed())
-            });
+            dialling.spawn(open_one(kind, Arc::clone(&settings)));
         }
         match dialling.join_next().await {
             None => break,
-            Some(Ok((Ok(connection), took))) => {
-                latency.saturating_record(micros(took));
-                open.push(connection);
+            Some(Ok(Ok(one))) => {
+                opened.latency.saturating_record(micros(one.took));
+                opened.url = one.url;
+                opened.compression = one.compression;
+                opened.links.push(one.link);
             }
-            Some(Ok((Err(error), _))) => {
-                *errors
+            Some(Ok(Err(error))) => {
+                *opened
+                    .errors
                     .entry(format!("connect: {:?}", error.status()))
                     .or_default() += 1;
                 last_error = Some(error);
             }
-            Some(Err(error)) => *errors.entry(error.to_string()).or_default() += 1,
+            Some(Err(error)) => *opened.errors.entry(error.to_string()).or_default() += 1,
         }
     }
-    match (open.is_empty(), last_error) {
+    match (opened.links.is_empty(), last_error) {
         (true, Some(error)) => Err(error.into()),
-        _ => Ok(open),
+        _ => Ok(opened),
+    }
+}
+
+/// One connection that was opened.
+struct OpenLink {
+    link: Link,
+    url: String,
+    compression: String,
+    took: Duration,
+}
+
+async fn open_one(kind: Kind, settings: Arc<Settings>) -> Result<OpenLink, ConnectError> {
+    let start = Instant::now();
+    match kind {
+        Kind::WebSocket => {
+            let connection = connect(&settings).await?;
+            Ok(OpenLink {
+                url: connection.details.target.to_string(),
+                compression: agreed_text(connection.details.agreed),
+                link: Link::WebSocket(Box::new(WebSocketLink::new(connection))),
+                took: start.elapsed(),
+            })
+        }
+        Kind::Grpc => {
+            let (chat, details) = grpc::open(&settings).await?;
+            Ok(OpenLink {
+                url: details.url.clone(),
+                compression: agreed_text(None),
+                link: Link::Grpc(Box::new(GrpcLink::new(chat, details))),
+                took: start.elapsed(),
+            })
+        }
     }
 }
 
@@ -216,12 +230,16 @@ pub(super) fn micros(duration: Duration) -> u64 {
         .max(1)
 }
 
-fn show_progress(work: &Arc<Work>, whole: Duration) -> tokio::task::JoinHandle<()> {
+fn show_progress(work: &Arc<Work>, args: &LoadArgs) -> tokio::task::JoinHandle<()> {
     let work = Arc::clone(work);
-    let seconds = whole.as_secs_f64();
+    let (whole, count) = (load::whole(args), args.count);
     tokio::spawn(async move {
+        let started = Instant::now();
+        let length = whole.map_or(count.unwrap_or_default(), |whole| {
+            (whole.as_secs_f64() * 10.0) as u64
+        });
         // Hidden by itself where standard error is no terminal.
-        let bar = ProgressBar::new((seconds * 10.0) as u64);
+        let bar = ProgressBar::new(length);
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {elapsed} {msg}") {
             bar.set_style(style);
         }
@@ -229,7 +247,11 @@ fn show_progress(work: &Arc<Work>, whole: Duration) -> tokio::task::JoinHandle<(
         loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let done = work.done.load(Ordering::Relaxed);
-            bar.inc(1);
+            bar.set_position(if whole.is_some() {
+                (started.elapsed().as_secs_f64() * 10.0) as u64
+            } else {
+                done
+            });
             bar.set_message(format!("{done} messages, {}/s", (done - before) * 10));
             before = done;
         }

@@ -6,14 +6,12 @@ use std::fmt::Write as _;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::time::Instant;
-use tungstenite_deflate::Agreed;
 use tungstenite_deflate::tungstenite::Message;
 
-use super::histogram;
 use super::worker::Measured;
-use crate::args::BenchArgs;
-use crate::connect::Settings;
-use crate::tally::agreed_text;
+use super::{OpenLinks, histogram};
+use crate::args::LoadArgs;
+use crate::exit::ExitStatus;
 
 /// Percentiles shown.
 const PERCENTILES: [f64; 6] = [50.0, 75.0, 90.0, 99.0, 99.9, 100.0];
@@ -30,7 +28,8 @@ pub(super) struct Latency {
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) url: String,
-    pub(super) http: &'static str,
+    /// What carries the messages.
+    pub(super) protocol: &'static str,
     pub(super) compression: String,
     pub(super) payload: &'static str,
     pub(super) payload_bytes: usize,
@@ -38,7 +37,7 @@ pub(super) struct Report {
     pub(super) in_flight: u32,
     pub(super) rate: Option<u64>,
     pub(super) seconds: f64,
-    pub(crate) messages: u64,
+    pub(super) messages: u64,
     pub(super) messages_per_second: f64,
     pub(super) payload_bytes_per_second: f64,
     pub(super) wire_bytes_sent: u64,
@@ -59,39 +58,53 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(
-        settings: &Settings,
-        args: &BenchArgs,
-        payload: &Message,
-        agreed: Option<Agreed>,
-        connections: usize,
-        connect: &Histogram<u64>,
-        errors: BTreeMap<String, u64>,
-    ) -> Self {
+    pub(super) fn new(args: &LoadArgs, payload: &Message, opened: &OpenLinks) -> Self {
         Self {
-            url: settings.target.to_string(),
-            http: if settings.http2 { "HTTP/2" } else { "HTTP/1.1" },
-            compression: agreed_text(agreed),
-            payload: if args.binary { "binary" } else { "text" },
+            url: opened.url.clone(),
+            protocol: opened.protocol,
+            compression: opened.compression.clone(),
+            payload: if payload.is_binary() {
+                "binary"
+            } else {
+                "text"
+            },
             payload_bytes: payload.len(),
-            connections,
+            connections: opened.links.len(),
             in_flight: args.in_flight,
             rate: args.rate,
-            seconds: args.duration.as_secs_f64(),
+            seconds: 0.0,
             messages: 0,
             messages_per_second: 0.0,
             payload_bytes_per_second: 0.0,
             wire_bytes_sent: 0,
             wire_bytes_received: 0,
             wire_ratio: 0.0,
-            connect_ms: latency(connect),
+            connect_ms: latency(&opened.latency),
             message_ms: Latency::default(),
             per_second: Vec::new(),
-            errors,
+            errors: opened.errors.clone(),
             latency: histogram(),
             received_payload: 0,
             last: None,
         }
+    }
+
+    /// Nothing measured is a failure.
+    pub(super) fn status(&self) -> ExitStatus {
+        if self.messages == 0 {
+            ExitStatus::RepliesMissing
+        } else {
+            ExitStatus::Normal
+        }
+    }
+
+    /// Bytes on the wire for one message, sent and received.
+    pub(super) fn wire_bytes_per_message(&self) -> (f64, f64) {
+        let messages = self.messages.max(1) as f64;
+        (
+            self.wire_bytes_sent as f64 / messages,
+            self.wire_bytes_received as f64 / messages,
+        )
     }
 
     pub(super) fn add(&mut self, measured: Measured) {
@@ -142,7 +155,7 @@ impl Report {
         let _ = writeln!(
             text,
             "{} over {}, {}",
-            self.url, self.http, self.compression
+            self.url, self.protocol, self.compression
         );
         let _ = writeln!(
             text,

@@ -1,0 +1,194 @@
+//! The benchmarks, against the real server: they count what was asked for, over either protocol.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::{RealServer, run, serve_websocket};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
+
+fn report(arguments: &[&str]) -> Value {
+    let server = RealServer::get();
+    let ended = run(&mut server.client(arguments));
+    assert_eq!(ended.status, 0, "{ended:?}");
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+#[test]
+fn count_is_exact_whatever_carries_it() {
+    let url = RealServer::get().url("/echo");
+    for more in [&[][..], &["--no-deflate"], &["--http2"], &["--grpc"]] {
+        for load in [
+            &["-n", "100", "-c", "2"][..],
+            &["-n", "7", "-c", "3", "-f", "5"],
+            &["-n", "50", "-c", "2", "--warm-up", "100ms"],
+            &["-n", "20", "-c", "2", "--rate", "200"],
+        ] {
+            let mut arguments = vec!["bench", url.as_str(), "--json"];
+            arguments.extend(load);
+            arguments.extend(more);
+            let report = report(&arguments);
+            let wanted: u64 = load[1].parse().unwrap();
+            assert_eq!(report["messages"], wanted, "{arguments:?}: {report}");
+            let seconds: u64 = report["per_second"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|count| count.as_u64().unwrap())
+                .sum();
+            assert_eq!(seconds, wanted, "{arguments:?}: {report}");
+            assert!(report["errors"].as_object().unwrap().is_empty(), "{report}");
+        }
+    }
+}
+
+/// 100 B of text go out behind a header of 2 B and a masking key of 4 B, and come back behind 2 B; nothing else passes
+/// between the first message and the last reply.
+#[test]
+fn bytes_on_the_wire_are_those_of_the_messages_counted() {
+    let url = RealServer::get().url("/echo");
+    for warm_up in ["0", "200ms"] {
+        let arguments = [
+            "bench",
+            &url,
+            "-n",
+            "50",
+            "-c",
+            "2",
+            "-f",
+            "3",
+            "-s",
+            "100",
+            "--no-deflate",
+            "--json",
+            "--warm-up",
+            warm_up,
+        ];
+        let report = report(&arguments);
+        assert_eq!(report["wire_bytes_sent"], 50 * (100 + 6), "{report}");
+        assert_eq!(report["wire_bytes_received"], 50 * (100 + 2), "{report}");
+    }
+}
+
+#[test]
+fn grpc_is_measured_like_a_websocket() {
+    let server = RealServer::get();
+    let html = server.directory.path().join("grpc.html");
+    let url = format!("https://localhost:{}", server.address.port());
+    let report = report(&[
+        "bench",
+        "--grpc",
+        &url,
+        "-n",
+        "60",
+        "-c",
+        "2",
+        "-f",
+        "4",
+        "-s",
+        "1000",
+        "--json",
+        "--html",
+        html.to_str().unwrap(),
+    ]);
+    assert_eq!(report["protocol"], "gRPC, HTTP/2", "{report}");
+    assert_eq!(report["url"], url.as_str(), "{report}");
+    // Each message goes out whole and comes back behind `Mensagem recebida: `.
+    assert!(
+        report["wire_bytes_sent"].as_u64().unwrap() > 60 * 1000,
+        "{report}"
+    );
+    assert!(
+        report["wire_bytes_received"].as_u64().unwrap() > 60 * 1019,
+        "{report}"
+    );
+    let p50 = report["message_ms"]["percentiles"][0][1].as_f64().unwrap();
+    let max = report["message_ms"]["percentiles"][5][1].as_f64().unwrap();
+    assert!(0.0 < p50 && p50 <= max, "{report}");
+    let page = std::fs::read_to_string(html).unwrap();
+    assert!(page.contains("gRPC benchmark") && page.matches("<svg").count() == 2);
+    for wrong in [
+        &["--grpc", "--no-deflate"][..],
+        &["--grpc", "--http2"],
+        &["--grpc", "--binary"],
+    ] {
+        let mut arguments = vec!["bench", url.as_str()];
+        arguments.extend(wrong);
+        assert_eq!(run(&mut server.client(&arguments)).status, 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn comparison_shows_three_ways_side_by_side() {
+    let server = RealServer::get();
+    let url = server.url("/echo");
+    let load = ["-n", "40", "-c", "2", "-s", "2000"];
+    let mut arguments = vec!["compare", url.as_str()];
+    arguments.extend(load);
+    let table = run(&mut server.client(&arguments));
+    assert_eq!(table.status, 0, "{table:?}");
+    for part in [
+        "WebSocket, deflate",
+        "text, compressed",
+        "gRPC, unary",
+        "protobuf",
+        "both, any time",
+        "reply to request",
+        "p50 ms",
+        "p99 ms",
+        "messages/s",
+        "B sent",
+    ] {
+        assert!(table.stdout.contains(part), "{part} in {}", table.stdout);
+    }
+    arguments.push("--json");
+    let ways = report(&arguments);
+    let wire: Vec<u64> = (0..3)
+        .map(|way| {
+            assert_eq!(ways[way]["messages"], 40, "{ways}");
+            ways[way]["wire_bytes_sent"].as_u64().unwrap()
+        })
+        .collect();
+    // Compression pays for this payload; gRPC sends it as it is, with headers.
+    assert!(
+        wire[0] < wire[1] / 2 && wire[1] < wire[2] + 40 * 8,
+        "{wire:?}"
+    );
+}
+
+#[test]
+fn errors_are_counted_by_kind() {
+    let url = serve_websocket(|mut stream| async move {
+        for _ in 0..3 {
+            let Some(Ok(message)) = stream.next().await else {
+                return;
+            };
+            if stream.send(message).await.is_err() {
+                return;
+            }
+        }
+    });
+    let report = report(&["bench", &url, "-c", "2", "-n", "1000", "--json"]);
+    assert_eq!(report["messages"], 6, "{report}");
+    let counts: u64 = report["errors"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    assert_eq!(counts, 2, "{report}");
+    let mute = serve_websocket(|mut stream| async move { while stream.next().await.is_some() {} });
+    let ended = run(&mut RealServer::get().client(&[
+        "bench",
+        &mute,
+        "-c",
+        "1",
+        "-n",
+        "5",
+        "--timeout",
+        "reply=200ms",
+    ]));
+    assert_eq!(ended.status, 9, "{ended:?}");
+    assert!(ended.stdout.contains("1  1 replies missing"), "{ended:?}");
+}
