@@ -294,6 +294,19 @@ def parts(peer, ours, arguments):
         yield "our client, its server over wss", lambda: wss_client(peer, [arguments.client], arguments.certs)
 
 
+def http2_parts(peer, arguments):
+    """What runs over HTTP/2, which only our server speaks, and only with TLS."""
+    listen = [arguments.server, "--listen", "127.0.0.1:0", "--certs", str(arguments.certs)]
+    yield "its client, our server over HTTP/2", lambda: wss_server(peer, listen, str(arguments.certs / "ca.crt"))
+
+
+def parts_of(peer, ours, arguments):
+    """What runs with one peer."""
+    if peer.name == "http2":
+        return http2_parts(peer, arguments)
+    return parts(peer, ours, arguments) if peer.server else browser_parts(peer, ours)
+
+
 def main():
     """Status 1 if a part failed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -304,7 +317,7 @@ def main():
     parser.add_argument("--go", required=True, help="the compiled Go peer")
     parser.add_argument("--node-modules", required=True, help="directory that holds node_modules")
     parser.add_argument("--only", default="", help="run the parts with these words in their title")
-    parser.add_argument("peers", nargs="*", help="python, node, go, chromium; default: all")
+    parser.add_argument("peers", nargs="*", help="python, node, go, http2, chromium; default: all")
     arguments = parser.parse_args()
     os.environ["NODE_PATH"] = str(Path(arguments.node_modules) / "node_modules")
     python, node = [sys.executable], ["node"]
@@ -319,6 +332,8 @@ def main():
             windows=False,
             codes=tuple(code for code in CLOSE_CODES if code != 1014),  # gorilla 1.5 does not know it
         ),
+        # No implementation of both layers is at hand, so one of HTTP/2 and one of WebSocket are put together.
+        Peer("http2", [*python, str(HERE / "python/http2.py")], None),
         # A page may close with these alone.
         Peer("chromium", ["node", str(HERE / "chromium/client.mjs")], None, codes=(1000, 3000, 3999, 4000, 4999)),
     ]
@@ -326,7 +341,7 @@ def main():
     for peer in peers:
         if arguments.peers and peer.name not in arguments.peers:
             continue
-        for title, part in parts(peer, ours, arguments) if peer.server else browser_parts(peer, ours):
+        for title, part in parts_of(peer, ours, arguments):
             if arguments.only not in title:
                 continue
             start = time.monotonic()
