@@ -36,6 +36,7 @@ mod listen;
 pub mod log;
 mod metrics;
 mod origin;
+pub mod rooms;
 mod router;
 mod routes;
 mod server;

@@ -1,0 +1,193 @@
+//! Where messages are kept and how they reach other nodes.
+
+mod local;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+
+use super::message::{Draft, Stored};
+use super::name::RoomName;
+use super::position::Position;
+use super::presence::{Change, Present};
+
+pub use local::Local;
+
+/// The store and the carrier of messages: [`Local`] within one process, NATS between many.
+///
+/// What every implementation must keep to is checked by one suite, `tests/backplane`:
+///
+/// - Offsets of a room grow in the order of its messages; they may leave numbers out. Within an epoch an offset is never
+///   given twice.
+/// - [`deliveries`](Self::deliveries) gives every stored message of every room once, each room's in the order of their
+///   offsets; where it cannot, it says [`Delivery::Interrupted`] and later [`Delivery::Resumed`].
+/// - A draft whose sender and id were stored before, within the bounds of what is kept, is not stored again: publishing it
+///   gives the first position and `duplicate`, and it is not delivered again.
+/// - Nothing waits for ever: a store that does not answer makes a call fail with [`Unavailable`] within seconds. (The hub
+///   has a deadline of its own, after which it may publish the same draft once more.)
+///
+/// Every method may be called at any time, from any task, and dropped at any await (cancel safe): a draft whose publishing
+/// was dropped may or may not have been stored.
+#[async_trait]
+pub trait Backplane: Send + Sync + 'static {
+    /// Stores a message; resolves only once it is safe, since this is what the sender is told.
+    ///
+    /// # Errors
+    /// [`PublishError::Unavailable`]: try again later, with the same id. [`PublishError::Refused`]: do not.
+    async fn publish(&self, room: &RoomName, draft: &Draft) -> Result<Published, PublishError>;
+
+    /// Gives messages that are kept, the oldest first.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    async fn history(&self, room: &RoomName, query: Query) -> Result<History, Unavailable>;
+
+    /// What happens in all rooms, from now on. Called once, within a runtime.
+    ///
+    /// Reading is what drives publishing: nobody may wait for [`publish`](Self::publish) without somebody who reads this.
+    fn deliveries(&self) -> BoxStream<'static, Delivery>;
+
+    /// Says that this node has members in `room` (`true`) or no longer has any. A hint: what to do with it, and whether to
+    /// do anything, is the implementation's affair. The default does nothing.
+    fn interest(&self, room: &RoomName, wanted: bool) {
+        let _ = (room, wanted);
+    }
+
+    /// Tells other nodes that a member of this node is in `room`, until [`withdraw`](Self::withdraw) or the end of this
+    /// node. An implementation with a time to live renews it by itself. The default knows no other nodes.
+    ///
+    /// # Errors
+    /// The store does not answer; after [`Delivery::Resumed`] the hub announces everybody again.
+    async fn announce(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
+        let _ = (room, who);
+        Ok(())
+    }
+
+    /// Takes [`announce`](Self::announce) back.
+    ///
+    /// # Errors
+    /// The store does not answer; the announcement then ends with its time to live.
+    async fn withdraw(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
+        let _ = (room, who);
+        Ok(())
+    }
+
+    /// The members of `room` that other nodes have announced; it may hold those of this node too.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    async fn members(&self, room: &RoomName) -> Result<Vec<Present>, Unavailable> {
+        let _ = room;
+        Ok(Vec::new())
+    }
+
+    /// Whether messages can be stored at the moment, as far as is known.
+    fn health(&self) -> Health;
+}
+
+/// Where a message was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its place; for a repeat, that of the first.
+    pub position: Position,
+    /// Whether it is a repeat, which was not stored again.
+    pub duplicate: bool,
+}
+
+/// Why a message was not stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The store cannot be reached; the message may or may not be in it.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// This message will never be taken; the text says why.
+    #[error("the message was refused: {0}")]
+    Refused(String),
+}
+
+/// The store cannot be reached or does not answer; the text says what happened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store of messages is not available: {0}")]
+pub struct Unavailable(pub String);
+
+/// Which messages are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// From where.
+    pub range: Range,
+    /// At most this many.
+    pub max_messages: usize,
+    /// At most this many bytes, as [`Draft::bytes`] counts them; one message is given even if it is larger.
+    pub max_bytes: usize,
+}
+
+/// From where to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// The newest.
+    Newest,
+    /// Those right behind the place: the oldest of them if not all fit.
+    After(Position),
+    /// Those before the message with this place: the newest of them if not all fit.
+    Before(Position),
+}
+
+/// Messages of one room, the oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The messages.
+    pub messages: Vec<Stored>,
+    /// Whether none is missing in the range that was asked for, up to the limits of the query:
+    ///
+    /// - [`Range::After`]: the epoch is the same, and either the message at the place is still kept or nothing newer than
+    ///   the place was ever stored; so no message right behind the place has been forgotten. When `false`, `messages`
+    ///   begins with the oldest that is kept.
+    /// - [`Range::Before`], [`Range::Newest`]: the first message of the room is among them.
+    pub complete: bool,
+    /// Whether the limits of the query cut the range short, so that asking again from the last (or first) of `messages`
+    /// gives more.
+    pub more: bool,
+    /// The room's end: the place behind its newest message. `None` if the room has never been heard of.
+    pub end: Option<Position>,
+}
+
+/// Something that happened in a room, or to the connection with the other nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// A message was stored, by this node or another.
+    Message {
+        /// Where.
+        room: RoomName,
+        /// The message.
+        stored: Stored,
+    },
+    /// A member of another node came or went; that of this node may be told too and is then ignored.
+    Presence {
+        /// Where.
+        room: RoomName,
+        /// Whether it came or went.
+        change: Change,
+        /// Who.
+        who: Present,
+    },
+    /// From now on deliveries may be missing.
+    Interrupted,
+    /// Deliveries flow again; what was missed has to be asked for with [`Backplane::history`], which the hub does. Members
+    /// have to be announced again.
+    Resumed,
+}
+
+/// Whether messages can be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// They can.
+    Up,
+    /// They cannot; the text says why, for people.
+    Down(String),
+}
+
+impl Health {
+    /// Whether messages can be stored.
+    pub fn is_up(&self) -> bool {
+        *self == Self::Up
+    }
+}

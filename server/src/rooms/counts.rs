@@ -1,0 +1,74 @@
+//! What is counted.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+/// What is counted of rooms on this node; cheap to clone, every clone counts the same.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Rooms with members on this node.
+    pub rooms: Gauge,
+    /// Members on this node.
+    pub members: Gauge,
+    /// Messages that were sent in, by what became of them.
+    pub published: Family<ResultLabel, Counter>,
+    /// Messages and other events handed to members.
+    pub delivered: Counter,
+    /// Times that a member was too far behind, by what its room does then.
+    pub lagged: Family<PolicyLabel, Counter>,
+    /// Events that members were not told because they were too far behind, by what their room does then.
+    pub dropped: Family<PolicyLabel, Counter>,
+    /// Gaps that members were told, by reason.
+    pub gaps: Family<ReasonLabel, Counter>,
+    /// Requests that were refused, by reason.
+    pub rejected: Family<ReasonLabel, Counter>,
+    /// Messages that wait for the backplane.
+    pub waiting: Gauge,
+    /// Messages that waited for the backplane and were dropped since too many did.
+    pub waiting_dropped: Counter,
+    /// 1 while the backplane takes messages, else 0.
+    pub backplane_up: Gauge,
+    /// Times that the deliveries of the backplane were interrupted.
+    pub interruptions: Counter,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ResultLabel {
+    /// `stored`, `duplicate`, `provisional` or `refused`.
+    pub result: &'static str,
+}
+
+/// Which policy.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PolicyLabel {
+    /// As in the settings.
+    pub policy: &'static str,
+}
+
+/// Why.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// A word for it.
+    pub reason: &'static str,
+}
+
+impl Counts {
+    /// Counts a request that was refused.
+    pub fn reject(&self, reason: &'static str) {
+        self.rejected.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Counts what became of a message.
+    pub(super) fn result(&self, result: &'static str) {
+        self.published.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// Counts a gap.
+    pub(super) fn gap(&self, reason: &'static str) {
+        self.gaps.get_or_create(&ReasonLabel { reason }).inc();
+    }
+}

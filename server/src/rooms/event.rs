@@ -1,0 +1,155 @@
+//! What members are told, rendered once for all of them.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+
+use super::message::{Draft, Stored};
+use super::position::Position;
+use super::presence::{Change, Present};
+
+/// What members of a room are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A message with its place.
+    Message(Stored),
+    /// A message that is not yet stored, because the backplane is away. It comes again as [`Message`](Self::Message), with
+    /// the same sender and id, once it is.
+    Provisional(Draft),
+    /// Somebody came or went.
+    Presence {
+        /// Which of both.
+        change: Change,
+        /// Who.
+        who: Present,
+        /// How many are in the room now.
+        count: usize,
+    },
+    /// How many are in the room now, where coming and going is no longer told one by one.
+    Count(usize),
+    /// Messages are missing here.
+    Gap(Gap),
+}
+
+/// Messages that are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The last place before it, as far as is known.
+    pub after: Option<Position>,
+    /// The place of the first message behind it, as far as is known.
+    pub next: Option<Position>,
+    /// Why they are missing.
+    pub reason: Reason,
+}
+
+/// Why messages are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The member read too slowly.
+    Slow,
+    /// They are no longer kept.
+    Expired,
+    /// The store was made anew, or the place is not one of this room.
+    Epoch,
+    /// The store does not answer; they may still be there.
+    Unavailable,
+}
+
+impl Reason {
+    /// Its name on the wire and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::Expired => "expired",
+            Self::Epoch => "epoch",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// An event on its way to all members of a room.
+#[derive(Debug)]
+pub struct Broadcast {
+    event: Event,
+    /// For a provisional message its number in the room; for a stored one that was provisional before, that number.
+    pub(super) provisional: Option<u64>,
+    renderings: [OnceLock<Arc<dyn Any + Send + Sync>>; RENDERINGS],
+}
+
+/// A form in which events are sent; each is made at most once per event, however many get it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rendering {
+    /// Lines of text.
+    Text,
+    /// JSON objects.
+    Json,
+    /// Protocol buffers.
+    Grpc,
+}
+
+const RENDERINGS: usize = 3;
+
+impl Broadcast {
+    /// An event that nobody has been told yet.
+    pub fn new(event: Event) -> Self {
+        Self {
+            event,
+            provisional: None,
+            renderings: std::array::from_fn(|_| OnceLock::new()),
+        }
+    }
+
+    /// The event.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The event in the form of `rendering`: `make` is called for the first member that wants it, the others share it.
+    ///
+    /// `T` is always the same for one `rendering`; a second one gets its own copy each time.
+    pub fn rendered<T: Send + Sync + 'static>(
+        &self,
+        rendering: Rendering,
+        make: impl Fn(&Event) -> T,
+    ) -> Arc<T> {
+        let shared = self.renderings[rendering as usize]
+            .get_or_init(|| Arc::new(make(&self.event)))
+            .clone();
+        shared
+            .downcast()
+            .unwrap_or_else(|_| Arc::new(make(&self.event)))
+    }
+
+    /// What it takes of a queue, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.event {
+            Event::Message(stored) => stored.draft.bytes(),
+            Event::Provisional(draft) => draft.bytes(),
+            Event::Presence { .. } | Event::Count(_) | Event::Gap(_) => SMALL,
+        }
+    }
+}
+
+/// Bytes counted for an event without a text.
+const SMALL: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_form_is_made_once() {
+        let (broadcast, made) = (Broadcast::new(Event::Count(7)), Cell::new(0));
+        let make = |event: &Event| {
+            made.set(made.get() + 1);
+            format!("{event:?}")
+        };
+        let first = broadcast.rendered(Rendering::Json, make);
+        let second = broadcast.rendered(Rendering::Json, make);
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(made.get(), 1);
+        broadcast.rendered(Rendering::Text, make);
+        assert_eq!(made.get(), 2);
+    }
+}

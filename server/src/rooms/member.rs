@@ -1,0 +1,217 @@
+//! One member's way through a room's events.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::counts::PolicyLabel;
+use super::event::{Broadcast, Event, Gap, Reason};
+use super::hub::Hub;
+use super::kind::Policy;
+use super::name::RoomName;
+use super::position::Position;
+use super::presence::Present;
+use super::room::{Room, State};
+
+/// A member of a room; dropping it leaves.
+#[derive(Debug)]
+pub struct Membership {
+    hub: Hub,
+    room: Arc<Room>,
+    me: Present,
+    /// Number of the event that this member reads next.
+    cursor: u64,
+    /// Messages up to here were given otherwise.
+    given: Option<Position>,
+    /// The last place that this member was given.
+    last: Option<Position>,
+    /// Numbers of the provisional messages that this member was given.
+    provisional: std::ops::Range<u64>,
+    head: watch::Receiver<u64>,
+}
+
+/// What a member reads.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// An event, for the first time.
+    Event(Arc<Broadcast>),
+    /// A message that this member was given before as a provisional one; now it is stored and has its place.
+    Again(Arc<Broadcast>),
+    /// This member was too slow and misses messages.
+    Gap(Gap),
+}
+
+/// The member was too slow, and its room sends such members away (1013, try again later).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("slow consumer: {missed} events behind what is kept for members")]
+pub struct Lagged {
+    /// Events that were missed.
+    pub missed: u64,
+}
+
+impl Membership {
+    pub(super) fn new(hub: Hub, room: Arc<Room>, me: Present, state: &State) -> Self {
+        let head = room.subscribe();
+        Self {
+            hub,
+            me,
+            cursor: state.next(),
+            given: None,
+            last: None,
+            provisional: state.next_provisional..state.next_provisional,
+            head,
+            room,
+        }
+    }
+
+    /// Says that everything up to `place` reaches the member in another way.
+    pub(super) fn go_on_from(&mut self, place: Option<Position>) {
+        self.given = place;
+        self.last = place;
+    }
+
+    /// Which member this is.
+    pub fn me(&self) -> &Present {
+        &self.me
+    }
+
+    /// Which room.
+    pub fn room(&self) -> &RoomName {
+        &self.room.name
+    }
+
+    /// Waits for the next event.
+    ///
+    /// Cancel safe: an event that was not returned is returned next time.
+    ///
+    /// # Errors
+    /// The member is too far behind and its room sends it away.
+    pub async fn next(&mut self) -> Result<Seen, Lagged> {
+        loop {
+            if let Some(seen) = self.try_next()? {
+                return Ok(seen);
+            }
+            // The sender lives in the room that this membership holds, so it cannot be gone.
+            let _ = self.head.changed().await;
+        }
+    }
+
+    /// The next event, if there is one.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    pub fn try_next(&mut self) -> Result<Option<Seen>, Lagged> {
+        let room = Arc::clone(&self.room);
+        loop {
+            // What is pushed from now on wakes the next wait.
+            self.head.mark_unchanged();
+            let state = room.state();
+            if self.cursor < state.first() {
+                let gap = self.fall_behind(&state)?;
+                drop(state);
+                if let Some(gap) = gap {
+                    self.hub.counts().gap(gap.reason.name());
+                    return Ok(Some(Seen::Gap(gap)));
+                }
+                continue;
+            }
+            if self.room.policy == Policy::Latest {
+                self.coalesce(&state);
+            }
+            let Some(broadcast) = state.get(self.cursor).cloned() else {
+                return Ok(None);
+            };
+            drop(state);
+            self.cursor += 1;
+            if let Some(seen) = self.see(broadcast) {
+                self.hub.counts().delivered.inc();
+                return Ok(Some(seen));
+            }
+        }
+    }
+
+    /// What the event is to this member; `None` if it has it already.
+    fn see(&mut self, broadcast: Arc<Broadcast>) -> Option<Seen> {
+        match broadcast.event() {
+            Event::Message(stored) => {
+                let position = stored.position;
+                let is_given = self.given.is_some_and(|given| {
+                    given.epoch == position.epoch && position.offset <= given.offset
+                });
+                if is_given {
+                    return None;
+                }
+                self.last = Some(position);
+                let seen_before = |number: u64| self.provisional.contains(&number);
+                if broadcast.provisional.is_some_and(seen_before) {
+                    return Some(Seen::Again(broadcast));
+                }
+            }
+            Event::Provisional(_) => {
+                let number = broadcast.provisional.unwrap_or_default();
+                if self.provisional.end != number {
+                    // Some before it were missed and must not be taken for seen.
+                    self.provisional.start = number;
+                }
+                self.provisional.end = number + 1;
+            }
+            Event::Presence { .. } | Event::Count(_) | Event::Gap(_) => {}
+        }
+        Some(Seen::Event(broadcast))
+    }
+
+    /// Decides what follows from having missed events.
+    fn fall_behind(&mut self, state: &State) -> Result<Option<Gap>, Lagged> {
+        let (policy, missed) = (self.room.policy, state.first() - self.cursor);
+        let label = PolicyLabel {
+            policy: policy.name(),
+        };
+        let counts = self.hub.counts();
+        counts.lagged.get_or_create(&label).inc();
+        counts.dropped.get_or_create(&label).inc_by(missed);
+        match policy {
+            Policy::Disconnect => Err(Lagged { missed }),
+            Policy::DropOldest => {
+                self.cursor = state.first();
+                Ok(Some(Gap {
+                    after: self.last,
+                    next: state.position_from(self.cursor),
+                    reason: Reason::Slow,
+                }))
+            }
+            Policy::Latest => {
+                self.cursor = state.first();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Goes past messages that a newer one has made worthless.
+    fn coalesce(&mut self, state: &State) {
+        let Some(newest) = state.newest_message(self.cursor) else {
+            return;
+        };
+        let mut passed = 0;
+        while self.cursor < newest {
+            let event = state.get(self.cursor).map(|broadcast| broadcast.event());
+            if !matches!(event, Some(Event::Message(_) | Event::Provisional(_))) {
+                break;
+            }
+            self.cursor += 1;
+            passed += 1;
+        }
+        if passed > 0 {
+            let label = PolicyLabel {
+                policy: Policy::Latest.name(),
+            };
+            let dropped = &self.hub.counts().dropped;
+            dropped.get_or_create(&label).inc_by(passed);
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.hub.leave(&self.room, &self.me);
+    }
+}

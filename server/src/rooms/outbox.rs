@@ -1,0 +1,110 @@
+//! Messages that wait for the backplane to return.
+
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+
+use super::backplane::{PublishError, Published};
+use super::message::Draft;
+use super::name::RoomName;
+
+/// What a sender is told in the end.
+pub(super) type Outcome = Result<Published, PublishError>;
+
+/// Messages that wait for the backplane to return, in the order in which they came.
+///
+/// Bounded: when it is full the oldest is dropped, and its sender is told.
+#[derive(Debug)]
+pub struct Outbox {
+    waiting: VecDeque<Waiting>,
+    most: usize,
+}
+
+/// A message that waits.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Where it belongs.
+    pub room: RoomName,
+    /// The message.
+    pub draft: Draft,
+    senders: Vec<oneshot::Sender<Outcome>>,
+}
+
+impl Outbox {
+    /// Empty, for at most so many messages.
+    pub fn new(most: usize) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            most: most.max(1),
+        }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Adds a message.
+    ///
+    /// Returns what its sender awaits, whether it is new (a repeat of one that waits is not added), and the one that had
+    /// to go for it.
+    pub fn push(
+        &mut self,
+        room: &RoomName,
+        draft: &Draft,
+    ) -> (oneshot::Receiver<Outcome>, bool, Option<Waiting>) {
+        let (sender, receiver) = oneshot::channel();
+        let same = |waiting: &&mut Waiting| waiting.is(room, draft);
+        if let Some(waiting) = self.waiting.iter_mut().find(same) {
+            waiting.senders.push(sender);
+            return (receiver, false, None);
+        }
+        self.waiting.push_back(Waiting {
+            room: room.clone(),
+            draft: draft.clone(),
+            senders: vec![sender],
+        });
+        let dropped = if self.waiting.len() > self.most {
+            self.waiting.pop_front()
+        } else {
+            None
+        };
+        (receiver, true, dropped)
+    }
+
+    /// The oldest.
+    pub fn front(&self) -> Option<(RoomName, Draft)> {
+        let waiting = self.waiting.front()?;
+        Some((waiting.room.clone(), waiting.draft.clone()))
+    }
+
+    /// Takes a message out, if it has not been dropped meanwhile.
+    pub fn take(&mut self, room: &RoomName, draft: &Draft) -> Option<Waiting> {
+        let mut waiting = self.waiting.iter();
+        let index = waiting.position(|waiting| waiting.is(room, draft))?;
+        self.waiting.remove(index)
+    }
+}
+
+impl Waiting {
+    fn is(&self, room: &RoomName, draft: &Draft) -> bool {
+        self.draft.id == draft.id && self.draft.from == draft.from && self.room == *room
+    }
+
+    /// Tells the sender what became of it; who sent it again is told that it is a repeat.
+    pub fn settle(self, outcome: &Outcome) {
+        for (index, sender) in self.senders.into_iter().enumerate() {
+            let outcome = outcome.clone().map(|published| Published {
+                duplicate: published.duplicate || index > 0,
+                ..published
+            });
+            // A sender that is gone does not need to know.
+            let _ = sender.send(outcome);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The members of one room on this node and what they have yet to read.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::event::{Broadcast, Event, Gap, Reason};
+use super::kind::Policy;
+use super::message::{Draft, MemberId, MessageId, Stored};
+use super::name::{MemberName, RoomName};
+use super::position::Position;
+use super::presence::{Change, Present, Roster};
+use super::settings::Settings;
+
+/// One room on this node.
+///
+/// An event is written once, into a ring that all members read from; a member that is further behind than the ring is long
+/// has missed something, and the room's policy says what follows. So a room takes the same memory however many members it
+/// has and however slow they are.
+#[derive(Debug)]
+pub struct Room {
+    pub(super) name: RoomName,
+    pub(super) policy: Policy,
+    state: Mutex<State>,
+    /// Number of the event that comes next.
+    head: watch::Sender<u64>,
+    queue_messages: usize,
+    queue_bytes: usize,
+    max_presence: usize,
+}
+
+/// What changes in a room.
+#[derive(Debug)]
+pub(super) struct State {
+    ring: VecDeque<Arc<Broadcast>>,
+    /// Number of the first event in the ring.
+    first: u64,
+    bytes: usize,
+    pub(super) roster: Roster,
+    /// Members on this node.
+    pub(super) local: usize,
+    /// The place of the newest message that the backplane delivered.
+    pub(super) dispatched: Option<Position>,
+    /// The lowest place from which a member went on before anything was delivered.
+    pub(super) base: Option<Position>,
+    /// Numbers of the messages that wait for the backplane.
+    provisional: HashMap<(MemberName, MessageId), u64>,
+    /// Number that the next such message gets.
+    pub(super) next_provisional: u64,
+    counted_at: Option<Instant>,
+}
+
+impl Room {
+    pub(super) fn new(name: RoomName, settings: &Settings) -> Self {
+        Self {
+            policy: settings.policy_of(&name),
+            name,
+            state: Mutex::new(State {
+                ring: VecDeque::new(),
+                first: 0,
+                bytes: 0,
+                roster: Roster::default(),
+                local: 0,
+                dispatched: None,
+                base: None,
+                provisional: HashMap::new(),
+                next_provisional: 0,
+                counted_at: None,
+            }),
+            head: watch::Sender::new(0),
+            queue_messages: settings.queue_messages.max(1),
+            queue_bytes: settings.queue_bytes,
+            max_presence: settings.max_presence,
+        }
+    }
+
+    /// Locks; what a panicking holder left behind still makes sense.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hears of events to come.
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+
+    /// Writes an event and wakes the members.
+    fn push(&self, state: &mut State, broadcast: Broadcast) {
+        state.bytes += broadcast.bytes();
+        state.ring.push_back(Arc::new(broadcast));
+        while state.ring.len() > self.queue_messages
+            || (state.bytes > self.queue_bytes && state.ring.len() > 1)
+        {
+            if let Some(oldest) = state.ring.pop_front() {
+                state.bytes -= oldest.bytes();
+                state.first += 1;
+            }
+        }
+        self.head.send_replace(state.next());
+    }
+
+    /// A message that the backplane delivered; one that was delivered before is left out.
+    pub(super) fn deliver(&self, stored: Stored) {
+        let mut state = self.state();
+        let position = stored.position;
+        match state.dispatched {
+            Some(last) if last.epoch == position.epoch && position.offset <= last.offset => return,
+            Some(last) if last.epoch != position.epoch => {
+                let gap = Gap {
+                    after: Some(last),
+                    next: Some(position),
+                    reason: Reason::Epoch,
+                };
+                self.push(&mut state, Broadcast::new(Event::Gap(gap)));
+            }
+            _ => {}
+        }
+        state.dispatched = Some(position);
+        let identity = (stored.draft.from.clone(), stored.draft.id.clone());
+        let provisional = state.provisional.remove(&identity);
+        let mut broadcast = Broadcast::new(Event::Message(stored));
+        broadcast.provisional = provisional;
+        self.push(&mut state, broadcast);
+    }
+
+    /// A message that waits for the backplane.
+    pub(super) fn deliver_provisional(&self, draft: Draft) {
+        let mut state = self.state();
+        let number = state.next_provisional;
+        state.next_provisional += 1;
+        let identity = (draft.from.clone(), draft.id.clone());
+        state.provisional.insert(identity, number);
+        let mut broadcast = Broadcast::new(Event::Provisional(draft));
+        broadcast.provisional = Some(number);
+        self.push(&mut state, broadcast);
+    }
+
+    /// A message that waited for the backplane will never be stored.
+    pub(super) fn forget_provisional(&self, draft: &Draft) {
+        let identity = (draft.from.clone(), draft.id.clone());
+        self.state().provisional.remove(&identity);
+    }
+
+    /// Tells everybody that messages are missing.
+    pub(super) fn deliver_gap(&self, gap: Gap) {
+        let mut state = self.state();
+        self.push(&mut state, Broadcast::new(Event::Gap(gap)));
+    }
+
+    /// Tells everybody that somebody came, unless that is known; `here` says whether to this node.
+    pub(super) fn enter(&self, state: &mut State, who: &Present, here: bool) {
+        if state.roster.insert(who, here) {
+            self.tell(state, Change::Join, who.clone());
+        }
+    }
+
+    /// Tells everybody that somebody went, unless that is known.
+    pub(super) fn leave(&self, state: &mut State, member: &MemberId, here: bool) {
+        if let Some(who) = state.roster.remove(member, here) {
+            self.tell(state, Change::Leave, who);
+        }
+    }
+
+    /// Tells a coming or going; in a large room only how many there are, and that at most once a second.
+    fn tell(&self, state: &mut State, change: Change, who: Present) {
+        let (count, now) = (state.roster.len(), Instant::now());
+        if count <= self.max_presence {
+            let event = Event::Presence { change, who, count };
+            return self.push(state, Broadcast::new(event));
+        }
+        let passed = state.counted_at.map(|at| now.saturating_duration_since(at));
+        if passed.is_none_or(|passed| passed >= COUNT_INTERVAL) {
+            state.counted_at = Some(now);
+            self.push(state, Broadcast::new(Event::Count(count)));
+        }
+    }
+}
+
+impl State {
+    /// Number of the event that comes next.
+    pub(super) fn next(&self) -> u64 {
+        self.first + self.ring.len() as u64
+    }
+
+    /// Number of the oldest event that can be read.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The event with `number`, if it is still here.
+    pub(super) fn get(&self, number: u64) -> Option<&Arc<Broadcast>> {
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.ring.get(index)
+    }
+
+    /// Number of the newest message, at or behind `from`.
+    pub(super) fn newest_message(&self, from: u64) -> Option<u64> {
+        let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let ring = self.ring.iter().enumerate().skip(skipped).rev();
+        let is_message = |broadcast: &Broadcast| {
+            matches!(broadcast.event(), Event::Message(_) | Event::Provisional(_))
+        };
+        let mut messages = ring.filter(|(_, broadcast)| is_message(broadcast));
+        messages.next().map(|(index, _)| self.first + index as u64)
+    }
+
+    /// The place of the first message at or behind the event with `number`.
+    pub(super) fn position_from(&self, number: u64) -> Option<Position> {
+        let skipped = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let mut ring = self.ring.iter().skip(skipped);
+        ring.find_map(|broadcast| match broadcast.event() {
+            Event::Message(stored) => Some(stored.position),
+            _ => None,
+        })
+    }
+
+    /// The place behind everything that members have been given.
+    pub(super) fn reached(&self) -> Option<Position> {
+        self.dispatched.or(self.base)
+    }
+}
+
+/// Shortest time between two counts of the members of a large room.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);

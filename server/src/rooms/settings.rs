@@ -1,0 +1,67 @@
+//! The limits of rooms.
+
+use std::time::Duration;
+
+use super::kind::{Pattern, Policy};
+
+/// The limits of rooms, on this node.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// What happens to members that read too slowly.
+    pub policy: Policy,
+    /// The same for rooms of certain names; the first that fits counts.
+    pub kinds: Vec<(Pattern, Policy)>,
+    /// Rooms with members, and rooms that are remembered. Default: 10,000.
+    pub max_rooms: usize,
+    /// Members of one room on this node. Default: 20,000, more than the server takes connections unless told to.
+    pub max_members: usize,
+    /// Members up to which every coming and going is told one by one; above it only their number, once a second.
+    /// Default: 256, since the telling grows with the square.
+    pub max_presence: usize,
+    /// Longest text of a message, in bytes. Default: 64 KiB.
+    pub max_text_bytes: usize,
+    /// Events that a member may be behind. Default: 256.
+    pub queue_messages: usize,
+    /// Bytes that a member may be behind. Default: 1 MiB.
+    pub queue_bytes: usize,
+    /// Messages of a room that are kept. Default: 500.
+    pub history_messages: usize,
+    /// Bytes of a room that are kept. Default: 512 KiB.
+    pub history_bytes: usize,
+    /// Bytes of all rooms that are kept together. Default: 256 MiB.
+    pub history_memory: usize,
+    /// How long a room without members is remembered. Default: 10 minutes.
+    pub retention: Duration,
+    /// Messages that wait while the backplane is away; beyond it the oldest is dropped. Default: 1,000.
+    pub outbox_messages: usize,
+    /// How long the backplane may take to store a message before it counts as away. Default: 2 s.
+    pub publish_timeout: Duration,
+    /// Messages that a member may send at once. Default: 400.
+    pub burst: u32,
+    /// Messages per second that a member may send for ever. Default: 50.
+    pub per_second: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            policy: Policy::Disconnect,
+            kinds: Vec::new(),
+            max_rooms: 10_000,
+            max_members: 20_000,
+            max_presence: 256,
+            max_text_bytes: 64 << 10,
+            queue_messages: 256,
+            queue_bytes: 1 << 20,
+            history_messages: 500,
+            history_bytes: 512 << 10,
+            history_memory: 256 << 20,
+            retention: Duration::from_secs(600),
+            outbox_messages: 1_000,
+            publish_timeout: Duration::from_secs(2),
+            burst: 400,
+            per_second: 50,
+        }
+    }
+}
