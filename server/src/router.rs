@@ -36,6 +36,7 @@ pub(crate) struct Context {
     pub(crate) write_timeout: Duration,
     pub(crate) max_uri_bytes: usize,
     pub(crate) max_grpc_bytes: usize,
+    pub(crate) grpc_timeout: Option<Duration>,
 }
 
 /// What a handler runs as.
@@ -99,8 +100,11 @@ pub(crate) fn websocket_routes(metrics: &Metrics) -> Vec<WebSocketRoute> {
 }
 
 /// The router over all paths; `more` are ordinary routes of an embedder.
-pub(crate) fn router(context: Context, websockets: Vec<WebSocketRoute>, more: Router) -> Router {
-    let context = Arc::new(context);
+pub(crate) fn router(
+    context: Arc<Context>,
+    websockets: Vec<WebSocketRoute>,
+    more: Router,
+) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(routes::healthz))
         .route(
@@ -112,7 +116,7 @@ pub(crate) fn router(context: Context, websockets: Vec<WebSocketRoute>, more: Ro
             get(routes::metrics).with_state(context.metrics.clone()),
         )
         .merge(routes::pages())
-        .merge(grpc::routes(context.max_grpc_bytes))
+        .merge(grpc::routes(&context))
         .merge(more);
     for route in websockets {
         let (path, context) = (route.path, Arc::clone(&context));
@@ -124,6 +128,13 @@ pub(crate) fn router(context: Context, websockets: Vec<WebSocketRoute>, more: Ro
     }
     router
         .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing at this path\n") })
+        .layer(middleware::from_fn_with_state(context, check_request))
+}
+
+/// The router of the plain-text port: gRPC and nothing else.
+pub(crate) fn plain(context: Arc<Context>) -> Router {
+    grpc::routes(&context)
+        .fallback(|| async { (StatusCode::NOT_FOUND, "only gRPC is served here\n") })
         .layer(middleware::from_fn_with_state(context, check_request))
 }
 

@@ -17,13 +17,12 @@ use crate::config::{Config, Span};
 use crate::connection::ConnectionInfo;
 use crate::descriptors;
 use crate::drain::Drain;
-use crate::grpc;
 use crate::limits::ConnectionLimits;
 use crate::listen::{ListenError, listen};
 use crate::log::transcript;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
-use crate::router::{Context, WebSocketRoute, router, websocket_routes};
+use crate::router::{self, Context, WebSocketRoute, router, websocket_routes};
 use crate::stream::ServerStream;
 use crate::tls::{Tls, TlsError};
 
@@ -163,12 +162,12 @@ impl Server {
             .map(|interval| tokio::spawn(Arc::clone(&self.tls).watch(interval.0)));
         let draining = self.metrics.draining.clone();
         let plain = plain_listener(&config)?;
-        let acceptor = Arc::new(self.acceptor());
+        let (acceptor, plain_router) = self.acceptor();
+        let acceptor = Arc::new(acceptor);
         let mut accepting = vec![tokio::spawn(Arc::clone(&acceptor).run(listener))];
         announce(address);
         if let Some(listener) = plain {
-            let router = grpc::plain(config.websocket.max_message_bytes.0);
-            accepting.push(tokio::spawn(acceptor.run_plain(listener, router)));
+            accepting.push(tokio::spawn(acceptor.run_plain(listener, plain_router)));
         }
         shutdown.await;
         info!("draining");
@@ -184,9 +183,9 @@ impl Server {
         Ok(finish(&drain, config.shutdown.drain_timeout).await)
     }
 
-    /// Everything put together.
-    fn acceptor(self) -> Acceptor {
-        let context = Context {
+    /// Everything put together, and the router of the plain-text port.
+    fn acceptor(self) -> (Acceptor, Router) {
+        let context = Arc::new(Context {
             metrics: self.metrics.clone(),
             drain: self.drain.clone(),
             origins: Origins::new(&self.config.websocket.origin_allow),
@@ -194,10 +193,12 @@ impl Server {
             write_timeout: self.config.websocket.write_timeout.0,
             max_uri_bytes: self.config.http.max_uri_bytes.0,
             max_grpc_bytes: self.config.websocket.max_message_bytes.0,
-        };
+            grpc_timeout: self.config.websocket.message_timeout.0.map(Duration::from),
+        });
         let network = &self.config.network;
         let connections = descriptors::connections(network.max_connections);
-        Acceptor {
+        let plain = router::plain(Arc::clone(&context));
+        let acceptor = Acceptor {
             tls: self.tls,
             limits: ConnectionLimits::new(connections, network.max_connections_per_address),
             handshakes: Semaphore::new(network.max_handshakes.min(Semaphore::MAX_PERMITS)),
@@ -205,7 +206,8 @@ impl Server {
             drain: self.drain,
             router: router(context, self.websockets, self.more),
             config: self.config,
-        }
+        };
+        (acceptor, plain)
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Metrics {
     slow_readers: Family<RouteLabel, Counter>,
     /// Handlers that panicked.
     pub(crate) handler_panics: Family<RouteLabel, Counter>,
+    /// Calls over gRPC.
+    pub(crate) grpc_calls: Family<CallLabels, Counter>,
     /// Whether the server is ending.
     pub(crate) draining: Gauge,
 }
@@ -147,6 +149,15 @@ pub(crate) struct MessageLabels {
     route: &'static str,
     direction: &'static str,
     kind: &'static str,
+}
+
+/// How a call went.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CallLabels {
+    /// The path; `other` for methods that nobody offers.
+    pub(crate) method: &'static str,
+    /// The status, as gRPC numbers them; 1 (cancelled) also stands for clients that left.
+    pub(crate) code: i32,
 }
 
 /// Bytes in a direction.
@@ -253,6 +264,11 @@ impl Metrics {
                 registry,
                 "websocket_handler_panics",
                 "Handlers that panicked; each ended its own connection only"
+            ),
+            grpc_calls: register!(
+                registry,
+                "grpc_calls",
+                "Calls over gRPC that have ended, by method and status"
             ),
             draining: register!(registry, "draining", "1 while the server is ending, else 0"),
             registry: Arc::default(),

@@ -1,0 +1,86 @@
+//! Everything that is served over gRPC, on the TLS port by ALPN and, if wanted, on a plain-text one.
+//!
+//! ```text
+//! request → gate      method, content type, Origin; answers preflights
+//!         → tonic-web gRPC-Web becomes gRPC, and back
+//!         → call      deadline, statuses, the server's end, counts
+//!         → service   chat, health, reflection
+//! ```
+
+mod call;
+mod gate;
+mod health;
+mod reflection;
+mod v1;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
+use tonic_reflection::pb::v1alpha::server_reflection_server::ServerReflectionServer as ServerReflectionAlphaServer;
+use tonic_web::GrpcWebLayer;
+
+use crate::router::Context;
+use proto::chat_service_server::ChatServiceServer;
+
+/// What the tutorial's description, `proto/chat.proto`, becomes in Rust.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "made by tonic"
+)]
+pub mod proto {
+    tonic::include_proto!("chat");
+}
+
+/// The paths of all services; no message may be longer than [`Context::max_grpc_bytes`].
+pub(crate) fn routes(context: &Arc<Context>) -> Router {
+    let largest = context.max_grpc_bytes;
+    let chat = ChatServiceServer::new(v1::Chat).max_decoding_message_size(largest);
+    let health = HealthServer::new(health::Health::new(context.drain.clone()))
+        .max_decoding_message_size(SMALL_MESSAGE);
+    let reflection = reflection::Reflection::new();
+    let reflection_v1 =
+        ServerReflectionServer::new(reflection.clone()).max_decoding_message_size(SMALL_MESSAGE);
+    let reflection_v1alpha =
+        ServerReflectionAlphaServer::new(reflection).max_decoding_message_size(SMALL_MESSAGE);
+    Router::new()
+        .route_service("/chat.ChatService/{*method}", chat)
+        .route_service("/grpc.health.v1.Health/{*method}", health)
+        .route_service(
+            "/grpc.reflection.v1.ServerReflection/{*method}",
+            reflection_v1,
+        )
+        .route_service(
+            "/grpc.reflection.v1alpha.ServerReflection/{*method}",
+            reflection_v1alpha,
+        )
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(context),
+            call::bound,
+        ))
+        .route_layer(GrpcWebLayer::new())
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(context),
+            gate::check,
+        ))
+}
+
+/// Names of the services that do the work, as health knows them.
+const SERVICES: [&str; 1] = ["chat.ChatService"];
+
+/// Every method, as metrics name it; what else is asked for is counted together.
+const METHODS: [&str; 5] = [
+    "/chat.ChatService/SendMessage",
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// Longest message that health and reflection take, in bytes: they are asked for names.
+const SMALL_MESSAGE: usize = 16 * 1024;
