@@ -89,9 +89,9 @@ pub(crate) enum Command {
     },
     /// Send messages to the chat service over gRPC, and print each reply.
     Grpc(Box<GrpcArgs>),
-    /// Measure connections, latency and throughput of an echo route, or of the chat service over gRPC.
+    /// Measure latency and throughput of an echo route, or of gRPC calls.
     Bench(Box<BenchArgs>),
-    /// Measure WebSocket with and without compression and gRPC on the same server, side by side.
+    /// Measure WebSocket, with and without compression, and gRPC side by side.
     Compare(Box<CompareArgs>),
     /// Echo the cases of an Autobahn fuzzing server, as a client under test.
     Autobahn {
@@ -110,34 +110,43 @@ pub(crate) enum Command {
         /// The shell to print them for.
         shell: clap_complete::Shell,
     },
-    /// Print the man page.
-    Man,
+    /// Print the man page, or that of a subcommand.
+    Man {
+        /// The subcommand.
+        command: Option<String>,
+    },
 }
 
 /// How to connect, whatever is spoken then.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReachArgs {
-    /// Add a header to the request; @FILE reads one from each line of a file. Repeatable.
+    /// Add a header to the request, or those of @FILE. Repeatable.
+    ///
+    /// @FILE reads one from each line of a file; lines that begin with # are left out.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", help_heading = REQUEST)]
     pub headers: Vec<String>,
-    /// Send HTTP Basic credentials. Without a password it is taken from CLIENT_PASSWORD.
+    /// Send HTTP Basic credentials; the password may stand in CLIENT_PASSWORD.
     ///
     /// A password on the command line can be seen by other users of the machine; the variable cannot.
     #[arg(long, value_name = "NAME[:PASSWORD]", help_heading = REQUEST)]
     pub user: Option<String>,
-    /// Send the token in FILE as `Authorization: Bearer`; `-` is not allowed.
+    /// Send the token in FILE as `Authorization: Bearer`.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = REQUEST)]
     pub bearer_file: Option<PathBuf>,
-    /// Send a cookie; @FILE reads one from each line of a file. Repeatable.
+    /// Send a cookie, or those of @FILE. Repeatable.
+    ///
+    /// @FILE reads one from each line of a file; lines that begin with # are left out.
     #[arg(long = "cookie", value_name = "NAME=VALUE", help_heading = REQUEST)]
     pub cookies: Vec<String>,
-    /// Trust the certificates in FILE (PEM) in place of the system's roots. Repeatable.
+    /// Trust the roots in FILE (PEM) in place of the system's. Repeatable.
     ///
     /// Without it the system's roots are trusted, and for localhost, 127.0.0.1, ::1 and *.localhost also
     /// certs/ca.crt of the current directory when that exists.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, env = "CLIENT_CA", help_heading = TLS)]
     pub ca: Vec<PathBuf>,
-    /// Do not check the server's certificate chain and name. Refused together with credentials.
+    /// Do not check the server's certificate chain and name.
+    ///
+    /// Refused together with credentials, unless --insecure-credentials insists.
     ///
     /// The server must still prove that it holds the key of the certificate it shows. There is no environment
     /// variable for this.
@@ -152,19 +161,25 @@ pub(crate) struct ReachArgs {
     /// Key of the client certificate (PEM, unencrypted).
     #[arg(long, value_name = "FILE", requires = "cert", value_hint = ValueHint::FilePath, help_heading = TLS)]
     pub key: Option<PathBuf>,
-    /// Accept only a server whose public key has this SHA-256; --verbose shows it. Repeatable.
+    /// Accept only a server whose public key has this SHA-256. Repeatable.
+    ///
+    /// --verbose shows it.
     #[arg(long = "pin", value_name = "sha256//BASE64", help_heading = TLS)]
     pub pins: Vec<Pin>,
-    /// Name to send in the TLS handshake and to look for in the certificate.
+    /// Name for the TLS handshake and the certificate, not the URL's.
     #[arg(long, value_name = "NAME", help_heading = TLS)]
     pub sni: Option<String>,
     /// Oldest TLS version.
     #[arg(long, value_name = "VERSION", default_value = "1.2", help_heading = TLS)]
     pub tls_min: TlsVersion,
-    /// Write the session's keys to the file named by SSLKEYLOGFILE, for Wireshark.
+    /// Write the session's keys to the file that SSLKEYLOGFILE names.
+    ///
+    /// Wireshark reads the session with them. Without this flag the variable has no effect.
     #[arg(long, help_heading = TLS)]
     pub keylog: bool,
-    /// Dial another place than the URL says; the checks stay with the URL. Repeatable.
+    /// Dial another place than the URL says. Repeatable.
+    ///
+    /// The checks of name and certificate stay with the URL. Each of the four parts may be empty.
     #[arg(long, value_name = "HOST:PORT:TO_HOST:TO_PORT", help_heading = NETWORK)]
     pub connect_to: Vec<ConnectToRule>,
     /// Use these addresses for a name. Repeatable.
@@ -176,25 +191,32 @@ pub(crate) struct ReachArgs {
     /// IPv6 only.
     #[arg(short = '6', long, help_heading = NETWORK)]
     pub ipv6: bool,
-    /// Go through a proxy: http://, https://, socks5:// (names looked up here), socks5h://; USER:PASSWORD@ if need be.
+    /// Go through a proxy: http://, https://, socks5:// or socks5h://.
+    ///
+    /// With USER:PASSWORD@ before its name if need be. socks5 looks the server's name up here, socks5h leaves that to
+    /// the proxy, as http and https do.
     ///
     /// Without it: wss_proxy or https_proxy for wss, ws_proxy or http_proxy for ws, then all_proxy, from the environment.
     #[arg(long, value_name = "URL", help_heading = NETWORK)]
     pub proxy: Option<Proxy>,
-    /// Trust the certificates in FILE (PEM) for an https:// proxy, in place of the system's roots. Repeatable.
+    /// Trust the roots in FILE (PEM) for an https:// proxy. Repeatable.
     ///
     /// --ca, --insecure, --pin, --sni and --cert are about the server alone.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = NETWORK)]
     pub proxy_ca: Vec<PathBuf>,
-    /// Hosts to dial without the proxy, comma-separated; * for all. Without it NO_PROXY.
+    /// Hosts to dial without the proxy, comma-separated, or *.
+    ///
+    /// Names with all below them, addresses, networks such as 10.0.0.0/8; :PORT may follow. Without it NO_PROXY.
     #[arg(long, value_name = "LIST", help_heading = NETWORK)]
     pub no_proxy: Option<String>,
-    /// Time-out of all phases (5s), or of some (tls=5s,reply=0); 0 waits for ever. Repeatable.
+    /// Time-out of all phases (5s) or some (tls=5s,reply=0). Repeatable.
     ///
-    /// Phases: resolve, connect, proxy, tls, http, close (10 s each), reply (30 s).
+    /// Phases: resolve, connect, proxy, tls, http, close (10 s each), reply (30 s). 0 waits for ever.
     #[arg(long = "timeout", value_name = "[PHASE=]DURATION", help_heading = NETWORK)]
     pub timeouts: Vec<TimeoutSpec>,
-    /// Largest message accepted, after decompression; a larger one fails the connection with 1009.
+    /// Largest message accepted, after decompression.
+    ///
+    /// A larger one fails the connection with 1009.
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size, help_heading = COMPRESSION)]
     pub max_message: usize,
 }
@@ -208,19 +230,27 @@ pub(crate) struct ConnectionArgs {
     /// Send this Origin, as a browser does for the page's own.
     #[arg(long, value_name = "ORIGIN", help_heading = REQUEST)]
     pub origin: Option<String>,
-    /// Ask for a subprotocol, the preferred first. Repeatable, or comma-separated.
+    /// Ask for a subprotocol, the preferred first. Repeatable.
+    ///
+    /// Several may also stand behind one flag, with commas between.
     #[arg(long = "subprotocol", value_name = "NAME", value_delimiter = ',', help_heading = REQUEST)]
     pub subprotocols: Vec<String>,
-    /// Follow redirects: at most 5, never from wss to ws, without credentials to another origin.
+    /// Follow at most 5 redirects.
+    ///
+    /// Never from wss to ws, and without credentials to another origin.
     #[arg(long, help_heading = REQUEST)]
     pub follow: bool,
     /// Open the WebSocket over HTTP/2 (RFC 8441).
     #[arg(long, help_heading = REQUEST)]
     pub http2: bool,
-    /// Send a Ping so often and show the round-trip time with --verbose; no Pong before the next fails the connection.
+    /// Send a Ping so often; no Pong before the next ends the connection.
+    ///
+    /// --verbose shows the round-trip time of each.
     #[arg(long, value_name = "DURATION", value_parser = parse_positive, help_heading = NETWORK)]
     pub ping_interval: Option<Duration>,
-    /// Dial again when the connection is lost, at most N times in a row (default 10), 0.5 s to 30 s apart with jitter.
+    /// Dial again when the connection is lost, N times in a row.
+    ///
+    /// 10 times unless told otherwise, 0.5 s to 30 s apart with jitter.
     ///
     /// Messages whose writing had not ended are sent again on the new connection.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true, help_heading = NETWORK)]
@@ -234,7 +264,9 @@ pub(crate) struct ConnectionArgs {
     /// Smallest message that is compressed.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = COMPRESSION)]
     pub deflate_threshold: Option<usize>,
-    /// Keep compression contexts between messages, on this side, the server's, or both.
+    /// Keep compression contexts between messages.
+    ///
+    /// On this side, the server's, or both.
     #[arg(long, value_name = "SIDE", num_args = 0..=1, default_missing_value = "both", require_equals = true, help_heading = COMPRESSION)]
     pub context_takeover: Option<Side>,
     /// Largest LZ77 window of the server, as base-2 logarithm.
@@ -293,28 +325,32 @@ pub(crate) struct ExchangeArgs {
     /// Time from one message of --count to the next.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration, help_heading = EXCHANGE)]
     pub interval: Duration,
-    /// Text of the messages of --count; {n} is the number.
+    /// Text of the messages of --count; n in braces is the number.
     #[arg(long, value_name = "TEXT", default_value = "Mensagem {n}", help_heading = EXCHANGE)]
     pub template: String,
     /// End after so many replies; fewer is exit status 9.
     #[arg(long, value_name = "N", help_heading = EXCHANGE)]
     pub expect: Option<u64>,
-    /// In a pipe, after the last line: end when nothing has come for so long; 0 waits for the peer's close.
+    /// After the last line: end when nothing has come for so long.
+    ///
+    /// 2 s in a pipe, unless --expect is given; 0 waits for the peer's close.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = EXCHANGE)]
     pub idle: Option<Duration>,
     /// Send binary messages.
     #[arg(long, help_heading = EXCHANGE)]
     pub binary: bool,
-    /// Messages on standard input and output end in NUL rather than a line feed.
+    /// Messages in a pipe end in NUL rather than a line feed.
     #[arg(long, group = "framing", help_heading = EXCHANGE)]
     pub null: bool,
-    /// Messages on standard input and output are lines of base64, and sent as binary.
+    /// Messages in a pipe are lines of base64, and sent as binary.
     #[arg(long, group = "framing", help_heading = EXCHANGE)]
     pub base64: bool,
-    /// Messages on standard input and output stand behind their length in four bytes, the highest first.
+    /// Messages in a pipe stand behind their length.
+    ///
+    /// Four bytes, the highest first.
     #[arg(long, group = "framing", help_heading = EXCHANGE)]
     pub length_prefixed: bool,
-    /// Interactive session even when standard input is not a terminal, or pipe even when it is.
+    /// Interactive session or pipe, whatever standard input is.
     #[arg(long, value_name = "MODE", help_heading = EXCHANGE)]
     pub(crate) mode: Option<Mode>,
     /// Keep no history file for the interactive session.
@@ -325,7 +361,7 @@ pub(crate) struct ExchangeArgs {
 /// What to show.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// Show direction, time and sizes of each message, TLS details, certificates, compression.
+    /// Show direction, time, sizes, TLS, certificates, compression.
     #[arg(short, long, help_heading = OUTPUT)]
     pub verbose: bool,
     /// Show warnings and errors only.
@@ -334,7 +370,9 @@ pub(crate) struct OutputArgs {
     /// One JSON object for each event on standard output.
     #[arg(long, help_heading = OUTPUT)]
     pub jsonl: bool,
-    /// Print payloads as they came on a terminal too: the peer can then steer the terminal.
+    /// Print payloads on a terminal as they came.
+    ///
+    /// The peer can then steer the terminal.
     #[arg(long, help_heading = OUTPUT)]
     pub raw: bool,
     /// When to use colour; NO_COLOR is heeded.
@@ -343,7 +381,7 @@ pub(crate) struct OutputArgs {
     /// Show request and response, and which check failed.
     #[arg(long, help_heading = OUTPUT)]
     pub show_handshake: bool,
-    /// Show counts, bytes before and after compression, and the ratio at the end.
+    /// Show counts, bytes before and after compression, and the ratio.
     #[arg(long, help_heading = OUTPUT)]
     pub stats: bool,
 }
@@ -351,7 +389,9 @@ pub(crate) struct OutputArgs {
 /// Arguments of a gRPC call.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GrpcArgs {
-    /// https:// or grpcs:// URL, http:// or grpc:// for plain text, or host:port for https; no path.
+    /// https:// URL, http:// for plain text, or host:port for https.
+    ///
+    /// grpcs:// and grpc:// mean the same. There is no path: that is the method's.
     #[arg(value_name = "URL", value_hint = ValueHint::Url, env = "CLIENT_GRPC_URL", default_value = "https://localhost:8443", value_parser = parse_grpc_url)]
     pub url: Target,
     /// Texts to send, one call each, one after the other.
@@ -363,7 +403,9 @@ pub(crate) struct GrpcArgs {
     /// Show times, sizes on the wire, TLS details, certificates.
     #[arg(short, long, help_heading = OUTPUT)]
     pub verbose: bool,
-    /// Print replies as they came on a terminal too: the peer can then steer the terminal.
+    /// Print replies on a terminal as they came.
+    ///
+    /// The peer can then steer the terminal.
     #[arg(long, help_heading = OUTPUT)]
     pub raw: bool,
     /// How to connect.
@@ -380,19 +422,21 @@ pub(crate) struct LoadArgs {
     /// Messages in flight on each connection.
     #[arg(short = 'f', long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = LOAD)]
     pub in_flight: u32,
-    /// Size of the payload, which is JSON-like text (compressible) or random bytes with --binary.
+    /// Size of the payload: JSON-like text, with --binary random bytes.
     #[arg(short = 's', long, default_value = "512", value_name = "SIZE", value_parser = parse_size, help_heading = LOAD)]
     pub size: usize,
     /// File with the payload, in place of --size.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "size", help_heading = LOAD)]
     pub payload: Option<PathBuf>,
-    /// How long to measure: 5s, or with --count until all have been answered.
+    /// How long to measure: 5s, or until --count has been answered.
     #[arg(short = 'd', long, value_name = "DURATION", value_parser = parse_positive, help_heading = LOAD)]
     pub duration: Option<Duration>,
-    /// End after so many measured messages in all, if that is before --duration.
+    /// End after so many measured messages, if --duration is not over.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = LOAD)]
     pub count: Option<u64>,
-    /// Messages per second over all connections; latency then counts from when each was due.
+    /// Messages per second over all connections.
+    ///
+    /// Latency then counts from when each message was due, not from when it could be sent (coordinated omission).
     #[arg(short = 'r', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = LOAD)]
     pub rate: Option<u64>,
     /// Time at the start that is not measured: 500ms, or nothing with --count.
@@ -409,7 +453,7 @@ pub(crate) struct BenchArgs {
     /// URL of a route that answers every message with one message; with --grpc, of a gRPC server.
     #[arg(value_name = "URL", value_hint = ValueHint::Url, value_parser = parse_any_url)]
     pub url: Target,
-    /// Measure calls of chat.ChatService/SendMessage rather than WebSocket messages.
+    /// Measure calls of chat.ChatService/SendMessage.
     #[arg(long, conflicts_with = "binary", help_heading = LOAD)]
     pub grpc: bool,
     /// Send binary messages.
@@ -432,7 +476,7 @@ pub(crate) struct CompareArgs {
     /// URL of a WebSocket route that answers every message with one message.
     #[arg(value_name = "URL", value_hint = ValueHint::Url, default_value = "wss://localhost:8443/echo")]
     pub url: Target,
-    /// Where the same server speaks gRPC, when that is not the WebSocket's host and port.
+    /// Where the server speaks gRPC, if not on the WebSocket's port.
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = parse_grpc_url, help_heading = LOAD)]
     pub grpc_url: Option<Target>,
     /// What to send, each of the three times.

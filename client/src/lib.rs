@@ -57,3 +57,8 @@ pub use tally::{Flow, Tally};
 pub use target::Target;
 pub use timeouts::{Phase, TimeoutSpec, Timeouts};
 pub use tls::{CertificateReport, MinimumVersion, Pin, TlsReport, TlsSettings};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

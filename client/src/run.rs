@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::sync::mpsc;
 use tungstenite_deflate::tungstenite::Message;
 
@@ -26,7 +26,7 @@ use crate::target::Target;
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match parse(arguments.into_iter().collect()) {
         Ok(cli) => cli,
         Err(error) => {
             // clap sends help and version to standard output, errors to standard error.
@@ -49,6 +49,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
     // A thread that waits for standard input must not hold the program.
     runtime.shutdown_background();
     result.unwrap_or_else(|failure| report(&failure))
+}
+
+/// Takes the command line apart. `-h` has one line for each flag, however narrow the terminal is.
+fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if arguments.iter().any(|argument| argument == "-h") {
+        command = command.term_width(0);
+    }
+    Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
 /// One line on standard error: the cause and what to do.
@@ -111,12 +120,29 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "client", &mut text);
             print(&text)
         }
-        Some(Command::Man) => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-            print(&text)
-        }
+        Some(Command::Man { command }) => print(&man_page(command.as_deref())?),
     }
+}
+
+/// The man page of the program, or of one of its subcommands.
+fn man_page(name: Option<&str>) -> Result<Vec<u8>, Failure> {
+    let mut whole = Cli::command();
+    // Gives the subcommands their full names: client-bench(1).
+    whole.build();
+    let page = match name {
+        None => whole,
+        Some(name) => whole
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Failure::Usage(format!("{name} is not a subcommand; see --help")))?,
+    };
+    let title = page
+        .get_display_name()
+        .unwrap_or_else(|| page.get_name())
+        .to_owned();
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).title(title).render(&mut text)?;
+    Ok(text)
 }
 
 fn print(text: &[u8]) -> Result<ExitStatus, Failure> {

@@ -304,16 +304,3 @@ fn benchmark_measures_and_reports() {
     ]));
     assert!(rated.stdout.contains("coordinated omission"), "{rated:?}");
 }
-
-#[test]
-fn completions_and_man_page_come_from_the_same_flags() {
-    for shell in ["bash", "zsh", "fish"] {
-        let ended = run(&mut client(&["completions", shell]));
-        assert!(
-            ended.status == 0 && ended.stdout.contains("show-handshake"),
-            "{shell}"
-        );
-    }
-    assert!(run(&mut client(&["man"])).stdout.contains("permessage"));
-    assert!(run(&mut client(&["--version"])).stdout.contains("RFC 7692"));
-}

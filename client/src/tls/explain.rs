@@ -1,6 +1,7 @@
 //! A failed TLS handshake in words, with what to do about it.
 
 use std::io;
+use std::net::IpAddr;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
@@ -116,12 +117,14 @@ fn wrong_name(name: &str, presented: &[String]) -> (String, &'static str) {
     )
 }
 
-/// `DnsName("localhost")` and `IpAddress(127.0.0.1)` as `localhost` and `127.0.0.1`.
-fn plain(presented: &str) -> &str {
+/// `DnsName("localhost")` and `IpAddress(0::1)` as `localhost` and `::1`.
+fn plain(presented: &str) -> String {
     let inner = presented
         .split_once('(')
         .map_or(presented, |(_, inner)| inner);
-    inner.trim_end_matches(')').trim_matches('"')
+    let name = inner.trim_end_matches(')').trim_matches('"');
+    name.parse::<IpAddr>()
+        .map_or_else(|_| name.to_owned(), |address| address.to_string())
 }
 
 fn alert_received(alert: AlertDescription) -> (String, &'static str) {

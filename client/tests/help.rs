@@ -1,0 +1,154 @@
+//! Help, completions, man pages and the README say the same as the program does.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{client, run};
+
+const SUBCOMMANDS: [&str; 8] = [
+    "record",
+    "replay",
+    "grpc",
+    "bench",
+    "compare",
+    "autobahn",
+    "completions",
+    "man",
+];
+
+const README: &str = include_str!("../README.md");
+
+fn shown(arguments: &[&str]) -> String {
+    let ended = run(&mut client(arguments));
+    assert_eq!(
+        (ended.status, ended.stderr.as_str()),
+        (0, ""),
+        "{arguments:?}"
+    );
+    ended.stdout
+}
+
+/// The long flags in a text.
+fn flags(text: &str) -> BTreeSet<String> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+        .filter_map(|word| word.strip_prefix("--"))
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
+        .map(Into::into)
+        .collect()
+}
+
+#[test]
+fn short_help_has_one_line_for_each_flag() {
+    for arguments in [
+        &["-h"][..],
+        &["bench", "-h"],
+        &["grpc", "-h"],
+        &["compare", "-h"],
+    ] {
+        let help = shown(arguments);
+        for line in help.lines().filter(|line| !line.starts_with("Exit status")) {
+            assert!(line.chars().count() <= 140, "too long: {line}");
+            // A description that was broken off stands deep to the right without a flag.
+            assert!(!line.starts_with("            "), "broken: {line}");
+            let trimmed = line.trim_start();
+            if line.starts_with(' ') && trimmed.starts_with('-') {
+                assert!(trimmed.contains("  "), "no description: {line}");
+            }
+        }
+    }
+    for heading in [
+        "Request:",
+        "TLS:",
+        "Network:",
+        "Compression and limits:",
+        "Messages:",
+        "Output:",
+    ] {
+        assert!(shown(&["-h"]).contains(heading), "{heading}");
+    }
+}
+
+#[test]
+fn long_help_has_defaults_environment_and_examples() {
+    let help = shown(&["--help"]);
+    for part in [
+        "[default: 1.2]",
+        "[env: CLIENT_CA=]",
+        "CLIENT_GRPC_URL",
+        "Examples:",
+        "client compare",
+        "Exit status:",
+        "130  interrupted",
+    ] {
+        assert!(help.contains(part), "{part}");
+    }
+    assert!(help.lines().count() > 3 * shown(&["-h"]).lines().count());
+}
+
+#[test]
+fn completions_and_man_pages_know_every_subcommand_and_flag() {
+    let wanted = flags(&shown(&["-h"]));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = shown(&["completions", shell]);
+        for name in SUBCOMMANDS {
+            assert!(script.contains(name), "{name} in {shell}");
+        }
+        for flag in [
+            "show-handshake",
+            "in-flight",
+            "grpc-url",
+            "sender",
+            "proxy-ca",
+        ] {
+            assert!(script.contains(flag), "{flag} in {shell}");
+        }
+    }
+    // roff writes a hyphen as \-.
+    let plain = |text: String| text.replace("\\-", "-");
+    let page = plain(shown(&["man"]));
+    for flag in &wanted {
+        assert!(page.contains(&format!("--{flag}")), "{flag}");
+    }
+    for name in SUBCOMMANDS {
+        assert!(page.contains(&format!("client-{name}(1)")), "{name}");
+        let help = shown(&[name, "-h"]);
+        let page = plain(shown(&["man", name]));
+        assert!(page.contains(&format!(".TH client-{name} 1")), "{page}");
+        for flag in flags(&help) {
+            assert!(
+                page.contains(&format!("--{flag}")),
+                "{flag} in client-{name}(1)"
+            );
+        }
+    }
+    assert_eq!(run(&mut client(&["man", "nope"])).status, 2);
+    assert!(shown(&["--version"]).contains("RFC 7692"));
+}
+
+#[test]
+fn readme_and_program_agree() {
+    let rows: Vec<&str> = README
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .collect();
+    for (status, meaning) in client::ExitStatus::TABLE {
+        let row = format!("| {} | {meaning} |", status.code());
+        assert!(rows.contains(&row.as_str()), "{row}");
+    }
+    let mut known = flags(&shown(&["-h"]));
+    for name in SUBCOMMANDS {
+        known.extend(flags(&shown(&[name, "-h"])));
+        assert!(README.contains(&format!("`client {name}")), "{name}");
+    }
+    // Flags of other programs in the README.
+    known.insert("grpc-listen".into());
+    for flag in flags(README) {
+        assert!(known.contains(&flag), "the README has --{flag}");
+    }
+    let told = flags(README);
+    let missing: Vec<&String> = known.difference(&told).collect();
+    assert!(missing.is_empty(), "the README lacks {missing:?}");
+}
