@@ -324,4 +324,28 @@ mod tests {
                 .count()
         );
     }
+
+    /// A panel over a series that does not exist stays empty without a word. Series without labels yet are not rendered,
+    /// so the names are looked up where they are registered.
+    #[test]
+    fn the_dashboard_asks_for_series_that_exist() {
+        let (dashboard, registered) = (
+            include_str!("../../monitoring/grafana.json"),
+            include_str!("mod.rs"),
+        );
+        let mut seen = 0;
+        for (start, prefix) in dashboard.match_indices("wss_") {
+            let series = dashboard[start + prefix.len()..]
+                .split(|letter: char| !letter.is_ascii_lowercase() && letter != '_')
+                .next()
+                .unwrap_or_default();
+            let name = series.strip_suffix("_total").unwrap_or(series);
+            let units = ["_bytes", "_seconds"];
+            let bare = units.iter().find_map(|unit| name.strip_suffix(unit));
+            let named = |name: &str| registered.contains(&format!("\"{name}\","));
+            assert!(named(name) || bare.is_some_and(named), "wss_{series}");
+            seen += 1;
+        }
+        assert!(seen > 20, "only {seen} series found");
+    }
 }
