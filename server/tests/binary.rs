@@ -8,116 +8,16 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
+use common::program::{Program, begin, command, run};
 use common::{client_config, connect, soon};
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-
-/// The program while it runs; ended for good when dropped.
-struct Program {
-    child: Child,
-    output: BufReader<ChildStdout>,
-    address: SocketAddr,
-    certs: tempfile::TempDir,
-}
-
-/// The program with `arguments` and none of our variables.
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    for (name, _) in
-        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SERVER_"))
-    {
-        command.env_remove(name);
-    }
-    command
-}
-
-/// Starts it on a free port and waits for its first line.
-fn begin(flags: &[&str]) -> Program {
-    let certs = tempfile::tempdir().unwrap();
-    let fixed = [
-        "--listen",
-        "127.0.0.1:0",
-        "--certs",
-        certs.path().to_str().unwrap(),
-    ];
-    let mut child = command(&[&fixed, flags].concat()).spawn().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    output.read_line(&mut line).unwrap();
-    let port = line
-        .split("rodando na porta ")
-        .nth(1)
-        .and_then(|rest| rest.split("...").next());
-    let port: u16 = port.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
-    Program {
-        child,
-        output,
-        address: SocketAddr::from(([127, 0, 0, 1], port)),
-        certs,
-    }
-}
-
-impl Program {
-    /// Sends a signal by name.
-    fn signal(&self, name: &str) {
-        let done = Command::new("kill")
-            .args(["-s", name, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(done.success());
-    }
-
-    /// Waits for the end; exit code, the rest of standard output, standard error.
-    fn end(mut self) -> (Option<i32>, String, String) {
-        let (mut output, mut errors) = (String::new(), String::new());
-        self.output.read_to_string(&mut output).unwrap();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut errors)
-            .unwrap();
-        (self.child.wait().unwrap().code(), output, errors)
-    }
-
-    /// A WebSocket on `path`.
-    async fn open(&self, path: &str) -> common::Client {
-        let config = client_config(&self.certs.path().join("ca.crt"), &[]);
-        let stream = soon(connect(self.address, config, "localhost"))
-            .await
-            .unwrap();
-        let url = format!("wss://localhost:{}{path}", self.address.port());
-        soon(tokio_tungstenite::client_async(url, stream))
-            .await
-            .unwrap()
-            .0
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Runs it to its end.
-fn run(arguments: &[&str]) -> Output {
-    command(arguments).output().unwrap()
-}
 
 /// A line without what may stand before its words.
 fn words(line: &str) -> &str {

@@ -8,6 +8,8 @@
     reason = "each test file uses its own part of this"
 )]
 
+pub mod program;
+
 use std::ffi::OsString;
 use std::future::Future;
 use std::net::SocketAddr;
