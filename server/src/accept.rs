@@ -3,12 +3,15 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::FutureExt;
+use http::StatusCode;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
@@ -23,10 +26,13 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 use tracing::{Instrument, debug, error, info_span};
 
+use crate::arrivals::Arrivals;
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::descriptors::Spare;
 use crate::drain::Drain;
-use crate::limits::{ConnectionLimits, Full, Permit};
+use crate::limits::{ConnectionLimits, Permit};
+use crate::log::failure;
 use crate::metrics::{CauseLabel, LimitLabel, Metrics};
 use crate::tls::{Tls, TlsInfo};
 
@@ -36,7 +42,10 @@ pub(crate) struct Acceptor {
     pub(crate) config: Arc<Config>,
     pub(crate) tls: Arc<Tls>,
     pub(crate) limits: Arc<ConnectionLimits>,
+    pub(crate) arrivals: Arrivals,
     pub(crate) handshakes: Semaphore,
+    /// Places for connections that are being told that there is none.
+    pub(crate) refusals: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
     pub(crate) router: Router,
@@ -56,6 +65,7 @@ impl Acceptor {
     /// Accepts until the server is ending.
     async fn accept_all(self: Arc<Self>, listener: TcpListener, plain: Option<Router>) {
         let mut pause = Pause::default();
+        let mut spare = Spare::new();
         let mut ending = pin!(self.drain.begun());
         loop {
             let accepted = tokio::select! {
@@ -64,7 +74,7 @@ impl Acceptor {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    pause = Pause::default();
+                    pause.over();
                     Arc::clone(&self).admit(stream, peer, plain.clone());
                 }
                 Err(error) if is_of_one_connection(&error) => {
@@ -72,7 +82,17 @@ impl Acceptor {
                 }
                 Err(error) => {
                     self.metrics.accept_errors.inc();
-                    pause.after(&error).await;
+                    if pause.is_repeated() {
+                        let label = LimitLabel {
+                            limit: "descriptors",
+                        };
+                        let refused = self.metrics.refused_connections.get_or_create_owned(&label);
+                        refused.inc_by(spare.shed(&error, &listener));
+                    }
+                    tokio::select! {
+                        () = &mut ending => return,
+                        () = pause.after(&error) => {}
+                    }
                 }
             }
         }
@@ -81,20 +101,15 @@ impl Acceptor {
     /// Starts the task of a connection, if there is room for it.
     fn admit(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, plain: Option<Router>) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let tls = plain.is_none();
+        if tls && !self.arrivals.admit(peer.ip(), Instant::now()) {
+            self.refused("rate");
+            failure!(DEBUG, %peer, "connection closed: too many handshakes a second from there");
+            return;
+        }
         let permit = match self.limits.admit(peer.ip()) {
             Ok(permit) => permit,
-            Err(full) => {
-                let limit = match full {
-                    Full::Total => "total",
-                    Full::Address => "address",
-                };
-                self.metrics
-                    .refused_connections
-                    .get_or_create(&LimitLabel { limit })
-                    .inc();
-                debug!(%peer, limit, "connection refused: the limit is reached");
-                return;
-            }
+            Err(full) => return self.refuse(stream, peer, full, tls),
         };
         let drain = self.drain.clone();
         let span = info_span!("connection", %peer);
@@ -107,11 +122,19 @@ impl Acceptor {
         drain.spawn(serving.instrument(span));
     }
 
+    /// Counts a connection that ran into `limit`.
+    pub(crate) fn refused(&self, limit: &'static str) {
+        self.metrics
+            .refused_connections
+            .get_or_create(&LimitLabel { limit })
+            .inc();
+    }
+
     /// One connection from TCP to its end, or to the moment when a WebSocket takes it over.
     async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, permit: Permit) {
         let open = OpenConnection::new(&self.metrics, permit);
         if let Err(error) = self.prepare(&stream) {
-            debug!(%error, "connection lost before its handshake");
+            failure!(DEBUG, %error, "connection lost before its handshake");
             return;
         }
         let Some(stream) = self.handshake(stream).await else {
@@ -144,7 +167,7 @@ impl Acceptor {
     async fn serve_plain(self: Arc<Self>, stream: TcpStream, router: Router, permit: Permit) {
         let _open = OpenConnection::new(&self.metrics, permit);
         if let Err(error) = self.prepare(&stream) {
-            debug!(%error, "connection lost before its first request");
+            failure!(DEBUG, %error, "connection lost before its first request");
             return;
         }
         let service = service_fn(|request: http::Request<Incoming>| {
@@ -163,7 +186,7 @@ impl Acceptor {
     }
 
     /// TLS within its deadline, the wait for a turn included.
-    async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    pub(crate) async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         let accepting = async {
             // The semaphore is never closed; without a permit the handshake would only be less bounded.
             let _turn = self.handshakes.acquire().await;
@@ -176,11 +199,11 @@ impl Acceptor {
                 Ok(Ok(stream)) => return Some(stream),
                 Ok(Err(error)) => {
                     let cause = cause(&error);
-                    debug!(%error, cause, "TLS handshake failed");
+                    failure!(DEBUG, %error, cause, "TLS handshake failed");
                     cause
                 }
                 Err(_) => {
-                    debug!("TLS handshake not done within its deadline");
+                    failure!(DEBUG, "TLS handshake not done within its deadline");
                     "timeout"
                 }
             };
@@ -220,7 +243,7 @@ impl Acceptor {
             }
         };
         if let Err(error) = ended {
-            debug!(%error, "HTTP/1.1 connection ended");
+            failure!(DEBUG, %error, "HTTP/1.1 connection ended");
         }
     }
 
@@ -253,7 +276,7 @@ impl Acceptor {
             }
         };
         if let Err(error) = ended {
-            debug!(%error, "HTTP/2 connection ended");
+            failure!(DEBUG, %error, "HTTP/2 connection ended");
         }
     }
 
@@ -264,7 +287,18 @@ impl Acceptor {
         connection: &Arc<Connection>,
     ) -> impl Future<Output = Result<http::Response<Body>, Infallible>> + use<> {
         request.extensions_mut().insert(Arc::clone(connection));
-        self.router.clone().oneshot(request.map(Body::new))
+        let answering = self.router.clone().oneshot(request.map(Body::new));
+        let panics = self.metrics.request_panics.clone();
+        async move {
+            if let Ok(answer) = AssertUnwindSafe(answering).catch_unwind().await {
+                return answer;
+            }
+            error!("a request's handler panicked; the request is answered with 500, others go on");
+            panics.inc();
+            let mut answer = http::Response::new(Body::from("the server made a mistake\n"));
+            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            Ok(answer)
+        }
     }
 }
 
@@ -295,18 +329,31 @@ impl Drop for OpenConnection {
 #[derive(Debug, Default)]
 struct Pause {
     last: Option<Duration>,
+    /// When a line last told of it.
+    told: Option<Instant>,
 }
 
 impl Pause {
-    /// Waits, each time in a row twice as long; only the first failure in a row is worth a line.
+    /// Whether the system could not accept before this time either.
+    fn is_repeated(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Accepting works again.
+    fn over(&mut self) {
+        self.last = None;
+    }
+
+    /// Waits, each time in a row twice as long. A line tells of it once, and again only when it is long past.
     async fn after(&mut self, error: &io::Error) {
-        let wait = match self.last {
-            None => {
-                error!(%error, "cannot accept connections; trying again");
-                SHORTEST_PAUSE
-            }
-            Some(last) => (last * 2).min(LONGEST_PAUSE),
-        };
+        let now = Instant::now();
+        let told = self.told.replace(now);
+        if told.is_none_or(|told| now.saturating_duration_since(told) >= QUIET) {
+            error!(%error, "cannot accept connections; trying again");
+        }
+        let wait = self
+            .last
+            .map_or(SHORTEST_PAUSE, |last| (last * 2).min(LONGEST_PAUSE));
         self.last = Some(wait);
         tokio::time::sleep(wait).await;
     }
@@ -354,6 +401,8 @@ fn cause(error: &io::Error) -> &'static str {
     }
 }
 
+/// Time without such failures after which the next one is worth a line again.
+const QUIET: Duration = Duration::from_secs(60);
 /// hyper's smallest read buffer.
 const SMALLEST_BUFFER: usize = 8192;
 /// First wait after a failure to accept.

@@ -89,6 +89,14 @@ impl ConnectionInfo {
         })
     }
 
+    /// Whether a Close of either side was counted.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.first_close
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
     /// Takes the engine's account of the end, which knows the Close of a failed connection too.
     pub(crate) fn note_end(&self, end: &tungstenite_deflate::Closed) {
         use tungstenite_deflate::Initiator;

@@ -1,16 +1,18 @@
 //! The messages of one connection, with everything a handler should not have to think of.
 
+use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
-use tracing::{debug, warn};
 use tungstenite_deflate::WebSocketStream;
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::{Error, Message};
 
 use crate::connection::ConnectionInfo;
+use crate::log::failure;
 use crate::stream::ServerStream;
 
 /// The messages of one connection: counts them, answers control frames, says goodbye when the server ends.
@@ -61,7 +63,7 @@ impl Conversation {
             }
             let received = tokio::select! {
                 biased;
-                received = self.socket.next() => received,
+                received = receive(&mut self.socket, &self.info, &mut self.closing) => received,
                 () = self.info.going_away(), if !self.closing => {
                     self.close(CloseCode::Away, "server is shutting down");
                     continue;
@@ -94,7 +96,25 @@ impl Conversation {
     /// The connection is closed, or the peer did not read for the write timeout.
     pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
         let copy = message.clone();
-        self.socket.feed(message).await?;
+        let mut told = false;
+        poll_fn(|context| {
+            let ready = self.socket.poll_ready_unpin(context);
+            if ready.is_pending() && self.socket.get_ref().is_slow() && !self.closing {
+                told = true;
+                self.closing = true;
+                tell_slow(&mut self.socket, &self.info);
+            }
+            ready
+        })
+        .await?;
+        if told {
+            // It woke up in time to be told. Handlers leave after an error, so the goodbye is finished here.
+            let farewell = async { while let Some(Ok(_)) = self.socket.next().await {} };
+            let _ = tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await;
+            self.finish().await;
+            return Err(Error::Io(ErrorKind::TimedOut.into()));
+        }
+        self.socket.start_send_unpin(message)?;
         self.info.sent(&copy);
         Ok(())
     }
@@ -130,17 +150,56 @@ impl Conversation {
     }
 }
 
+/// The next message; a peer that does not read is told so while it is waited for.
+async fn receive(
+    socket: &mut WebSocketStream<ServerStream>,
+    info: &ConnectionInfo,
+    closing: &mut bool,
+) -> Option<Result<Message, Error>> {
+    poll_fn(|context| {
+        let received = socket.poll_next_unpin(context);
+        if received.is_pending() && socket.get_ref().is_slow() && !*closing {
+            *closing = true;
+            tell_slow(socket, info);
+        }
+        received
+    })
+    .await
+}
+
+/// Queues a Close behind what the peer does not read: 1013 (try again later).
+///
+/// A peer that reads on within the rest of the write timeout gets what was queued and then this Close. One that does not
+/// is cut off and sees the end of the byte stream alone: its window is shut, so nothing can reach it, and a frame of which
+/// it took half may be followed by nothing but the other half.
+fn tell_slow(socket: &mut WebSocketStream<ServerStream>, info: &ConnectionInfo) {
+    let close = Message::Close(Some(CloseFrame {
+        code: CloseCode::Again,
+        reason: "slow consumer".into(),
+    }));
+    // Past the bound of the queue on purpose, by one frame.
+    if socket.start_send_unpin(close.clone()).is_ok() {
+        info.sent(&close);
+        failure!(
+            WARN,
+            "the peer does not read: closing with 1013 (slow consumer)"
+        );
+    }
+}
+
 /// Says why a connection failed, as loudly as it deserves.
 fn note(error: &Error) {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => {}
-        Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-            warn!(%error, "connection dropped");
+        Error::Io(error) if error.kind() == ErrorKind::TimedOut => {
+            failure!(WARN, %error, "connection dropped");
         }
-        Error::Io(error) => debug!(%error, "connection lost"),
-        error => warn!(%error, "the peer broke the protocol"),
+        Error::Io(error) => failure!(DEBUG, %error, "connection lost"),
+        error => failure!(WARN, %error, "the peer broke the protocol"),
     }
 }
 
+/// How long a slow peer that woke up may take to read what was queued and to answer.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the transport may take for its own goodbye.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,12 +1,24 @@
 //! File descriptors: as many as the system gives, and never more connections than they suffice for.
 
+use std::fs::File;
+use std::io;
+
+use futures_util::FutureExt;
+use tokio::net::TcpListener;
 use tracing::warn;
 
-/// `wanted` connections, or as many as there are descriptors for.
+/// How many connections may be held, and how many beyond them may be told that there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) connections: usize,
+    pub(crate) refusals: usize,
+}
+
+/// What is `wanted`, or as much of it as there are descriptors for.
 ///
 /// Raises the process's soft limit to its hard one first.
 #[cfg(unix)]
-pub(crate) fn connections(wanted: usize) -> usize {
+pub(crate) fn room(wanted: Room) -> Room {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let limit = getrlimit(Resource::Nofile);
@@ -21,30 +33,75 @@ pub(crate) fn connections(wanted: usize) -> usize {
     let Some(descriptors) = descriptors.and_then(|limit| usize::try_from(limit).ok()) else {
         return wanted;
     };
-    let possible = within(descriptors);
-    if possible < wanted {
+    let room = within(descriptors, wanted);
+    if room.connections < wanted.connections {
         warn!(
             descriptors,
-            connections = possible,
-            wanted,
+            connections = room.connections,
+            wanted = wanted.connections,
             "fewer connections than wanted: the limit of open files (ulimit -n) is too low"
         );
     }
-    wanted.min(possible)
+    room
 }
 
 /// There is no such limit here.
 #[cfg(not(unix))]
-pub(crate) fn connections(wanted: usize) -> usize {
+pub(crate) fn room(wanted: Room) -> Room {
     wanted
 }
 
-/// How many of `descriptors` may be connections; the rest is for files, logs and the listener.
-fn within(descriptors: usize) -> usize {
-    descriptors
-        .saturating_sub(RESERVED)
-        .max(descriptors / 2)
-        .max(1)
+/// A descriptor that is kept for the moment when there is no other (R2).
+///
+/// Without it, clients that wait to be accepted when descriptors have run out would be left waiting; with it they are
+/// accepted and closed one by one.
+#[derive(Debug)]
+pub(crate) struct Spare {
+    held: Option<File>,
+}
+
+impl Spare {
+    /// Keeps a descriptor, if there is one.
+    pub(crate) fn new() -> Self {
+        Self {
+            held: File::open(NOTHING).ok(),
+        }
+    }
+
+    /// Closes the clients that wait at `listener`, if `error` says that they could not be accepted for want of a
+    /// descriptor; how many were closed.
+    pub(crate) fn shed(&mut self, error: &io::Error, listener: &TcpListener) -> u64 {
+        let mut shed = 0;
+        if is_out_of_descriptors(error) && self.held.take().is_some() {
+            while shed < SHED_AT_ONCE && matches!(listener.accept().now_or_never(), Some(Ok(_))) {
+                shed += 1;
+            }
+        }
+        self.held = self.held.take().or_else(|| File::open(NOTHING).ok());
+        shed
+    }
+}
+
+/// `EMFILE` (this process) or `ENFILE` (the whole system).
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+}
+
+/// Clients closed in a row before the accept loop waits again.
+const SHED_AT_ONCE: u64 = 64;
+/// A file that can always be opened.
+const NOTHING: &str = "/dev/null";
+
+/// How much of `wanted` there may be with so many `descriptors`; the rest is for files, logs and the listener.
+fn within(descriptors: usize, wanted: Room) -> Room {
+    let possible = descriptors.saturating_sub(RESERVED).max(descriptors / 2);
+    let refusals = wanted.refusals.min(possible / 8);
+    Room {
+        connections: wanted.connections.min((possible - refusals).max(1)),
+        refusals,
+    }
 }
 
 /// Descriptors that are not for connections.
@@ -56,8 +113,27 @@ mod tests {
 
     #[test]
     fn some_descriptors_are_kept_for_other_things() {
-        for (descriptors, connections) in [(20_000, 19_744), (1024, 768), (256, 128), (1, 1)] {
-            assert_eq!(within(descriptors), connections, "{descriptors}");
+        let wanted = Room {
+            connections: usize::MAX,
+            refusals: 64,
+        };
+        for (descriptors, connections, refusals) in [
+            (20_000, 19_680, 64),
+            (1024, 704, 64),
+            (256, 112, 16),
+            (20, 9, 1),
+            (1, 1, 0),
+        ] {
+            let room = Room {
+                connections,
+                refusals,
+            };
+            assert_eq!(within(descriptors, wanted), room, "{descriptors}");
         }
+        let few = Room {
+            connections: 3,
+            refusals: 2,
+        };
+        assert_eq!(within(20_000, few), few);
     }
 }

@@ -86,7 +86,7 @@ impl Drop for Permit {
 }
 
 /// What counts as one source: an IPv4 address, also in its mapped form, or an IPv6 /64, which one host can fill.
-fn source(address: IpAddr) -> IpAddr {
+pub(crate) fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

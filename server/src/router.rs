@@ -19,6 +19,7 @@ use crate::connection::ConnectionInfo;
 use crate::drain::Drain;
 use crate::drone::Fleet;
 use crate::grpc;
+use crate::host::Hosts;
 use crate::log::transcript;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
@@ -31,6 +32,7 @@ use crate::upgrade;
 pub(crate) struct Context {
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
+    pub(crate) hosts: Hosts,
     pub(crate) origins: Origins,
     pub(crate) options: Options,
     pub(crate) write_timeout: Duration,
@@ -158,10 +160,17 @@ async fn check_request(
         )
             .into_response();
     }
-    if authority(&request).is_none() {
+    let Some(authority) = authority(&request) else {
         return (
             StatusCode::BAD_REQUEST,
             "the request must name one valid host\n",
+        )
+            .into_response();
+    };
+    if !context.hosts.allow(authority) {
+        return (
+            StatusCode::MISDIRECTED_REQUEST,
+            "this server does not serve that host; it can be told to with --host-allow\n",
         )
             .into_response();
     }
@@ -179,9 +188,16 @@ pub(crate) fn authority(request: &Request<Body>) -> Option<&str> {
         (Some(_), Some(_)) => return None,
     };
     let named = match (request.version(), request.uri().authority()) {
-        (Version::HTTP_2, Some(authority)) => authority.as_str(),
-        (Version::HTTP_10, _) => host.unwrap_or_default(),
-        _ => host?,
+        // A Host beside it that says something else is an error (RFC 9113 §8.3.1).
+        (Version::HTTP_2, Some(authority)) => {
+            let same = host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str()));
+            same.then_some(authority.as_str())?
+        }
+        (Version::HTTP_10, None) => host.unwrap_or_default(),
+        // An absolute target says more than Host, which must be there all the same (RFC 9112 §3.2.2).
+        (Version::HTTP_11, Some(authority)) => host.map(|_| authority.as_str())?,
+        (_, Some(authority)) => authority.as_str(),
+        (_, None) => host?,
     };
     let valid = !named.contains('@')
         && named

@@ -13,10 +13,12 @@ use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
 use tungstenite_deflate::{Keepalive, Limits, Options, WebSocketStream};
 
 use crate::accept::Acceptor;
+use crate::arrivals::Arrivals;
 use crate::config::{Config, Span};
 use crate::connection::ConnectionInfo;
 use crate::descriptors;
 use crate::drain::Drain;
+use crate::host::Hosts;
 use crate::limits::ConnectionLimits;
 use crate::listen::{ListenError, listen};
 use crate::log::transcript;
@@ -188,6 +190,7 @@ impl Server {
         let context = Arc::new(Context {
             metrics: self.metrics.clone(),
             drain: self.drain.clone(),
+            hosts: Hosts::new(&self.config.http.host_allow),
             origins: Origins::new(&self.config.websocket.origin_allow),
             options: options(&self.config),
             write_timeout: self.config.websocket.write_timeout.0,
@@ -196,11 +199,16 @@ impl Server {
             grpc_timeout: self.config.websocket.message_timeout.0.map(Duration::from),
         });
         let network = &self.config.network;
-        let connections = descriptors::connections(network.max_connections);
+        let room = descriptors::room(descriptors::Room {
+            connections: network.max_connections,
+            refusals: network.max_refusals.min(Semaphore::MAX_PERMITS),
+        });
         let plain = router::plain(Arc::clone(&context));
         let acceptor = Acceptor {
             tls: self.tls,
-            limits: ConnectionLimits::new(connections, network.max_connections_per_address),
+            limits: ConnectionLimits::new(room.connections, network.max_connections_per_address),
+            arrivals: Arrivals::new(network),
+            refusals: Arc::new(Semaphore::new(room.refusals)),
             handshakes: Semaphore::new(network.max_handshakes.min(Semaphore::MAX_PERMITS)),
             metrics: self.metrics,
             drain: self.drain,

@@ -10,6 +10,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
@@ -25,6 +26,12 @@ pub struct ServerStream {
     write_timeout: Duration,
     /// Runs while bytes wait for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Most of the write timeout is over; the connection will be dropped unless the peer takes something.
+    slow: bool,
+    /// The peer took only part of what was last written, so that nothing but the rest of it may follow.
+    interrupted: bool,
+    /// Where the transport goes when a panic drops this.
+    rescue: Option<oneshot::Sender<Transport>>,
     traffic: Traffic,
 }
 
@@ -35,6 +42,8 @@ pub(crate) enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
     /// HTTP/2: one stream of a connection that hyper keeps (RFC 8441).
     Http2(TokioIo<Upgraded>),
+    /// Taken away.
+    Gone,
 }
 
 impl ServerStream {
@@ -44,8 +53,22 @@ impl ServerStream {
             transport,
             write_timeout,
             stalled: None,
+            slow: false,
+            interrupted: false,
+            rescue: None,
             traffic,
         }
+    }
+
+    /// Hands the transport to `rescue` when a panic drops this between two messages, so that the peer can still be told.
+    pub(crate) fn rescued_by(mut self, rescue: oneshot::Sender<Transport>) -> Self {
+        self.rescue = Some(rescue);
+        self
+    }
+
+    /// Whether most of the write timeout has passed without the peer taking anything.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slow
     }
 
     /// Whether this is a stream of an HTTP/2 connection.
@@ -61,13 +84,22 @@ impl ServerStream {
     ) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.stalled = None;
+            self.slow = false;
             return result;
         }
         let timeout = self.write_timeout;
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + timeout)));
+        let last_part = timeout / LAST_PART;
+        let stalled = self.stalled.get_or_insert_with(|| {
+            Box::pin(tokio::time::sleep_until(
+                Instant::now() + timeout.saturating_sub(last_part),
+            ))
+        });
         ready!(stalled.as_mut().poll(context));
+        if !self.slow {
+            self.slow = true;
+            stalled.as_mut().reset(Instant::now() + last_part);
+            ready!(stalled.as_mut().poll(context));
+        }
         self.traffic.slow_reader();
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
@@ -88,6 +120,7 @@ macro_rules! with_transport {
                 let $name = Pin::new($name);
                 $call
             }
+            Transport::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     };
 }
@@ -129,6 +162,7 @@ impl AsyncWrite for ServerStream {
         match &self.transport {
             Transport::Tls(transport) => transport.is_write_vectored(),
             Transport::Http2(transport) => transport.is_write_vectored(),
+            Transport::Gone => false,
         }
     }
 
@@ -150,9 +184,27 @@ impl ServerStream {
         context: &mut Context<'_>,
         result: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        // A writer goes on until everything is taken or the transport takes no more, so what ends without waiting ends
+        // at the end of a frame.
+        self.interrupted = !matches!(result, Poll::Ready(Ok(_)));
         if let Poll::Ready(Ok(bytes)) = &result {
             self.traffic.sent_bytes(*bytes);
         }
         self.within_deadline(context, result)
     }
 }
+
+impl Drop for ServerStream {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && !self.interrupted
+            && let Some(rescue) = self.rescue.take()
+        {
+            // Nobody waits for it when the handler gave the stream to a task of its own.
+            let _ = rescue.send(std::mem::replace(&mut self.transport, Transport::Gone));
+        }
+    }
+}
+
+/// The share of the write timeout, one in so many, that is left when the peer is told that it is too slow.
+const LAST_PART: u32 = 4;

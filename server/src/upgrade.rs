@@ -5,17 +5,21 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use bytes::BytesMut;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use http::{Request, Response, StatusCode, Version, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio_rustls::server::TlsStream;
 use tracing::{Instrument, debug, error, info, info_span};
 use tungstenite_deflate::WebSocketStream;
 use tungstenite_deflate::hyper::{Pending, Upgrade};
-use tungstenite_deflate::tungstenite::protocol::Role;
+use tungstenite_deflate::tungstenite::Message;
+use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
 
 use crate::connection::{Connection, ConnectionInfo};
+use crate::log::failure;
 use crate::metrics::{CloseLabels, OpenLabels, RefusalLabels, RouteLabel, RouteLabels, Traffic};
 use crate::router::{Context, WebSocketRoute, authority};
 use crate::stream::{ServerStream, Transport};
@@ -30,7 +34,7 @@ pub(crate) fn open(
         Ok(response) => response,
         Err(refusal) => {
             let status = refusal.status();
-            debug!(route = route.path, %status, "WebSocket request refused");
+            failure!(DEBUG, route = route.path, %status, "WebSocket request refused");
             let labels = RefusalLabels {
                 route: route.path,
                 status: status.as_u16(),
@@ -119,25 +123,58 @@ async fn serve(
     info: ConnectionInfo,
     http: &'static str,
 ) {
-    let socket = match connect(&context, pending, info.traffic.clone()).await {
+    let (rescue, mut rescued) = oneshot::channel();
+    let socket = match connect(&context, pending, info.traffic.clone(), rescue).await {
         Ok(socket) => socket,
-        Err(error) => return debug!(%error, "connection lost before it was upgraded"),
+        Err(error) => {
+            failure!(DEBUG, %error, "connection lost before it was upgraded");
+            return;
+        }
     };
     let open = OpenSocket::new(&context, route.path, http, info);
     let info = open.info.clone();
     debug!(subprotocol = info.subprotocol, deflate = ?info.agreed, "negotiated");
-    if AssertUnwindSafe((route.handler)(socket, info))
-        .catch_unwind()
-        .await
-        .is_err()
-    {
-        error!("the handler panicked; its connection is lost, others are not");
+    let (told, path) = (info.clone(), route.path);
+    let handling = async move { (route.handler)(socket, info).await };
+    if AssertUnwindSafe(handling).catch_unwind().await.is_err() {
+        error!("the handler panicked; its connection is closed with 1011, others go on");
         context
             .metrics
             .handler_panics
-            .get_or_create(&RouteLabel { route: route.path })
+            .get_or_create(&RouteLabel { route: path })
             .inc();
+        if let Ok(transport) = rescued.try_recv() {
+            apologise(&context, transport, &told).await;
+        }
     }
+}
+
+/// Ends what a panicking handler left behind with 1011 (internal error).
+async fn apologise(context: &Context, transport: Transport, info: &ConnectionInfo) {
+    if info.is_closed() {
+        // The handler had said goodbye already.
+        return;
+    }
+    let stream = ServerStream::new(transport, context.write_timeout, info.traffic.clone());
+    let mut socket = WebSocketStream::with_options(
+        stream,
+        BytesMut::new(),
+        Role::Server,
+        context.options.clone(),
+        info.agreed,
+    );
+    let close = Message::Close(Some(CloseFrame {
+        code: CloseCode::Error,
+        reason: "the server made a mistake".into(),
+    }));
+    info.sent(&close);
+    let ending = async {
+        if socket.send(close).await.is_ok() {
+            // What was being received was lost with the handler, so that what follows may make no sense.
+            while let Some(Ok(_)) = socket.next().await {}
+        }
+    };
+    let _ = tokio::time::timeout(APOLOGY_TIMEOUT, ending).await;
 }
 
 /// Takes the transport back from hyper and puts the protocol on it.
@@ -145,6 +182,7 @@ async fn connect(
     context: &Context,
     pending: Pending,
     traffic: Traffic,
+    rescue: oneshot::Sender<Transport>,
 ) -> hyper::Result<WebSocketStream<ServerStream>> {
     let upgraded = pending.on_upgrade.await?;
     let (transport, early) = match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
@@ -155,7 +193,7 @@ async fn connect(
         ),
         Err(upgraded) => (Transport::Http2(TokioIo::new(upgraded)), BytesMut::new()),
     };
-    let stream = ServerStream::new(transport, context.write_timeout, traffic);
+    let stream = ServerStream::new(transport, context.write_timeout, traffic).rescued_by(rescue);
     Ok(WebSocketStream::with_options(
         stream,
         early,
@@ -253,3 +291,6 @@ fn refuse(status: StatusCode, text: &'static str) -> Response<Body> {
     );
     response
 }
+
+/// How long the closing handshake after a panic may take.
+const APOLOGY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);

@@ -215,3 +215,43 @@ async fn pages_of_other_origins_are_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn h3_requests_for_other_hosts_are_misdirected() {
+    let server = start(&["--host-allow", "Good.Example", "--host-allow", "[::1]:8443"]).await;
+    let request =
+        |host: &str| handshake("/ws", "").replace("Host: localhost", &format!("Host: {host}"));
+    for (host, expected) in [
+        ("good.example", 101),
+        ("GOOD.example:8443", 101),
+        ("[::1]:8443", 101),
+        ("[::1]:8444", 421),
+        ("localhost", 421),
+        ("good.example.evil.example", 421),
+        ("good.example\r\nHost: good.example", 400),
+    ] {
+        assert_eq!(
+            server.status(request(host).as_bytes()).await,
+            expected,
+            "{host}"
+        );
+    }
+    // What an absolute target names counts more than Host (RFC 9112 §3.2.2).
+    let absolute =
+        |target: &str| handshake(target, "").replace("Host: localhost", "Host: good.example");
+    for (target, expected) in [
+        ("https://good.example/ws", 101),
+        ("https://evil.example/ws", 421),
+    ] {
+        assert_eq!(
+            server.status(absolute(target).as_bytes()).await,
+            expected,
+            "{target}"
+        );
+    }
+    assert_eq!(
+        server.status(b"GET /healthz HTTP/1.0\r\n\r\n").await,
+        421,
+        "HTTP/1.0 without Host"
+    );
+}

@@ -176,3 +176,32 @@ async fn other_requests_for_a_websocket_route_are_refused() {
     let response = soon(sender.send_request(request)).await.unwrap();
     assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
 }
+
+#[tokio::test]
+async fn h3_other_hosts_are_misdirected_over_http2_too() {
+    let server = start(&["--host-allow", "localhost"]).await;
+    let mut sender = dial(&server).await;
+    let answer =
+        async |sender: &mut SendRequest<Empty<Bytes>>, authority: &str, host: Option<&str>| {
+            let mut request = Request::get(format!("https://{authority}/healthz"));
+            if let Some(host) = host {
+                request = request.header("host", host);
+            }
+            let request = request.body(Empty::new()).unwrap();
+            soon(sender.send_request(request))
+                .await
+                .unwrap()
+                .status()
+                .as_u16()
+        };
+    assert_eq!(answer(&mut sender, "localhost:1", None).await, 200);
+    assert_eq!(
+        answer(&mut sender, "localhost", Some("localhost")).await,
+        200
+    );
+    assert_eq!(answer(&mut sender, "evil.example", None).await, 421);
+    assert_eq!(
+        answer(&mut sender, "localhost", Some("evil.example")).await,
+        400
+    );
+}

@@ -10,10 +10,13 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{soon, start, until};
+use bytes::Bytes;
+use common::{client_config, connect, soon, start, status_of, until};
 use futures_util::{SinkExt, StreamExt};
+use http_body_util::Empty;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// Reads raw bytes until the server closes; gives the code of the Close frame among them.
 async fn close_code(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<u16> {
@@ -77,33 +80,129 @@ async fn a_message_at_the_limit_passes() {
     assert_eq!(soon(client.next()).await.unwrap().unwrap(), message);
 }
 
+/// The answer to a GET over `protocol`; nothing if the connection was closed without one.
+async fn answer(server: &common::Running, protocol: &str) -> Option<(u16, String)> {
+    let config = client_config(&server.authority(), &[protocol]);
+    let stream = soon(connect(server.address, config, "localhost"))
+        .await
+        .ok()?;
+    let request = http::Request::get(format!(
+        "https://localhost:{}/healthz",
+        server.address.port()
+    ));
+    let request = request
+        .header("host", "localhost")
+        .body(Empty::<Bytes>::new())
+        .unwrap();
+    let io = TokioIo::new(stream);
+    let response = if protocol == "h2" {
+        let (mut sender, connection) = soon(hyper::client::conn::http2::handshake(
+            TokioExecutor::new(),
+            io,
+        ))
+        .await
+        .ok()?;
+        tokio::spawn(async move {
+            let _: Result<(), _> = connection.await;
+        });
+        soon(sender.send_request(request)).await.ok()?
+    } else {
+        let (mut sender, connection) =
+            soon(hyper::client::conn::http1::handshake(io)).await.ok()?;
+        tokio::spawn(connection);
+        soon(sender.send_request(request)).await.ok()?
+    };
+    let retry = response.headers().get("retry-after")?.to_str().unwrap();
+    Some((response.status().as_u16(), retry.to_owned()))
+}
+
 #[tokio::test]
-async fn connections_beyond_a_limit_are_closed_and_room_comes_back() {
-    // R1
-    for flags in [
-        ["--max-connections", "3"],
-        ["--max-connections-per-address", "3"],
+async fn r1_connections_beyond_a_limit_are_told_so_and_room_comes_back() {
+    // R1, H17
+    for (flags, status) in [
+        (["--max-connections", "3"], 503),
+        (["--max-connections-per-address", "3"], 429),
     ] {
         let server = start(&flags).await;
         let mut held = Vec::new();
         for _ in 0..3 {
             held.push(server.open("/echo", &[]).await.0);
         }
-        let refused = common::connect(
-            server.address,
-            common::client_config(&server.authority(), &[]),
-            "localhost",
+        for protocol in ["http/1.1", "h2"] {
+            let answer = answer(&server, protocol).await;
+            assert_eq!(answer, Some((status, "5".to_owned())), "{protocol}");
+        }
+        let refused = server.try_open("/echo", &[]).await;
+        assert!(
+            matches!(&refused, Err(Error::Http(response)) if response.status().as_u16() == status),
+            "{refused:?}"
         );
-        assert!(soon(refused).await.is_err());
+        for client in &mut held {
+            soon(client.send(Message::text("still"))).await.unwrap();
+            assert!(soon(client.next()).await.unwrap().unwrap().is_text());
+        }
         held.pop();
-        let config = common::client_config(&server.authority(), &[]);
-        until(async || {
-            common::connect(server.address, config.clone(), "localhost")
-                .await
-                .is_ok()
-        })
-        .await;
+        until(async || server.try_open("/echo", &[]).await.is_ok()).await;
+        drop(held);
+        let metric = format!(
+            "wss_tcp_refused_total{{limit=\"{}\"}}",
+            if status == 503 { "total" } else { "address" }
+        );
+        until(async || server.get("/metrics").await.contains(&metric)).await;
     }
+}
+
+#[tokio::test]
+async fn r1_no_more_than_the_places_for_refusals_are_told() {
+    let server = start(&["--max-connections", "1", "--max-refusals", "2"]).await;
+    let _held = server.open("/echo", &[]).await;
+    // These two hold the places by asking for nothing.
+    let _asking = (server.tls(&[]).await, server.tls(&[]).await);
+    let begun = Instant::now();
+    let config = client_config(&server.authority(), &[]);
+    let closed = soon(connect(server.address, config, "localhost")).await;
+    assert!(closed.is_err());
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "closed unanswered"
+    );
+    // They are closed in their turn, and the next one is told again.
+    until(async || answer(&server, "http/1.1").await.is_some()).await;
+}
+
+#[tokio::test]
+async fn t7_handshakes_beyond_the_rate_are_closed() {
+    let flags = ["--handshake-rate", "1", "--handshake-burst", "5"];
+    let exempt = start(&flags).await;
+    for _ in 0..20 {
+        assert_eq!(status_of(&exempt.get("/healthz").await), 200);
+    }
+    let server = start(&[&flags[..], &["--handshake-rate-loopback", "on"]].concat()).await;
+    let config = client_config(&server.authority(), &[]);
+    let mut done = 0;
+    for _ in 0..20 {
+        let stream = soon(connect(server.address, config.clone(), "localhost")).await;
+        done += u32::from(stream.is_ok());
+    }
+    assert!((5..10).contains(&done), "{done}");
+    // The rate gives one a second.
+    let metrics = async || {
+        let stream = connect(server.address, config.clone(), "localhost").await;
+        let mut stream = stream.ok()?;
+        let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.ok()?;
+        Some(text)
+    };
+    until(async || {
+        let text = metrics().await.unwrap_or_default();
+        let count = text
+            .lines()
+            .find_map(|line| line.strip_prefix("wss_tcp_refused_total{limit=\"rate\"} "));
+        count.is_some_and(|count| count.parse::<u32>().unwrap() >= 10)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -147,4 +246,45 @@ async fn a_peer_that_does_not_read_is_dropped() {
     .await;
     soon(flood).await.unwrap();
     drop(read);
+}
+
+#[tokio::test]
+async fn r7_a_slow_reader_that_wakes_up_in_time_is_told_1013() {
+    let server = start(&["--write-timeout", "4s", "--ping-interval", "off"]).await;
+    let (client, _) = server.open("/echo", &[]).await;
+    let (mut write, mut read) = client.split();
+    let flood = tokio::spawn(async move {
+        let message = Message::binary(vec![0; 256 * 1024]);
+        while write.send(message.clone()).await.is_ok() {}
+    });
+    // Three quarters of the timeout later the Close waits behind what is not read.
+    until(async || {
+        let metrics = server.get("/metrics").await;
+        metrics.contains(
+            "wss_websocket_messages_total{route=\"/echo\",direction=\"out\",kind=\"control\"} 1",
+        )
+    })
+    .await;
+    let close = soon(async {
+        loop {
+            match read.next().await {
+                Some(Ok(Message::Close(frame))) => return frame,
+                Some(Ok(_)) => {}
+                ended => panic!("{ended:?} before a Close"),
+            }
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        (u16::from(close.code), close.reason.as_str()),
+        (1013, "slow consumer")
+    );
+    soon(flood).await.unwrap();
+    until(async || {
+        let metrics = server.get("/metrics").await;
+        metrics
+            .contains("wss_websocket_closed_total{route=\"/echo\",code=\"1013\",by=\"server\"} 1")
+    })
+    .await;
 }

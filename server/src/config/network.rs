@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::{ByteSize, Limit, Span};
+use super::{ByteSize, Limit, Span, Switch};
+use crate::host::host;
 
 /// Where to listen and how many connections to hold.
 #[derive(Args, Clone, Debug)]
@@ -17,12 +18,25 @@ pub struct Network {
     /// Further address for gRPC without TLS, as in 127.0.0.1:50051; whoever reaches it needs no certificate [default: none]
     #[arg(long, value_name = "ADDR:PORT")]
     pub grpc_listen: Option<SocketAddr>,
-    /// Connections held at once; one more is closed as soon as it is accepted
+    /// Connections held at once, as far as the descriptors suffice; one more is answered with 503
     #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
     pub max_connections: usize,
-    /// Connections held at once from one IPv4 address or IPv6 /64 network
+    /// Connections held at once from one IPv4 address or IPv6 /64 network; one more is answered with 429
     #[arg(long, value_name = "N", default_value = "1000", value_parser = positive)]
     pub max_connections_per_address: usize,
+    /// Connections beyond those limits that are being told so (503, 429) at once; further ones are closed unanswered
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub max_refusals: usize,
+    /// TLS connections accepted per second from one IPv4 address or IPv6 /64 network, or `off`; more are closed unanswered
+    #[arg(long, value_name = "N", default_value = "50", value_parser = positive_or_off)]
+    pub handshake_rate: Limit<usize>,
+    /// TLS connections that one such address or network may open at once before the rate counts
+    #[arg(long, value_name = "N", default_value = "100", value_parser = positive)]
+    pub handshake_burst: usize,
+    /// Whether the rate holds for this host's own connections too; off because a proxy or a load test beside the
+    /// server brings everybody's connections from 127.0.0.1
+    #[arg(long, value_enum, default_value = "off")]
+    pub handshake_rate_loopback: Switch,
     /// TLS handshakes worked on at once; further ones wait within their deadline
     #[arg(long, value_name = "N", default_value = "256", value_parser = positive)]
     pub max_handshakes: usize,
@@ -39,6 +53,10 @@ pub struct Network {
 #[command(next_help_heading = "HTTP")]
 #[non_exhaustive]
 pub struct HttpLimits {
+    /// Host that requests may be for, as in example.org or example.org:8443; repeatable. Others get 421 (misdirected
+    /// request) [default: any host]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
+    pub host_allow: Vec<String>,
     /// Longest time for a whole request head; also how long an idle HTTP/1.1 connection is kept
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub head_timeout: Span,
@@ -67,6 +85,16 @@ pub struct ShutdownOptions {
     /// Longest time to wait for connections to end after the signal; the rest is cut off
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub drain_timeout: Span,
+}
+
+/// Reads a count of at least one, or `off`.
+fn positive_or_off(text: &str) -> Result<Limit<usize>, String> {
+    if text == "off" {
+        return Ok(Limit(None));
+    }
+    positive(text)
+        .map(|count| Limit(Some(count)))
+        .map_err(|error| format!("{error}; `off` switches it off"))
 }
 
 /// Reads a count of at least one.

@@ -23,6 +23,9 @@ pub struct Logging {
     /// Least severe level that is logged: error, warn, info, debug or trace, or a list such as `info,server=debug`
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = filter)]
     pub log_level: String,
+    /// Lines per second about connections that failed or were refused; further ones are counted in one line
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub log_failures: u32,
 }
 
 /// Accepts what the filter of the log accepts.

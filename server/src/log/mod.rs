@@ -1,6 +1,7 @@
 //! Logs: the exchange on standard output, everything else on standard error, or all of it as JSON.
 
 mod shown;
+mod throttle;
 mod transcript;
 
 use std::io::IsTerminal;
@@ -14,6 +15,7 @@ use tracing_subscriber::{Layer, fmt};
 use crate::config::{LogFormat, Logging};
 
 pub use shown::{Escaped, Shown};
+pub(crate) use throttle::{FAILURES, failure};
 pub(crate) use transcript::{TRANSCRIPT, transcript};
 
 /// Writes what is left in the queues when dropped; hold it until the program ends.
@@ -31,6 +33,7 @@ pub struct LogGuard {
 /// # Errors
 /// The process already has a subscriber.
 pub fn start(logging: &Logging) -> Result<LogGuard, tracing_subscriber::util::TryInitError> {
+    FAILURES.set_limit(logging.log_failures);
     let filter = EnvFilter::builder().parse_lossy(directives(&logging.log_level));
     let (output, output_worker) = queue(std::io::stdout());
     let registry = tracing_subscriber::registry().with(filter);

@@ -19,7 +19,7 @@ pub(crate) struct Metrics {
     registry: Arc<Registry>,
     /// TCP connections held.
     pub(crate) connections: Gauge,
-    /// TCP connections closed unseen because a limit was reached.
+    /// TCP connections refused because a limit was reached.
     pub(crate) refused_connections: Family<LimitLabel, Counter>,
     /// Failures of `accept`.
     pub(crate) accept_errors: Counter,
@@ -51,6 +51,8 @@ pub(crate) struct Metrics {
     pub(crate) handler_panics: Family<RouteLabel, Counter>,
     /// Calls over gRPC.
     pub(crate) grpc_calls: Family<CallLabels, Counter>,
+    /// Requests whose handler panicked.
+    pub(crate) request_panics: Counter,
     /// Whether the server is ending.
     pub(crate) draining: Gauge,
 }
@@ -58,7 +60,7 @@ pub(crate) struct Metrics {
 /// Which limit.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct LimitLabel {
-    /// `total`, `address` or `descriptors`.
+    /// `total`, `address`, `rate` or `descriptors`.
     pub(crate) limit: &'static str,
 }
 
@@ -190,7 +192,7 @@ impl Metrics {
             refused_connections: register!(
                 registry,
                 "tcp_refused",
-                "TCP connections closed unseen because a limit was reached"
+                "TCP connections refused with 503 or 429, or closed unanswered, because a limit was reached"
             ),
             accept_errors: register!(
                 registry,
@@ -269,6 +271,11 @@ impl Metrics {
                 registry,
                 "grpc_calls",
                 "Calls over gRPC that have ended, by method and status"
+            ),
+            request_panics: register!(
+                registry,
+                "http_handler_panics",
+                "Requests whose handler panicked; each was answered with 500"
             ),
             draining: register!(registry, "draining", "1 while the server is ending, else 0"),
             registry: Arc::default(),

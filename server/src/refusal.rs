@@ -1,0 +1,139 @@
+//! What a connection beyond a limit is told (R1, H17).
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode, Version};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tracing::{Instrument, info_span};
+
+use crate::accept::Acceptor;
+use crate::limits::Full;
+use crate::log::failure;
+
+impl Acceptor {
+    /// Tells a connection that there is no room for it, if it can be done for little: its first request is answered
+    /// and then it is closed.
+    ///
+    /// So many at once are told, each for at most [`REFUSAL_TIMEOUT`]; the others are closed unanswered.
+    pub(crate) fn refuse(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        full: Full,
+        tls: bool,
+    ) {
+        let limit = full.limit();
+        self.refused(limit);
+        failure!(DEBUG, %peer, limit, "connection refused: the limit is reached");
+        let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() else {
+            return;
+        };
+        let drain = self.drain.clone();
+        let telling = async move {
+            let _place = place;
+            let telling = self.tell(stream, full, tls);
+            // A peer that does not want to know is closed all the same.
+            let _ = tokio::time::timeout(REFUSAL_TIMEOUT, telling).await;
+        };
+        drain.spawn(telling.instrument(info_span!("refusal", %peer)));
+    }
+
+    /// Answers the first request.
+    async fn tell(&self, stream: TcpStream, full: Full, tls: bool) {
+        if !tls {
+            return answer(stream, true, full).await;
+        }
+        if let Some(stream) = self.handshake(stream).await {
+            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            answer(stream, http2, full).await;
+        }
+    }
+}
+
+impl Full {
+    /// The limit, as metrics and logs name it.
+    pub(crate) fn limit(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Address => "address",
+        }
+    }
+
+    /// The answer to whatever is asked.
+    fn response(self, version: Version) -> Response<Body> {
+        let (status, text) = match self {
+            Self::Total => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the server holds as many connections as it may (--max-connections); try again later\n",
+            ),
+            Self::Address => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "your address holds as many connections as it may (--max-connections-per-address); close one first\n",
+            ),
+        };
+        let mut response = Response::new(Body::from(text));
+        *response.status_mut() = status;
+        let fields = response.headers_mut();
+        fields.insert(RETRY_AFTER, RETRY_SECONDS);
+        fields.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        if version != Version::HTTP_2 {
+            fields.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// Answers one request over `stream` and ends it.
+async fn answer<I>(stream: I, http2: bool, full: Full)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let answered = Arc::new(Notify::new());
+    let told = Arc::clone(&answered);
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        told.notify_one();
+        let response = full.response(request.version());
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let stream = TokioIo::new(stream);
+    if http2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(1)
+            .max_header_list_size(16 * 1024)
+            // Else a client that wants a WebSocket would not even ask (RFC 8441 §3).
+            .enable_connect_protocol();
+        let mut serving = pin!(builder.serve_connection(stream, service));
+        tokio::select! {
+            _ = serving.as_mut() => {}
+            () = answered.notified() => {
+                serving.as_mut().graceful_shutdown();
+                let _ = serving.await;
+            }
+        }
+    } else {
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).keep_alive(false);
+        let _ = builder.serve_connection(stream, service).await;
+    }
+}
+
+/// Longest time for the handshake, the request and the answer of a connection for which there is no room.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(3);
+/// When to try again. Nobody knows when there will be room; some seconds keep clients from asking all the time.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
