@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
-use tungstenite_deflate::WebSocketStream;
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::{Error, Message};
+use tungstenite_deflate::{PreparedMessage, WebSocketStream};
 
 use crate::connection::ConnectionInfo;
 use crate::log::failure;
@@ -119,6 +119,24 @@ impl Conversation {
         Ok(())
     }
 
+    /// Queues a message that others get too: its frames are made, and compressed, once for all of them.
+    ///
+    /// # Errors
+    /// As for [`feed`](Self::feed).
+    pub async fn feed_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
+        self.socket.feed_prepared(prepared).await?;
+        self.info.sent(prepared.message());
+        Ok(())
+    }
+
+    /// Sends everything queued.
+    ///
+    /// # Errors
+    /// As for [`feed`](Self::feed).
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        self.socket.flush().await
+    }
+
     /// Queues a message and sends everything queued.
     ///
     /// # Errors
@@ -129,12 +147,17 @@ impl Conversation {
     }
 
     /// Starts the closing handshake; [`next`](Self::next) carries it out.
-    pub fn close(&mut self, code: CloseCode, reason: &'static str) {
+    ///
+    /// `reason` has at most 123 bytes, else its beginning is sent.
+    pub fn close(&mut self, code: CloseCode, reason: &str) {
         if !self.closing {
             self.closing = true;
+            let end = (0..=MAX_REASON_BYTES.min(reason.len()))
+                .rfind(|&at| reason.is_char_boundary(at))
+                .unwrap_or(0);
             self.pending_close = Some(CloseFrame {
                 code,
-                reason: reason.into(),
+                reason: reason[..end].to_owned().into(),
             });
         }
     }
@@ -201,5 +224,7 @@ fn note(error: &Error) {
 
 /// How long a slow peer that woke up may take to read what was queued and to answer.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a Close frame has room for beside its code (RFC 6455 §5.5).
+const MAX_REASON_BYTES: usize = 123;
 /// How long the transport may take for its own goodbye.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+pub mod access;
 pub mod cli;
 pub mod config;
 pub mod drone;

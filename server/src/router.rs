@@ -15,6 +15,7 @@ use http::uri::Authority;
 use http::{Request, Response, StatusCode, Version, header};
 use tungstenite_deflate::{Options, WebSocketStream};
 
+use crate::access::Access;
 use crate::connection::ConnectionInfo;
 use crate::drain::Drain;
 use crate::drone::Fleet;
@@ -23,6 +24,7 @@ use crate::host::Hosts;
 use crate::log::transcript;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
+use crate::rooms::Hub;
 use crate::routes;
 use crate::stream::ServerStream;
 use crate::upgrade;
@@ -34,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) drain: Drain,
     pub(crate) hosts: Hosts,
     pub(crate) origins: Origins,
+    pub(crate) rooms: Hub,
+    pub(crate) access: Arc<Access>,
     pub(crate) options: Options,
     pub(crate) write_timeout: Duration,
     pub(crate) max_uri_bytes: usize,
@@ -51,6 +55,8 @@ pub(crate) struct WebSocketRoute {
     pub(crate) path: &'static str,
     /// Subprotocols that the handler knows, the best first.
     pub(crate) protocols: &'static [&'static str],
+    /// Largest message, where it is smaller than everywhere else.
+    pub(crate) max_message_bytes: Option<usize>,
     /// Called when a request has passed all checks.
     pub(crate) greeting: fn(),
     /// Serves the connection.
@@ -72,6 +78,7 @@ impl WebSocketRoute {
         Self {
             path,
             protocols,
+            max_message_bytes: None,
             greeting: || {},
             handler: Arc::new(move |socket, info| Box::pin(handler(socket, info))),
         }
@@ -118,6 +125,8 @@ pub(crate) fn router(
             get(routes::metrics).with_state(context.metrics.clone()),
         )
         .merge(routes::pages())
+        .merge(routes::chat(&context))
+        .merge(routes::room_requests(&context))
         .merge(grpc::routes(&context))
         .merge(more);
     for route in websockets {

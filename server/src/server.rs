@@ -13,6 +13,7 @@ use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
 use tungstenite_deflate::{Keepalive, Limits, Options, WebSocketStream};
 
 use crate::accept::Acceptor;
+use crate::access::{Access, KeyError};
 use crate::arrivals::Arrivals;
 use crate::config::{Config, Span};
 use crate::connection::ConnectionInfo;
@@ -24,6 +25,7 @@ use crate::listen::{ListenError, listen};
 use crate::log::transcript;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
+use crate::rooms::{Hub, Local};
 use crate::router::{self, Context, WebSocketRoute, router, websocket_routes};
 use crate::stream::ServerStream;
 use crate::tls::{Tls, TlsError};
@@ -34,6 +36,8 @@ pub struct Server {
     tls: Arc<Tls>,
     metrics: Metrics,
     drain: Drain,
+    rooms: Hub,
+    access: Arc<Access>,
     websockets: Vec<WebSocketRoute>,
     more: Router,
 }
@@ -45,6 +49,9 @@ pub enum ServerError {
     /// Certificates or other parts of TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The keys that tokens for rooms are checked with.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The listener cannot be used.
     #[error("the listening socket cannot be used: {0}")]
     Listener(std::io::Error),
@@ -66,17 +73,23 @@ impl Server {
     /// Reads the certificates; when the pair of [`--certs`](crate::config::TlsOptions::certs) is missing, makes it.
     ///
     /// # Errors
-    /// A certificate, a key or a CA cannot be used.
+    /// A certificate, a key or a CA cannot be used, or the key for tokens.
     pub fn new(config: Config) -> Result<Self, ServerError> {
         let metrics = Metrics::new();
         let tls = Tls::load(config.tls.clone(), metrics.clone())?;
         tungstenite_deflate::deflate::budget::set_limit(config.deflate.deflate_memory.0);
+        let access = Arc::new(Access::new(&config.rooms)?);
+        let settings = config.rooms.settings();
+        let backplane = Arc::new(Local::new(settings.clone()));
+        let rooms = Hub::new(settings, backplane, metrics.rooms.clone());
         let websockets = websocket_routes(&metrics);
         Ok(Self {
             config: Arc::new(config),
             tls,
             metrics,
             drain: Drain::new(),
+            rooms,
+            access,
             websockets,
             more: Router::new(),
         })
@@ -88,6 +101,7 @@ impl Server {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn check(config: &Config) -> Result<(), ServerError> {
+        Access::new(&config.rooms)?;
         Ok(Tls::check(&config.tls)?)
     }
 
@@ -132,6 +146,13 @@ impl Server {
         self
     }
 
+    /// The rooms of this server: what is published here reaches the members of `/chat`, and the other way round.
+    ///
+    /// They come to life with [`run`](Self::run).
+    pub fn rooms(&self) -> Hub {
+        self.rooms.clone()
+    }
+
     /// A handle that makes the server read its certificates again.
     pub fn reloader(&self) -> impl Fn() + Send + Sync + Clone + use<> {
         let tls = Arc::clone(&self.tls);
@@ -162,6 +183,7 @@ impl Server {
             .certificate_poll
             .0
             .map(|interval| tokio::spawn(Arc::clone(&self.tls).watch(interval.0)));
+        let rooms = tokio::spawn(self.rooms.clone().run());
         let draining = self.metrics.draining.clone();
         let plain = plain_listener(&config)?;
         let (acceptor, plain_router) = self.acceptor();
@@ -182,7 +204,10 @@ impl Server {
         if let Some(watching) = watching {
             watching.abort();
         }
-        Ok(finish(&drain, config.shutdown.drain_timeout).await)
+        let ending = finish(&drain, config.shutdown.drain_timeout).await;
+        // Last: messages that were taken still have to reach the members, and their senders the answer.
+        rooms.abort();
+        Ok(ending)
     }
 
     /// Everything put together, and the router of the plain-text port.
@@ -192,6 +217,8 @@ impl Server {
             drain: self.drain.clone(),
             hosts: Hosts::new(&self.config.http.host_allow),
             origins: Origins::new(&self.config.websocket.origin_allow),
+            rooms: self.rooms,
+            access: self.access,
             options: options(&self.config),
             write_timeout: self.config.websocket.write_timeout.0,
             max_uri_bytes: self.config.http.max_uri_bytes.0,

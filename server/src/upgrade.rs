@@ -12,11 +12,11 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::server::TlsStream;
 use tracing::{Instrument, debug, error, info, info_span};
-use tungstenite_deflate::WebSocketStream;
 use tungstenite_deflate::hyper::{Pending, Upgrade};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
+use tungstenite_deflate::{Options, WebSocketStream};
 
 use crate::connection::{Connection, ConnectionInfo};
 use crate::log::failure;
@@ -57,7 +57,7 @@ fn accept(
 ) -> Result<Response<Body>, Refusal> {
     let mut upgrade = Upgrade::from_request(request)
         .map_err(|rejection| Box::new(rejection.response().map(Body::from)))?
-        .options(context.options.clone());
+        .options(options(context, route));
     if context.drain.has_begun() {
         let mut refusal = Box::new(refuse(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -113,6 +113,20 @@ fn accept(
         .drain
         .spawn(serve(Arc::clone(context), route.clone(), pending, info, http).instrument(span));
     Ok(response.map(|()| Body::empty()))
+}
+
+/// The options of `route`.
+fn options(context: &Context, route: &WebSocketRoute) -> Options {
+    let options = context.options.clone();
+    let Some(most) = route.max_message_bytes else {
+        return options;
+    };
+    let websocket = options.websocket;
+    let most = websocket.max_message_size.map_or(most, |all| all.min(most));
+    let websocket = websocket
+        .max_message_size(Some(most))
+        .max_frame_size(Some(most));
+    options.websocket(websocket)
 }
 
 /// The connection from the moment hyper has sent the response to its end.

@@ -2,6 +2,7 @@
 
 mod network;
 mod observe;
+mod rooms;
 mod sources;
 mod tls;
 mod units;
@@ -13,6 +14,7 @@ use clap::{FromArgMatches, Parser, ValueEnum};
 
 pub use network::{HttpLimits, Network, ShutdownOptions};
 pub use observe::{LogFormat, Logging};
+pub use rooms::{RoomKind, RoomOptions};
 pub use sources::{ConfigError, Loaded, Origin, Setting};
 pub use tls::{ClientAuth, TlsOptions, UnknownName};
 pub use units::{ByteSize, Limit, Span};
@@ -81,6 +83,9 @@ pub struct Config {
     /// permessage-deflate.
     #[command(flatten)]
     pub deflate: DeflateOptions,
+    /// Rooms: their limits, and who may enter.
+    #[command(flatten)]
+    pub rooms: RoomOptions,
     /// How the server stops.
     #[command(flatten)]
     pub shutdown: ShutdownOptions,

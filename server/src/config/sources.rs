@@ -242,7 +242,7 @@ fn read(path: &Path) -> Result<FileValues, ConfigError> {
     };
     let table: toml::Table = text.parse().map_err(not_toml)?;
     let mut values = FileValues::new();
-    for (key, value) in table {
+    for (key, value) in flatten(table) {
         let items = match value {
             toml::Value::Array(items) => items,
             value => vec![value],
@@ -255,6 +255,21 @@ fn read(path: &Path) -> Result<FileValues, ConfigError> {
         values.insert(key.replace('_', "-"), items);
     }
     Ok(values)
+}
+
+/// `[rooms]` and `policy` beneath it mean `rooms-policy`, and so for every table.
+fn flatten(table: toml::Table) -> Vec<(String, toml::Value)> {
+    let mut flat = Vec::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => {
+                let inner = flatten(inner).into_iter();
+                flat.extend(inner.map(|(name, value)| (format!("{key}-{name}"), value)));
+            }
+            value => flat.push((key, value)),
+        }
+    }
+    flat
 }
 
 /// A value as it would be written on the command line.
@@ -360,6 +375,18 @@ mod tests {
             "max-streams = 7  (file)"
         );
         assert!(loaded.warnings.is_empty());
+    }
+
+    #[test]
+    fn tables_are_beginnings_of_names() {
+        let file = file(
+            "[rooms]\npolicy = \"latest\"\nkind = [\"tea=disconnect\"]\n[rooms.max]\nmembers = 3\n",
+        );
+        let loaded = load(&["--config", file.path().to_str().unwrap()]).unwrap();
+        let rooms = loaded.config.rooms;
+        assert_eq!(rooms.rooms_policy, crate::rooms::Policy::Latest);
+        assert_eq!((rooms.rooms_kind.len(), rooms.rooms_max_members), (1, 3));
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     }
 
     #[test]

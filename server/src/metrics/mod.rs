@@ -1,5 +1,6 @@
 //! Every series of `/metrics`, with its name, unit and meaning.
 
+mod rooms;
 mod traffic;
 
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::rooms::Counts;
 
 pub(crate) use traffic::{Direction, Traffic};
 
@@ -53,6 +56,8 @@ pub(crate) struct Metrics {
     pub(crate) grpc_calls: Family<CallLabels, Counter>,
     /// Requests whose handler panicked.
     pub(crate) request_panics: Counter,
+    /// What is counted of rooms.
+    pub(crate) rooms: Counts,
     /// Whether the server is ending.
     pub(crate) draining: Gauge,
 }
@@ -277,6 +282,7 @@ impl Metrics {
                 "http_handler_panics",
                 "Requests whose handler panicked; each was answered with 500"
             ),
+            rooms: rooms::register(&mut registry),
             draining: register!(registry, "draining", "1 while the server is ending, else 0"),
             registry: Arc::default(),
         };

@@ -140,16 +140,16 @@ mod tests {
 
     #[test]
     fn a_form_is_made_once() {
-        let (broadcast, made) = (Broadcast::new(Event::Count(7)), Cell::new(0));
+        let (broadcast, calls) = (Broadcast::new(Event::Count(7)), Cell::new(0));
         let make = |event: &Event| {
-            made.set(made.get() + 1);
+            calls.set(calls.get() + 1);
             format!("{event:?}")
         };
         let first = broadcast.rendered(Rendering::Json, make);
         let second = broadcast.rendered(Rendering::Json, make);
         assert!(Arc::ptr_eq(&first, &second));
-        assert_eq!(made.get(), 1);
+        assert_eq!(calls.get(), 1);
         broadcast.rendered(Rendering::Text, make);
-        assert_eq!(made.get(), 2);
+        assert_eq!(calls.get(), 2);
     }
 }

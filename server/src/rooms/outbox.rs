@@ -61,6 +61,10 @@ impl Outbox {
         let (sender, receiver) = oneshot::channel();
         let same = |waiting: &&mut Waiting| waiting.is(room, draft);
         if let Some(waiting) = self.waiting.iter_mut().find(same) {
+            if waiting.senders.len() >= MAX_SENDERS {
+                // Whoever repeats itself that often has long given up waiting for the first answers.
+                waiting.senders.remove(0);
+            }
             waiting.senders.push(sender);
             return (receiver, false, None);
         }
@@ -108,3 +112,6 @@ impl Waiting {
         }
     }
 }
+
+/// Repeats of one message that wait for an answer.
+const MAX_SENDERS: usize = 16;

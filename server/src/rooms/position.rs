@@ -86,6 +86,19 @@ impl<'de> Deserialize<'de> for Epoch {
     }
 }
 
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +106,7 @@ mod tests {
     #[test]
     fn positions_are_read_as_they_are_written() {
         let position = Position {
-            epoch: Epoch(0xc0ffee),
+            epoch: Epoch(0x00c0_ffee),
             offset: 17,
         };
         assert_eq!(position.to_string(), "0000000000c0ffee:17");

@@ -13,11 +13,11 @@ pub struct Rate {
 
 impl Rate {
     /// A full bucket at the instant `now`.
-    pub fn new(burst: u32, per_second: u32, now: Instant) -> Self {
+    pub fn new(burst: f64, per_second: f64, now: Instant) -> Self {
         Self {
-            burst: burst.into(),
-            per_second: per_second.into(),
-            left: burst.into(),
+            burst,
+            per_second,
+            left: burst,
             counted_at: now,
         }
     }
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_burst_is_taken_and_then_as_many_as_come_in() {
         let now = Instant::now();
-        let mut rate = Rate::new(10, 5, now);
+        let mut rate = Rate::new(10.0, 5.0, now);
         assert_eq!((0..100).take_while(|_| rate.take(now)).count(), 10);
         let later = now + Duration::from_secs(1);
         assert_eq!((0..100).take_while(|_| rate.take(later)).count(), 5);

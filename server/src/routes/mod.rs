@@ -1,17 +1,22 @@
 //! One handler for each route.
 
 mod ack;
+mod bearer;
+mod chat;
 mod drone;
 mod echo;
 mod fixed;
 mod health;
 mod page;
+mod rooms;
 mod stats;
 
 pub(crate) use ack::ack;
+pub(crate) use chat::chat;
 pub(crate) use drone::{PROTOCOLS as DRONE_PROTOCOLS, drone};
 pub(crate) use echo::echo;
 pub(crate) use fixed::fixed;
 pub(crate) use health::{healthz, metrics, readyz};
 pub(crate) use page::pages;
+pub(crate) use rooms::room_requests;
 pub(crate) use stats::{Figures, stats};

@@ -1,0 +1,166 @@
+//! Who may enter rooms: tokens that somebody else signed, or whoever is on the same machine.
+//!
+//! Nothing here knows HTTP: a token and an address come in, what its bearer may do comes out.
+
+mod attempts;
+mod claims;
+mod keys;
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use crate::config::RoomOptions;
+use crate::rooms::{MemberName, Pattern, RoomName};
+
+pub(crate) use attempts::Attempts;
+pub use keys::KeyError;
+use keys::Keys;
+
+/// Who may enter rooms.
+#[derive(Debug)]
+pub struct Access {
+    rule: Rule,
+    failures: Attempts,
+}
+
+/// What is asked of those who want to enter.
+#[derive(Debug)]
+enum Rule {
+    /// Everybody may.
+    Open,
+    /// Whoever connects from this machine may.
+    Loopback,
+    /// Whoever has a token may do what it says.
+    Tokens(Keys),
+}
+
+/// One thing that one may do in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// Read what is said from now on, and see who is there.
+    Join,
+    /// Send messages.
+    Publish,
+    /// Read what was said before.
+    History,
+}
+
+/// What somebody may do.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    name: Option<MemberName>,
+    /// `None`: everything everywhere.
+    limits: Option<(Vec<Pattern>, Vec<Right>)>,
+}
+
+/// Why somebody may do nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// There is no token, and one is needed.
+    #[error("a token is needed here")]
+    Missing,
+    /// There is one, but it is not good; the text says why.
+    #[error("the token is not accepted: {0}")]
+    Invalid(String),
+    /// There were too many bad ones from this address of late.
+    #[error("too many bad tokens from this address, try again in a minute")]
+    TooMany,
+    /// No key is configured, and the peer is not on this machine.
+    #[error(
+        "rooms are open on this machine only; the server can be given --rooms-token-key or --rooms-open"
+    )]
+    NotLocal,
+}
+
+impl Access {
+    /// As `options` say; reads the keys.
+    ///
+    /// # Errors
+    /// The file of keys cannot be used.
+    pub fn new(options: &RoomOptions) -> Result<Self, KeyError> {
+        let rule = match &options.rooms_token_key {
+            Some(path) => {
+                let leeway = options.rooms_token_leeway.0;
+                Rule::Tokens(Keys::load(path, &options.rooms_token_audience, leeway)?)
+            }
+            None if options.rooms_open.is_on() => Rule::Open,
+            None => Rule::Loopback,
+        };
+        Ok(Self {
+            rule,
+            failures: Attempts::new(FAILURES, FAILURES / 60.0),
+        })
+    }
+
+    /// What the peer at `address` may do, who shows `token`.
+    ///
+    /// # Errors
+    /// Nothing.
+    pub fn check(
+        &self,
+        token: Option<&str>,
+        address: IpAddr,
+        now: Instant,
+    ) -> Result<Grant, Denied> {
+        let keys = match &self.rule {
+            Rule::Open => return Ok(Grant::everything()),
+            Rule::Loopback if address.to_canonical().is_loopback() => {
+                return Ok(Grant::everything());
+            }
+            Rule::Loopback => return Err(Denied::NotLocal),
+            Rule::Tokens(keys) => keys,
+        };
+        let token = token.ok_or(Denied::Missing)?;
+        // A good token does not help who has shown bad ones: else an attacker would only mix them.
+        if !self.failures.may(address, now) {
+            return Err(Denied::TooMany);
+        }
+        keys.verify(token).map_err(|why| {
+            self.failures.take(address, now);
+            Denied::Invalid(why)
+        })
+    }
+}
+
+impl Grant {
+    /// Everything everywhere, under any name.
+    pub fn everything() -> Self {
+        Self {
+            name: None,
+            limits: None,
+        }
+    }
+
+    fn limited(name: MemberName, rooms: Vec<Pattern>, rights: Vec<Right>) -> Self {
+        Self {
+            name: Some(name),
+            limits: Some((rooms, rights)),
+        }
+    }
+
+    /// The name that the bearer has; `None` leaves it to choose.
+    pub fn name(&self) -> Option<&MemberName> {
+        self.name.as_ref()
+    }
+
+    /// Whether the bearer may do this in `room`.
+    pub fn may(&self, right: Right, room: &RoomName) -> bool {
+        self.limits.as_ref().is_none_or(|(rooms, rights)| {
+            rights.contains(&right) && rooms.iter().any(|pattern| pattern.fits(room))
+        })
+    }
+}
+
+impl Right {
+    /// Its name in tokens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::Publish => "publish",
+            Self::History => "history",
+        }
+    }
+}
+
+/// Bad tokens that one address may show at once, and in a minute.
+const FAILURES: f64 = 5.0;

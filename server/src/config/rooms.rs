@@ -1,0 +1,129 @@
+//! Rooms: their limits, and who may enter.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::network::positive;
+use super::{ByteSize, Span, Switch};
+use crate::rooms::{Pattern, Policy, Settings};
+
+/// Rooms: their limits, and who may enter.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Rooms")]
+#[non_exhaustive]
+pub struct RoomOptions {
+    /// What happens to members that read too slowly: `disconnect` (1013), `drop-oldest` (with a gap notice) or `latest`
+    /// (only the newest message, for live figures)
+    #[arg(long, value_name = "POLICY", default_value = "disconnect")]
+    pub rooms_policy: Policy,
+    /// The same for rooms of certain names, as in live-*=latest; repeatable, the first that fits counts
+    #[arg(long, value_name = "PATTERN=POLICY")]
+    pub rooms_kind: Vec<RoomKind>,
+    /// Let everybody enter, not only those on this machine; not needed with --rooms-token-key
+    #[arg(long, value_enum, default_value = "off")]
+    pub rooms_open: Switch,
+    /// Key that tokens (JWT) are checked with: a public key (PEM, RS256 or ES256), a JSON Web Key Set, or a secret (HS256,
+    /// mode 0600). With it nobody enters without a token [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub rooms_token_key: Option<PathBuf>,
+    /// What tokens must name as their audience (aud)
+    #[arg(long, value_name = "NAME", default_value = "rooms")]
+    pub rooms_token_audience: String,
+    /// By how much clocks may differ when the times in tokens are checked
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub rooms_token_leeway: Span,
+    /// Rooms at once; remembered ones without members make way for new ones
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
+    pub rooms_max: usize,
+    /// Members of one room on this node
+    #[arg(long, value_name = "N", default_value = "20000", value_parser = positive)]
+    pub rooms_max_members: usize,
+    /// Members up to which every coming and going is told; in larger rooms only their number is, once a second
+    #[arg(long, value_name = "N", default_value = "256")]
+    pub rooms_max_presence: usize,
+    /// Longest message; beyond it 1009 (message too big)
+    #[arg(long, value_name = "SIZE", default_value = "64KiB")]
+    pub rooms_max_text_bytes: ByteSize,
+    /// Events that a member may be behind
+    #[arg(long, value_name = "N", default_value = "256", value_parser = positive)]
+    pub rooms_queue_messages: usize,
+    /// Bytes that a member may be behind
+    #[arg(long, value_name = "SIZE", default_value = "1MiB")]
+    pub rooms_queue_bytes: ByteSize,
+    /// Messages kept of one room
+    #[arg(long, value_name = "N", default_value = "500")]
+    pub rooms_history_messages: usize,
+    /// Bytes kept of one room
+    #[arg(long, value_name = "SIZE", default_value = "512KiB")]
+    pub rooms_history_bytes: ByteSize,
+    /// Bytes kept of all rooms together
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    pub rooms_history_memory: ByteSize,
+    /// How long a room without members is remembered
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub rooms_retention: Span,
+    /// Messages that wait while the backplane is away; beyond it the oldest is dropped
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = positive)]
+    pub rooms_outbox_messages: usize,
+    /// How long the backplane may take to store a message before it counts as away
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    pub rooms_publish_timeout: Span,
+    /// Messages that a member, or an address without one, may send at once; beyond it 1008 or 429
+    #[arg(long, value_name = "N", default_value = "400", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rooms_burst: u32,
+    /// Messages per second that it may send for ever
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rooms_per_second: u32,
+}
+
+/// A pattern and what applies to rooms that it fits, `PATTERN=POLICY`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomKind {
+    /// Which rooms.
+    pub pattern: Pattern,
+    /// What applies.
+    pub policy: Policy,
+}
+
+impl FromStr for RoomKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (pattern, policy) = text
+            .split_once('=')
+            .ok_or_else(|| format!("`{text}` is not PATTERN=POLICY, as in live-*=latest"))?;
+        Ok(Self {
+            pattern: pattern.parse().map_err(|error| format!("{error}"))?,
+            policy: policy.parse()?,
+        })
+    }
+}
+
+impl RoomOptions {
+    /// The same as rooms take it.
+    pub(crate) fn settings(&self) -> Settings {
+        let kinds = self.rooms_kind.iter();
+        Settings {
+            policy: self.rooms_policy,
+            kinds: kinds
+                .map(|kind| (kind.pattern.clone(), kind.policy))
+                .collect(),
+            max_rooms: self.rooms_max,
+            max_members: self.rooms_max_members,
+            max_presence: self.rooms_max_presence,
+            max_text_bytes: self.rooms_max_text_bytes.0,
+            queue_messages: self.rooms_queue_messages,
+            queue_bytes: self.rooms_queue_bytes.0,
+            history_messages: self.rooms_history_messages,
+            history_bytes: self.rooms_history_bytes.0,
+            history_memory: self.rooms_history_memory.0,
+            retention: self.rooms_retention.0,
+            outbox_messages: self.rooms_outbox_messages,
+            publish_timeout: self.rooms_publish_timeout.0,
+            burst: self.rooms_burst,
+            per_second: self.rooms_per_second,
+        }
+    }
+}

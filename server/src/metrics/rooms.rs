@@ -1,0 +1,68 @@
+//! The series of rooms.
+
+use prometheus_client::registry::Registry;
+
+use crate::rooms::Counts;
+
+/// Registers everything that is counted of rooms.
+pub(super) fn register(registry: &mut Registry) -> Counts {
+    let counts = Counts::default();
+    let rooms = registry.sub_registry_with_prefix("rooms");
+    rooms.register(
+        "held",
+        "Rooms with members on this node",
+        counts.rooms.clone(),
+    );
+    rooms.register("members", "Members on this node", counts.members.clone());
+    rooms.register(
+        "published",
+        "Messages sent into rooms from this node, by what became of them; a provisional one counts again once it is stored",
+        counts.published.clone(),
+    );
+    rooms.register(
+        "delivered",
+        "Events handed to members on this node",
+        counts.delivered.clone(),
+    );
+    rooms.register(
+        "lagged",
+        "Times that a member was further behind than its queue is long, by what its room does then",
+        counts.lagged.clone(),
+    );
+    rooms.register(
+        "dropped",
+        "Events that members were not told since they were too far behind, by what their room does then",
+        counts.dropped.clone(),
+    );
+    rooms.register(
+        "gaps",
+        "Gaps that members were told of, by reason",
+        counts.gaps.clone(),
+    );
+    rooms.register(
+        "rejected",
+        "Joins, messages and requests that were refused, by reason",
+        counts.rejected.clone(),
+    );
+    rooms.register(
+        "waiting",
+        "Messages that wait for the backplane",
+        counts.waiting.clone(),
+    );
+    rooms.register(
+        "waiting_dropped",
+        "Messages dropped since too many waited for the backplane",
+        counts.waiting_dropped.clone(),
+    );
+    rooms.register(
+        "backplane_up",
+        "1 while the backplane takes messages, else 0",
+        counts.backplane_up.clone(),
+    );
+    rooms.register(
+        "interruptions",
+        "Times that deliveries of the backplane were interrupted",
+        counts.interruptions.clone(),
+    );
+    counts
+}
