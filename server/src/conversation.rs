@@ -96,6 +96,14 @@ impl Conversation {
     /// The connection is closed, or the peer did not read for the write timeout.
     pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
         let copy = message.clone();
+        self.ready().await?;
+        self.socket.start_send_unpin(message)?;
+        self.info.sent(&copy);
+        Ok(())
+    }
+
+    /// Waits until the queue has room; a peer that is slow to make some is told so.
+    async fn ready(&mut self) -> Result<(), Error> {
         let mut told = false;
         poll_fn(|context| {
             let ready = self.socket.poll_ready_unpin(context);
@@ -114,8 +122,6 @@ impl Conversation {
             self.finish().await;
             return Err(Error::Io(ErrorKind::TimedOut.into()));
         }
-        self.socket.start_send_unpin(message)?;
-        self.info.sent(&copy);
         Ok(())
     }
 
@@ -124,6 +130,7 @@ impl Conversation {
     /// # Errors
     /// As for [`feed`](Self::feed).
     pub async fn feed_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
+        self.ready().await?;
         self.socket.feed_prepared(prepared).await?;
         self.info.sent(prepared.message());
         Ok(())
