@@ -10,9 +10,10 @@ mod common;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::time::Duration;
 
-use common::program::{Program, begin, command, run};
+use common::program::{Program, begin, begin_after, begin_with, command, run};
 use common::{client_config, connect, soon};
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
@@ -284,4 +285,36 @@ async fn a_hangup_reads_the_certificates_again() {
     assert_eq!(shown().await, before);
     program.signal("HUP");
     common::until(async || shown().await == after).await;
+}
+
+#[test]
+fn the_service_manager_is_told_of_readiness_and_of_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    let told = || {
+        let mut buffer = [0; 256];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
+    };
+    let program = begin_after(&format!("export NOTIFY_SOCKET={}", path.display()), &[]);
+    assert_eq!(told(), "READY=1");
+    program.signal("TERM");
+    assert_eq!(told(), "STOPPING=1");
+    assert_eq!(program.end().0, Some(0));
+}
+
+#[tokio::test]
+async fn a_port_that_the_service_manager_opened_is_taken_over() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let input = Stdio::from(std::os::fd::OwnedFd::from(listener));
+    // The third descriptor is the first that is handed over, and the shell's number becomes the program's.
+    let preparation = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$";
+    let program = begin_with(preparation, input, &[]);
+    assert_eq!(program.address, address, "--listen gives way");
+    let mut client = program.open("/echo").await;
+    soon(client.send(Message::text("hello"))).await.unwrap();
+    assert!(soon(client.next()).await.unwrap().unwrap().is_text());
 }

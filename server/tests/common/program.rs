@@ -49,6 +49,11 @@ pub fn begin(flags: &[&str]) -> Program {
 
 /// The same after the shell has done `preparation`, such as `ulimit -n 256`.
 pub fn begin_after(preparation: &str, flags: &[&str]) -> Program {
+    begin_with(preparation, Stdio::null(), flags)
+}
+
+/// The same with `input` as the shell's standard input.
+pub fn begin_with(preparation: &str, input: Stdio, flags: &[&str]) -> Program {
     let certs = tempfile::tempdir().unwrap();
     let fixed = [
         "--listen",
@@ -63,7 +68,7 @@ pub fn begin_after(preparation: &str, flags: &[&str]) -> Program {
         command = shell(&format!("{preparation}; exec \"$0\" \"$@\""));
         command.arg(program).args(arguments);
     }
-    let mut child = command.spawn().unwrap();
+    let mut child = command.stdin(input).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
