@@ -1,6 +1,7 @@
 //! Where messages are kept and how they reach other nodes.
 
 mod local;
+mod nats;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -11,6 +12,7 @@ use super::position::Position;
 use super::presence::{Change, Present};
 
 pub use local::Local;
+pub use nats::{Nats, NatsCounts, NatsError, NatsSettings};
 
 /// The store and the carrier of messages: [`Local`] within one process, NATS between many.
 ///
