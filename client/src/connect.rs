@@ -17,7 +17,7 @@ use crate::meter::{Meter, Metered};
 use crate::proxy::{self, Proxy, ProxyKind};
 use crate::target::Target;
 use crate::timeouts::{Phase, Timeouts};
-use crate::tls::{TlsReport, TlsSettings};
+use crate::tls::{Fault, Noting, TlsReport, TlsSettings};
 
 /// Everything that can be chosen about a connection.
 #[derive(Clone, Debug)]
@@ -215,6 +215,8 @@ pub(crate) struct Opening {
     pub(crate) tls: Option<TlsReport>,
     /// How long each phase took so far.
     pub(crate) timings: Vec<(Phase, Duration)>,
+    /// What TLS ended the connection with, once it has.
+    pub(crate) fault: Fault,
 }
 
 /// Proxy, TCP and TLS, for whatever protocol of `alpn` (RFC 7301) is spoken then. Cancel safe.
@@ -224,6 +226,7 @@ pub(crate) async fn open_transport(
 ) -> Result<Opening, ConnectError> {
     let target = &settings.target;
     let mut timings = Vec::new();
+    let fault = Fault::default();
     // Files are read before anything is dialled: a wrong path costs no connection.
     let config = target
         .secure
@@ -242,7 +245,7 @@ pub(crate) async fn open_transport(
             let peer = target.host_and_port();
             let (stream, report) = settings.timeouts.limit(Phase::Tls, &peer, work).await?;
             timings.push((Phase::Tls, started.elapsed()));
-            (Box::new(stream), Some(report))
+            (Box::new(Noting::new(stream, fault.clone())), Some(report))
         }
     };
     Ok(Opening {
@@ -250,6 +253,7 @@ pub(crate) async fn open_transport(
         address,
         tls,
         timings,
+        fault,
     })
 }
 
@@ -277,6 +281,7 @@ async fn attempt(settings: &Settings) -> Result<Connection, ConnectError> {
         address,
         tls,
         mut timings,
+        fault,
     } = open_transport(settings, alpn).await?;
     let started = Instant::now();
     let work = async {
@@ -289,7 +294,11 @@ async fn attempt(settings: &Settings) -> Result<Connection, ConnectError> {
     let opened = settings
         .timeouts
         .limit(Phase::Http, &target.host_and_port(), work)
-        .await?;
+        .await
+        .map_err(|error| match fault.get() {
+            Some(cause) => settings.tls.explain(target, cause),
+            None => error,
+        })?;
     timings.push((Phase::Http, started.elapsed()));
     let details = Details {
         target: target.clone(),

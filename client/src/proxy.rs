@@ -7,7 +7,7 @@ use std::str::FromStr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::secret::{Credentials, Secret};
-use crate::target::{Target, percent_decoded, split_host_port};
+use crate::target::{Target, hidden, percent_decoded, split_host_port};
 
 /// How one speaks to the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl FromStr for Proxy {
             }
             None => (None, rest),
         };
-        let (host, port) = split_host_port(host_port)?;
+        let (host, port) = split_host_port(host_port).map_err(|error| hidden(error, text))?;
         Ok(Self {
             kind,
             host,

@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::sync::mpsc;
 use tungstenite_deflate::tungstenite::Message;
@@ -13,6 +14,7 @@ use crate::args::{BenchArgs, Cli, Command, ConnectionArgs, Mode, ReachArgs, Talk
 use crate::connect::Settings;
 use crate::duration::show_duration;
 use crate::error::ConnectError;
+use crate::escape::escaped;
 use crate::exit::ExitStatus;
 use crate::input::{self, InputOptions};
 use crate::meaning;
@@ -29,8 +31,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let cli = match parse(arguments.into_iter().collect()) {
         Ok(cli) => cli,
         Err(error) => {
-            // clap sends help and version to standard output, errors to standard error.
-            let _ = error.print();
+            show_usage(&error);
             return if error.use_stderr() {
                 ExitStatus::Usage
             } else {
@@ -58,6 +59,25 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
         command = command.term_width(0);
     }
     Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
+/// Help and version go to standard output, errors to standard error. A value that was refused is not repeated as a
+/// whole: a URL may hold a password.
+fn show_usage(error: &clap::Error) {
+    let source = std::error::Error::source(error);
+    let (ErrorKind::ValueValidation, Some(reason)) = (error.kind(), source) else {
+        let _ = error.print();
+        return;
+    };
+    let argument = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(name)) => name.as_str(),
+        _ => "an argument",
+    };
+    let _ = writeln!(
+        std::io::stderr().lock(),
+        "error: invalid value for {argument}: {}\n\nFor more information, try '--help'.",
+        escaped(&reason.to_string())
+    );
 }
 
 /// One line on standard error: the cause and what to do.

@@ -114,7 +114,7 @@ impl FromStr for Target {
             Some((user_info, host_port)) => (Some(parse_user_info(user_info)?), host_port),
             None => (None, authority),
         };
-        let (host, port) = split_host_port(host_port)?;
+        let (host, port) = split_host_port(host_port).map_err(|error| hidden(error, text))?;
         let path = if path.starts_with('/') {
             path.to_owned()
         } else {
@@ -128,6 +128,15 @@ impl FromStr for Target {
             path,
             credentials,
         })
+    }
+}
+
+/// What is wrong with the host or port of `text`, unless that could be a part of a password: `/`, `?` and `:` end a host.
+pub(crate) fn hidden(error: String, text: &str) -> String {
+    if text.contains('@') {
+        "host or port of the URL cannot be read; percent-encode what stands before its @".into()
+    } else {
+        error
     }
 }
 
@@ -147,6 +156,9 @@ fn without_scheme(text: &str) -> Result<&str, String> {
     let after_colon = authority.rsplit_once(':').map_or("", |(_, port)| port);
     if !after_colon.is_empty() && after_colon.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text)
+    } else if text.contains('@') {
+        // What stands before it may be a password.
+        Err("a URL with credentials needs its scheme: wss://USER:PASSWORD@HOST/PATH".into())
     } else {
         Err(format!(
             "`{text}` is neither a URL nor a subcommand in first place; write wss://{text} or {text}:443"

@@ -226,3 +226,79 @@ fn peer_cannot_steer_the_terminal() {
         "{seen:?}"
     );
 }
+
+#[test]
+fn k4_no_control_character_reaches_the_terminal() {
+    let controls: Vec<char> = (0..=0x1f_u32)
+        .filter(|&c| c != 9)
+        .chain(0x7f..=0x9f)
+        .chain(0x202a..=0x202e)
+        .chain(0x2066..=0x2069)
+        .map(|number| char::from_u32(number).unwrap())
+        .collect();
+    assert!(controls.len() >= 65 + 8);
+    let all: String = controls.iter().collect();
+    let one_each: Vec<String> = controls.iter().map(|c| format!("<{c}>")).collect();
+    // As text, within JSON (which is laid out), as binary and as the reason of a Close frame (at most 123 bytes).
+    let json = serde_json::to_string(&serde_json::json!({ "key": all })).unwrap();
+    let reason: String = controls.iter().take(40).collect();
+    let url = serve_websocket(move |mut stream| {
+        let mut messages: Vec<Message> = one_each.iter().cloned().map(Message::text).collect();
+        messages.push(Message::text(all.clone()));
+        messages.push(Message::text(json.clone()));
+        messages.push(Message::binary(all.clone().into_bytes()));
+        let frame = tungstenite_deflate::tungstenite::protocol::CloseFrame {
+            code: 4000.into(),
+            reason: reason.clone().into(),
+        };
+        async move {
+            for message in messages {
+                stream.send(message).await.unwrap();
+            }
+            stream.send(Message::Close(Some(frame))).await.unwrap();
+            while stream.next().await.is_some() {}
+        }
+    });
+    let arguments = [
+        url.as_str(),
+        "--mode",
+        "pipe",
+        "--idle",
+        "0",
+        "--verbose",
+        "--show-handshake",
+    ];
+    let (status, seen) = Terminal::start(client(&arguments)).end();
+    assert_eq!(status, 1, "{seen}");
+    assert!(
+        seen.contains("<\\x1b>") && seen.contains("closed with 4000"),
+        "{seen:?}"
+    );
+    // What is left are the line ends of the program and its terminal.
+    let left: Vec<char> = seen
+        .chars()
+        .filter(|c| (c.is_control() || controls.contains(c)) && !"\r\n\t".contains(*c))
+        .collect();
+    assert!(left.is_empty(), "{left:?} in {seen:?}");
+    let lines = seen
+        .lines()
+        .filter(|line| line.starts_with('<') && line.ends_with('>'));
+    assert_eq!(lines.count(), controls.len(), "{seen:?}");
+    // --raw leaves them, as the help warns.
+    let (_, raw) = Terminal::start(client(&[&url, "--mode", "pipe", "--idle", "0", "--raw"])).end();
+    assert!(raw.contains("<\x1b>"), "{raw:?}");
+}
+
+#[test]
+fn k4_what_a_server_says_in_its_answer_is_escaped() {
+    let answer = "HTTP/1.1 403 \u{9b}2J\r\nX-Note: \u{9b}31m\u{202e}\r\nLocation: \u{202e}x\r\nContent-Length: 0\r\n\r\n";
+    let url = common::serve_answer(answer);
+    for arguments in [
+        &[url.as_str(), "x", "--show-handshake"][..],
+        &[&url, "x", "--follow"],
+    ] {
+        let (status, seen) = Terminal::start(client(arguments)).end();
+        assert_eq!(status, 5, "{seen}");
+        assert!(!seen.contains(['\x1b', '\u{9b}', '\u{202e}']), "{seen:?}");
+    }
+}

@@ -17,8 +17,9 @@ use tonic::metadata::MetadataMap;
 use crate::connect::{Opening, Settings, open_transport, request_headers};
 use crate::error::ConnectError;
 use crate::meter::{Meter, Metered};
+use crate::target::Target;
 use crate::timeouts::{Phase, Timeouts};
-use crate::tls::TlsReport;
+use crate::tls::{Fault, TlsReport, TlsSettings};
 use proto::Message;
 use proto::chat_service_client::ChatServiceClient;
 
@@ -44,7 +45,9 @@ pub(crate) struct Chat {
     service: ChatServiceClient<Sender>,
     metadata: MetadataMap,
     timeouts: Timeouts,
-    peer: String,
+    target: Target,
+    tls: TlsSettings,
+    fault: Fault,
 }
 
 /// What is known about an open gRPC connection.
@@ -75,6 +78,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<(Chat, ChatDetails), Con
         address,
         tls,
         mut timings,
+        fault,
     } = open_transport(settings, &["h2"]).await?;
     let no_http2 = |reason: String| ConnectError::NoHttp2 {
         peer: peer.clone(),
@@ -116,7 +120,9 @@ pub(crate) async fn open(settings: &Settings) -> Result<(Chat, ChatDetails), Con
             .max_decoding_message_size(limit),
         metadata,
         timeouts: settings.timeouts,
-        peer,
+        target: target.clone(),
+        tls: settings.tls.clone(),
+        fault,
     };
     let details = ChatDetails {
         url,
@@ -162,11 +168,14 @@ impl Chat {
             None => call.await,
             Some(deadline) => tokio::time::timeout(deadline, call)
                 .await
-                .map_err(|_| CallError::deadline(&self.peer, deadline))?,
+                .map_err(|_| CallError::deadline(&self.target.host_and_port(), deadline))?,
         };
         match answer {
             Ok(response) => Ok(response.into_inner().reply),
-            Err(status) => Err(CallError::from_status(&self.peer, &status)),
+            Err(status) => Err(match self.fault.get() {
+                Some(fault) => CallError::Tls(Box::new(self.tls.explain(&self.target, fault))),
+                None => CallError::from_status(&self.target.host_and_port(), &status),
+            }),
         }
     }
 }

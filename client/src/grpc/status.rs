@@ -7,97 +7,128 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use crate::duration::show_duration;
+use crate::error::ConnectError;
 use crate::escape::escaped;
 use crate::exit::ExitStatus;
 
 /// Why a call gave no reply. `Display` is one sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CallError {
-    /// Host and port.
-    peer: String,
-    code: Code,
-    /// What the server said, or what ended the connection.
-    message: String,
-    /// The server did not answer at all: the connection ended first.
-    is_lost: bool,
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// TLS ended the connection: the server did not accept the client's certificate, say.
+    Tls(Box<ConnectError>),
+    /// The connection ended before the server answered.
+    Lost {
+        /// Host and port.
+        peer: String,
+        /// What ended it.
+        reason: String,
+    },
+    /// The server answered with a status, or the deadline passed.
+    Answered {
+        /// Host and port.
+        peer: String,
+        /// Its code.
+        code: Code,
+        /// Its text.
+        message: String,
+    },
 }
 
 impl CallError {
     /// No answer within the deadline.
     pub(super) fn deadline(peer: &str, limit: Duration) -> Self {
-        Self {
+        Self::Answered {
             peer: peer.to_owned(),
             code: Code::DeadlineExceeded,
             message: format!("no answer within {}", show_duration(limit)),
-            is_lost: false,
         }
     }
 
     pub(super) fn from_status(peer: &str, status: &Status) -> Self {
-        // A status that hyper's error was made into has that as its source, or repeats its text.
-        let mut cause = status.source();
+        let peer = peer.to_owned();
         let mut is_lost = false;
         let mut message = status.message().to_owned();
+        // A status that was made of a failed connection has hyper's error among its sources.
+        let mut cause = status.source();
         while let Some(error) = cause {
             is_lost |= error.is::<hyper::Error>();
             message = error.to_string();
             cause = error.source();
         }
-        Self {
-            peer: peer.to_owned(),
+        if is_lost {
+            return Self::Lost {
+                peer,
+                reason: message,
+            };
+        }
+        Self::Answered {
+            peer,
             code: status.code(),
             message,
-            is_lost,
         }
     }
 
     /// The exit status that tells this cause.
     pub(crate) fn status(&self) -> ExitStatus {
-        match self.code {
-            _ if self.is_lost => ExitStatus::ConnectionLost,
-            Code::DeadlineExceeded => ExitStatus::TimedOut,
-            Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => {
-                ExitStatus::HandshakeRefused
-            }
-            Code::Ok
-            | Code::Cancelled
-            | Code::Unknown
-            | Code::InvalidArgument
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::ResourceExhausted
-            | Code::FailedPrecondition
-            | Code::Aborted
-            | Code::OutOfRange
-            | Code::Internal
-            | Code::Unavailable
-            | Code::DataLoss => ExitStatus::ClosedWithError,
+        match self {
+            Self::Tls(error) => error.status(),
+            Self::Lost { .. } => ExitStatus::ConnectionLost,
+            Self::Answered { code, .. } => exit_status(*code),
         }
     }
 
     /// What to do about it.
-    pub(crate) fn remedy(&self) -> &'static str {
-        match self.code {
-            _ if self.is_lost => "see the server's log",
-            Code::DeadlineExceeded => "check that the server is well, or raise --timeout reply=…",
-            Code::Unimplemented => "check that chat.ChatService is served at this host and port",
-            Code::Unauthenticated => "give credentials: --user, --bearer-file or -H",
-            Code::PermissionDenied => "these credentials do not suffice",
-            Code::ResourceExhausted | Code::OutOfRange => {
-                "the message or the reply is longer than allowed (--max-message), or a quota is used up"
-            }
-            Code::Unavailable => "the server is full or going away: try later",
-            _ => "see the server's log",
+    pub(crate) fn remedy(&self) -> String {
+        match self {
+            Self::Tls(error) => error.remedy(),
+            Self::Lost { .. } => "see the server's log".into(),
+            Self::Answered { code, .. } => remedy(*code).into(),
         }
     }
 
     /// Without its particulars, so that equal ones are counted together.
     pub(crate) fn kind(&self) -> String {
-        if self.is_lost {
-            "connection lost".to_owned()
-        } else {
-            format!("gRPC {:?}", self.code)
+        match self {
+            Self::Tls(_) => "TLS refused".into(),
+            Self::Lost { .. } => "connection lost".into(),
+            Self::Answered { code, .. } => format!("gRPC {code:?}"),
         }
+    }
+}
+
+fn exit_status(code: Code) -> ExitStatus {
+    match code {
+        Code::DeadlineExceeded => ExitStatus::TimedOut,
+        Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => {
+            ExitStatus::HandshakeRefused
+        }
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => ExitStatus::ClosedWithError,
+    }
+}
+
+fn remedy(code: Code) -> &'static str {
+    match code {
+        Code::DeadlineExceeded => "check that the server is well, or raise --timeout reply=…",
+        Code::Unimplemented => "check that chat.ChatService is served at this host and port",
+        Code::Unauthenticated => "give credentials: --user, --bearer-file or -H",
+        Code::PermissionDenied => "these credentials do not suffice",
+        Code::ResourceExhausted | Code::OutOfRange => {
+            "the message or the reply is longer than allowed (--max-message), or a quota is used up"
+        }
+        Code::Unavailable => "the server is full or going away: try later",
+        _ => "see the server's log",
     }
 }
 
@@ -105,20 +136,27 @@ impl Error for CallError {}
 
 impl fmt::Display for CallError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = escaped(&self.message);
-        if self.is_lost {
-            return write!(
-                formatter,
-                "the connection to {} was lost before the reply: {message}",
-                self.peer
-            );
+        match self {
+            Self::Tls(error) => error.fmt(formatter),
+            Self::Lost { peer, reason } => {
+                let reason = escaped(reason);
+                write!(
+                    formatter,
+                    "the connection to {peer} was lost before the reply: {reason}"
+                )
+            }
+            Self::Answered {
+                peer,
+                code,
+                message,
+            } => {
+                let (number, message) = (*code as i32, escaped(message));
+                write!(
+                    formatter,
+                    "{peer} answered with gRPC status {number} ({code:?}): {message}"
+                )
+            }
         }
-        let code = self.code as i32;
-        write!(
-            formatter,
-            "{} answered with gRPC status {code} ({:?}): {message}",
-            self.peer, self.code
-        )
     }
 }
 

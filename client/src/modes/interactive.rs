@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
 use rustyline::error::ReadlineError;
@@ -10,7 +12,7 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
-use rustyline::{Config, Context, Editor, ExternalPrinter as _, Helper};
+use rustyline::{Config, Context, Editor, Helper};
 use tokio::sync::mpsc;
 
 use crate::command::{self, COMMANDS, Command};
@@ -23,18 +25,44 @@ const READ_AHEAD: usize = 16;
 /// Most lines kept in the history file.
 const MAX_HISTORY: usize = 1000;
 
-/// Gives the terminal back as it was, whatever the editor was doing.
-pub(crate) struct Terminal(Option<rustix::termios::Termios>);
+/// Prints above the prompt.
+type Printer = Arc<Mutex<dyn rustyline::ExternalPrinter + Send>>;
+
+/// Gives the terminal back as it was, whatever the editor was doing, once everything printed is on the screen.
+pub(crate) struct Terminal {
+    settings: Option<rustix::termios::Termios>,
+    printer: Printer,
+}
 
 impl Terminal {
-    fn remember() -> Self {
-        Self(rustix::termios::tcgetattr(io::stdin()).ok())
+    /// Waits until the editor has shown what was printed: it takes one text at a time, so that the second of two that
+    /// change nothing is taken only when all before them are on the screen.
+    fn flush(&self) {
+        let printer = Arc::clone(&self.printer);
+        let (done, flushed) = std::sync::mpsc::channel();
+        // The editor may be gone, and nobody take them any more.
+        std::thread::spawn(move || {
+            for _ in 0..3 {
+                if print(&printer, NOTHING.to_owned()).is_err() {
+                    break;
+                }
+            }
+            let _ = done.send(());
+        });
+        let _ = flushed.recv_timeout(FLUSH_PATIENCE);
     }
 }
 
+/// The cursor up, and down again: the editor ends what it prints with a line feed.
+const NOTHING: &str = "\x1b[A\n";
+
+/// The editor shows a text within a millisecond.
+const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
+
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if let Some(settings) = &self.0 {
+        self.flush();
+        if let Some(settings) = &self.settings {
             let _ = rustix::termios::tcsetattr(
                 io::stdin(),
                 rustix::termios::OptionalActions::Now,
@@ -47,6 +75,14 @@ impl Drop for Terminal {
     }
 }
 
+fn print(printer: &Printer, text: String) -> io::Result<()> {
+    printer
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .print(text)
+        .map_err(io::Error::other)
+}
+
 /// Starts the line editor in a thread of its own and sends the output above its prompt.
 ///
 /// # Errors
@@ -56,7 +92,7 @@ pub(crate) fn spawn(
     history: Option<PathBuf>,
     max_bytes: usize,
 ) -> io::Result<(mpsc::Receiver<Input>, Terminal)> {
-    let terminal = Terminal::remember();
+    let settings = rustix::termios::tcgetattr(io::stdin()).ok();
     let config = Config::builder()
         .max_history_size(MAX_HISTORY)
         .and_then(|builder| builder.history_ignore_dups(true))
@@ -74,12 +110,14 @@ pub(crate) fn spawn(
         // There is none yet at the first session.
         let _ = editor.load_history(path);
     }
-    let mut printer = editor.create_external_printer().map_err(io::Error::other)?;
-    output.set_printer(move |bytes| {
-        printer
-            .print(String::from_utf8_lossy(bytes).into_owned())
-            .map_err(io::Error::other)
-    });
+    let printer: Printer = Arc::new(Mutex::new(
+        editor.create_external_printer().map_err(io::Error::other)?,
+    ));
+    let terminal = Terminal {
+        settings,
+        printer: Arc::clone(&printer),
+    };
+    output.set_printer(move |bytes| print(&printer, String::from_utf8_lossy(bytes).into_owned()));
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     std::thread::spawn(move || {
         loop {

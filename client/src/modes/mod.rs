@@ -84,7 +84,7 @@ impl Failure {
     pub(crate) fn remedy(&self) -> Option<String> {
         match self {
             Self::Connect(error) => Some(error.remedy()),
-            Self::Call(error) => Some(error.remedy().into()),
+            Self::Call(error) => Some(error.remedy()),
             Self::Ended(Ending::Failed(Error::Capacity(_))) => {
                 Some("raise --max-message if that size is wanted".into())
             }
@@ -188,7 +188,11 @@ pub(crate) fn finish(ending: &Ending, output: &mut Output) -> ExitStatus {
     if status == ExitStatus::Normal {
         output.detail(&ending.to_string());
     } else {
-        output.warn(&ending.to_string());
+        let remedy = match ending {
+            Ending::Failed(Error::Capacity(_)) => "; raise --max-message if that size is wanted",
+            _ => "",
+        };
+        output.warn(&format!("{ending}{remedy}"));
     }
     status
 }

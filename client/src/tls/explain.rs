@@ -10,35 +10,47 @@ use crate::escape::escaped;
 
 /// Turns what the TLS handshake with `peer` ended with into its cause in words; `name` is the name checked.
 pub(super) fn tls_error(peer: &str, name: &str, error: &io::Error) -> ConnectError {
-    let (reason, remedy) = match error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Error>())
-    {
-        Some(Error::InvalidCertificate(fault)) => certificate(name, fault),
-        Some(Error::AlertReceived(alert)) => alert_received(*alert),
-        Some(Error::InvalidMessage(_)) => (
+    if let Some(fault) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        return tls_fault(peer, name, fault);
+    }
+    let (reason, remedy) = if error.kind() == io::ErrorKind::UnexpectedEof {
+        (
+            "the server closed the connection amid the handshake".to_owned(),
+            "check that the port speaks TLS, and see the server's log",
+        )
+    } else {
+        (
+            error.to_string(),
+            "check that the port speaks TLS, and see the server's log",
+        )
+    };
+    ConnectError::Tls {
+        peer: peer.to_owned(),
+        reason,
+        remedy,
+    }
+}
+
+/// The same for an error of TLS itself.
+pub(super) fn tls_fault(peer: &str, name: &str, fault: &Error) -> ConnectError {
+    let (reason, remedy) = match fault {
+        Error::InvalidCertificate(fault) => certificate(name, fault),
+        Error::AlertReceived(alert) => alert_received(*alert),
+        Error::InvalidMessage(_) => (
             "the server does not speak TLS".to_owned(),
             "leave TLS out (ws:// or http://), or check the port",
         ),
-        Some(Error::PeerIncompatible(fault)) => (
+        Error::PeerIncompatible(fault) => (
             format!("nothing in common: {fault:?}"),
             "the server wants an older TLS than 1.2 or other ciphers; update it",
         ),
-        Some(Error::NoApplicationProtocol) => (
+        Error::NoApplicationProtocol => (
             "the server has no protocol of ours (ALPN)".to_owned(),
             "check the port",
         ),
-        Some(other) => (
+        other => (
             escaped(&other.to_string()).into_owned(),
             "see the server's log",
-        ),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => (
-            "the server closed the connection amid the handshake".to_owned(),
-            "check that the port speaks TLS, and see the server's log",
-        ),
-        None => (
-            error.to_string(),
-            "check that the port speaks TLS, and see the server's log",
         ),
     };
     ConnectError::Tls {
@@ -129,7 +141,8 @@ fn plain(presented: &str) -> String {
 
 fn alert_received(alert: AlertDescription) -> (String, &'static str) {
     let remedy = match alert {
-        AlertDescription::CertificateRequired => {
+        // OpenSSL says so of a missing certificate in TLS 1.2.
+        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
             "give a client certificate with --cert FILE --key FILE"
         }
         AlertDescription::UnknownCA
@@ -146,6 +159,9 @@ fn alert_received(alert: AlertDescription) -> (String, &'static str) {
         }
         AlertDescription::NoApplicationProtocol => {
             "the server does not offer this HTTP version: check the port, or leave out --http2"
+        }
+        AlertDescription::HandshakeFailure => {
+            "it may want a client certificate (--cert FILE --key FILE), or other ciphers; see the server's log"
         }
         _ => "see the server's log",
     };

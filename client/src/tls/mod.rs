@@ -15,9 +15,11 @@ use crate::error::ConnectError;
 use crate::target::Target;
 
 mod explain;
+mod fault;
 mod report;
 mod verify;
 
+pub(crate) use fault::{Fault, Noting};
 pub use report::{CertificateReport, TlsReport};
 pub use verify::Pin;
 
@@ -127,6 +129,12 @@ impl TlsSettings {
             return Err(ConnectError::Settings(text.into()));
         }
         Ok(roots)
+    }
+
+    /// What `error`, with which TLS ended a connection to `target`, means in words.
+    pub(crate) fn explain(&self, target: &Target, error: &rustls::Error) -> ConnectError {
+        let name = self.server_name.as_deref().unwrap_or(&target.host);
+        explain::tls_fault(&target.host_and_port(), name, error)
     }
 
     /// Runs the TLS handshake over `stream`. Not cancel safe: drop the stream with the future.

@@ -105,3 +105,21 @@ pub fn serve_tls(certificate: CertificateDer<'static>, key: &KeyPair) -> u16 {
     })
     .port()
 }
+
+/// A server behind TLS that answers the first request with this and nothing else.
+pub fn serve_tls_answer(certificate: CertificateDer<'static>, key: &KeyPair, answer: &str) -> u16 {
+    use std::io::{Read as _, Write as _};
+    let config = Arc::new(server_config(certificate, key));
+    let answer = answer.to_owned();
+    serve(move |tcp| {
+        let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+        let mut stream = rustls::StreamOwned::new(connection, tcp);
+        if stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
+            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.flush();
+            // The client decides when it has read enough.
+            let _ = stream.read(&mut [0; 64]);
+        }
+    })
+    .port()
+}

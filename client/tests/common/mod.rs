@@ -183,6 +183,34 @@ where
     format!("ws://{address}/")
 }
 
+/// The same, with compression.
+pub fn serve_deflating<F>(
+    handle: impl Fn(WebSocketStream<tokio::net::TcpStream>) -> F + Send + Sync + 'static,
+) -> String
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let address = serve(move |stream| {
+        stream.set_nonblocking(true).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+            let options = tungstenite_deflate::Options::default()
+                .deflate(Some(tungstenite_deflate::DeflateConfig::default()));
+            if let Ok(stream) =
+                tungstenite_deflate::accept_async_with_options(stream, options).await
+            {
+                assert!(stream.agreed().is_some());
+                handle(stream).await;
+            }
+        });
+    });
+    format!("ws://{address}/")
+}
+
 /// Reads a request head; the text up to and with its blank line.
 pub fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
