@@ -8,76 +8,15 @@
 
 mod common;
 
-use std::convert::Infallible;
-
-use bytes::Bytes;
+use common::http2::{Sender, connect, dial};
 use common::{soon, start};
 use futures_util::{SinkExt, StreamExt};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
-use hyper::client::conn::http2::{SendRequest, handshake};
-use hyper::ext::Protocol;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
-
-/// A client's side of an HTTP/2 connection.
-async fn dial(server: &common::Running) -> SendRequest<Empty<Bytes>> {
-    let stream = server.tls(&["h2"]).await;
-    let (mut sender, connection) = soon(handshake(TokioExecutor::new(), TokioIo::new(stream)))
-        .await
-        .unwrap();
-    tokio::spawn(async move {
-        let _: Result<(), _> = connection.await;
-    });
-    sender.ready().await.unwrap();
-    sender
-}
-
-/// An extended CONNECT for `path`.
-async fn connect(
-    server: &common::Running,
-    sender: &mut SendRequest<Empty<Bytes>>,
-    path: &str,
-    more: &[(&str, &str)],
-) -> Response<Incoming> {
-    let mut request = Request::builder()
-        .method(Method::CONNECT)
-        .uri(format!("https://localhost:{}{path}", server.address.port()))
-        .version(Version::HTTP_2)
-        .header("sec-websocket-version", "13")
-        .extension(Protocol::from_static("websocket"));
-    for (name, value) in more {
-        request = request.header(*name, *value);
-    }
-    // The server's SETTINGS, which allow this, may be still on their way.
-    soon(async {
-        loop {
-            match sender
-                .send_request(clone(&request).body(Empty::new()).unwrap())
-                .await
-            {
-                Ok(response) => return Ok::<_, Infallible>(response),
-                Err(error) => assert!(error.is_user(), "{error}"),
-            }
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .unwrap()
-}
-
-/// The same request again.
-fn clone(builder: &http::request::Builder) -> http::request::Builder {
-    let mut copy = Request::builder()
-        .method(builder.method_ref().unwrap())
-        .uri(builder.uri_ref().unwrap())
-        .version(*builder.version_ref().unwrap());
-    *copy.headers_mut().unwrap() = builder.headers_ref().unwrap().clone();
-    copy.extension(Protocol::from_static("websocket"))
-}
 
 #[tokio::test]
 async fn several_websockets_share_a_connection_with_ordinary_requests() {
@@ -181,19 +120,18 @@ async fn other_requests_for_a_websocket_route_are_refused() {
 async fn h3_other_hosts_are_misdirected_over_http2_too() {
     let server = start(&["--host-allow", "localhost"]).await;
     let mut sender = dial(&server).await;
-    let answer =
-        async |sender: &mut SendRequest<Empty<Bytes>>, authority: &str, host: Option<&str>| {
-            let mut request = Request::get(format!("https://{authority}/healthz"));
-            if let Some(host) = host {
-                request = request.header("host", host);
-            }
-            let request = request.body(Empty::new()).unwrap();
-            soon(sender.send_request(request))
-                .await
-                .unwrap()
-                .status()
-                .as_u16()
-        };
+    let answer = async |sender: &mut Sender, authority: &str, host: Option<&str>| {
+        let mut request = Request::get(format!("https://{authority}/healthz"));
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        let request = request.body(Empty::new()).unwrap();
+        soon(sender.send_request(request))
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
     assert_eq!(answer(&mut sender, "localhost:1", None).await, 200);
     assert_eq!(
         answer(&mut sender, "localhost", Some("localhost")).await,

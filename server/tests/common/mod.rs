@@ -8,6 +8,7 @@
     reason = "each test file uses its own part of this"
 )]
 
+pub mod http2;
 pub mod program;
 
 use std::ffi::OsString;
