@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{info, warn};
 use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
-use tungstenite_deflate::{Keepalive, Limits, Options, WebSocketStream};
+use tungstenite_deflate::{Keepalive, Limits, Options, UnfinishedMemory, WebSocketStream};
 
 use crate::accept::Acceptor;
 use crate::access::{Access, KeyError};
@@ -286,8 +286,10 @@ async fn finish(drain: &Drain, patience: Span) -> Ending {
 fn options(config: &Config) -> Options {
     let websocket = &config.websocket;
     let largest = Some(websocket.max_message_bytes.0);
+    let unfinished = UnfinishedMemory::new(websocket.max_unfinished_bytes.0);
     let limits = Limits::default()
         .max_fragments(websocket.max_fragments.0)
+        .unfinished_memory(Some(unfinished))
         .unfinished_message_timeout(websocket.message_timeout.0.map(Duration::from));
     let keepalive = websocket.ping_interval.0.map(|interval| Keepalive {
         ping_interval: interval.0,

@@ -288,3 +288,63 @@ async fn r7_a_slow_reader_that_wakes_up_in_time_is_told_1013() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn r4_unfinished_messages_share_one_bound() {
+    const MIB: usize = 1 << 20;
+    let flags = ["--max-unfinished-bytes", "8MiB", "--ping-interval", "off"];
+    let server = start(&flags).await;
+    // Thirty connections send 99 % of a message each, in one frame or in many, and then nothing.
+    let mut holding = Vec::new();
+    for number in 0..30 {
+        let mut stream = server.tls(&[]).await;
+        let mut bytes = common::handshake("/echo", "").into_bytes();
+        if number % 2 == 0 {
+            bytes.extend([0x82, 0xff]);
+            bytes.extend((MIB as u64).to_be_bytes());
+            bytes.extend([0; 4]);
+            bytes.extend(vec![b'x'; MIB / 100 * 99]);
+        } else {
+            for fragment in 0..253 {
+                bytes.extend([
+                    if fragment == 0 { 0x02 } else { 0x00 },
+                    0xfe,
+                    0x10,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                ]);
+                bytes.extend([b'x'; 4096]);
+            }
+        }
+        // Those that are refused are closed while they send.
+        let _ = stream.write_all(&bytes).await;
+        let _ = stream.flush().await;
+        holding.push(stream);
+    }
+    let refused = r#"wss_websocket_closed_total{route="/echo",code="1013",by="server"} "#;
+    let count = async || {
+        let metrics = server.get("/metrics").await;
+        let count = metrics.lines().find_map(|line| line.strip_prefix(refused));
+        count.map_or(0, |count| count.parse::<usize>().unwrap())
+    };
+    // 8 MiB are room for eight of them, or fewer where a buffer has grown beyond its content.
+    until(async || count().await >= 22).await;
+    assert!(count().await <= 26);
+    // Short messages pass meanwhile; a long one does when the memory has come back.
+    let (mut client, _) = server.open("/echo", &[]).await;
+    let short = Message::text("short");
+    soon(client.send(short.clone())).await.unwrap();
+    assert_eq!(soon(client.next()).await.unwrap().unwrap(), short);
+    drop(holding);
+    until(async || {
+        let metrics = server.get("/metrics").await;
+        metrics.contains("wss_websocket_connections{route=\"/echo\",http=\"1.1\"} 1\n")
+    })
+    .await;
+    let long = Message::binary(vec![1; MIB]);
+    soon(client.send(long.clone())).await.unwrap();
+    assert_eq!(soon(client.next()).await.unwrap().unwrap(), long);
+}

@@ -17,6 +17,7 @@ use crate::tungstenite::protocol::frame::Frame;
 use crate::tungstenite::protocol::frame::coding::CloseCode;
 use crate::tungstenite::protocol::{CloseFrame, Role};
 use crate::tungstenite::{Message, Utf8Bytes};
+use crate::unfinished::Held;
 
 /// One side of a WebSocket connection after its handshake, without sockets, clock or runtime.
 ///
@@ -47,6 +48,8 @@ pub struct Connection {
     /// Length of the caller's buffer when `receive` last left it: more in it means that something arrived.
     left_in_buffer: usize,
     pongs: Pongs,
+    /// What this connection has of [`Limits::unfinished_memory`](crate::Limits::unfinished_memory).
+    held: Option<Held>,
 }
 
 /// Where a connection is in its life (RFC 6455 §4.1, §7.1).
@@ -144,6 +147,7 @@ impl Connection {
             },
             left_in_buffer: 0,
             pongs: Pongs::default(),
+            held: None,
         }
     }
 
@@ -247,6 +251,22 @@ impl Connection {
                 Err(error)
             }
         }
+    }
+
+    /// Counts what is held while more is waited for: call it before waiting, with the memory of the buffer.
+    ///
+    /// # Errors
+    /// [`unfinished_memory`](crate::Limits::unfinished_memory) is spent; as for [`receive`](Self::receive).
+    pub fn hold(&mut self, buffered: usize) -> Result<(), ProtocolError> {
+        let Some(memory) = &self.options.limits.unfinished_memory else {
+            return Ok(());
+        };
+        let bytes = buffered.saturating_add(self.incoming.held_bytes());
+        if Held::resize(&mut self.held, bytes, memory) {
+            return Ok(());
+        }
+        let allowed = memory.limit();
+        Err(self.fail(&ProtocolError::UnfinishedMemory { allowed }))
     }
 
     /// The byte stream has ended; true if the closing handshake was done before (RFC 6455 §7.1.4).
@@ -391,12 +411,14 @@ impl Connection {
             self.closed_mut(Initiator::Us).sent = Some(Some(frame));
         }
         self.incoming = Incoming::default();
+        self.held = None;
         self.state = State::Failed;
         error.clone()
     }
 
     fn end(&mut self) {
         self.incoming = Incoming::default();
+        self.held = None;
         self.state = State::Ended;
     }
 

@@ -75,6 +75,14 @@ pub enum ProtocolError {
         /// The limit that was passed.
         allowed: Duration,
     },
+    /// There is no memory left for the unfinished messages of all connections.
+    #[error(
+        "{allowed} bytes of unfinished messages are held for all connections (unfinished_memory)"
+    )]
+    UnfinishedMemory {
+        /// The limit that was reached.
+        allowed: usize,
+    },
     /// A Ping of ours was not answered, and nothing else came either.
     #[error("nothing received within {allowed:?} of a Ping (pong_timeout)")]
     PongOverdue {
@@ -125,6 +133,7 @@ impl ProtocolError {
             Self::InvalidUtf8 | Self::InvalidDeflate { .. } => CloseCode::Invalid,
             Self::MessageTooLong { .. } => CloseCode::Size,
             Self::TooManyFragments { .. } | Self::UnfinishedMessage { .. } => CloseCode::Policy,
+            Self::UnfinishedMemory { .. } => CloseCode::Again,
             Self::PongOverdue { .. } | Self::CloseUnanswered { .. } => CloseCode::Away,
         }
     }
@@ -172,6 +181,7 @@ impl From<ProtocolError> for Error {
                 Error::Io(io::Error::new(io::ErrorKind::TimedOut, error))
             }
             ProtocolError::LengthEncoding { .. }
+            | ProtocolError::UnfinishedMemory { .. }
             | ProtocolError::TooManyFragments { .. }
             | ProtocolError::InvalidDeflate { .. } => {
                 Error::Io(io::Error::new(io::ErrorKind::InvalidData, error))

@@ -54,6 +54,13 @@ impl Incoming {
         self.frame.is_some() || self.message.is_some()
     }
 
+    /// Memory that the frames before the one at the start of the buffer take.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.message
+            .as_ref()
+            .map_or(0, |message| message.held_bytes())
+    }
+
     /// Bytes that `buffer` must hold for the frame at its start to be whole; 0 if that is not known yet.
     pub(crate) fn wanted(&self) -> usize {
         self.frame.map_or(0, |frame| {

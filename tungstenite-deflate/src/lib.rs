@@ -36,6 +36,7 @@ mod spare;
 mod stream;
 #[cfg(any(feature = "__rustls-tls", feature = "connect"))]
 mod tls;
+mod unfinished;
 mod utf8;
 
 pub use close::{CloseCodeNumber, Closed, Initiator};
@@ -45,6 +46,7 @@ pub use error::{ProtocolError, SendError};
 pub use options::{HeadLimits, Keepalive, Limits, Options};
 pub use prepared::PreparedMessage;
 pub use stream::WebSocketStream;
+pub use unfinished::UnfinishedMemory;
 
 #[cfg(feature = "handshake")]
 pub use accept::{

@@ -53,6 +53,11 @@ impl Assembly {
         self.given + self.payload.len() as u64
     }
 
+    /// Memory that it takes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.payload.capacity()
+    }
+
     /// Looks at unmasked bytes of a frame that has not arrived whole, so that text fails at its first invalid byte.
     /// They come again with [`push`](Self::push).
     pub(crate) fn preview(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::deflate::DeflateConfig;
 use crate::tungstenite::protocol::WebSocketConfig;
+use crate::unfinished::UnfinishedMemory;
 
 /// Everything that can be chosen about one connection.
 ///
@@ -60,6 +61,11 @@ pub struct Limits {
     ///
     /// Exceeding it fails the connection with 1008 (policy violation).
     pub unfinished_message_timeout: Option<Duration>,
+    /// Memory that unfinished messages may take, shared with every connection that holds a clone of it; `None`
+    /// (default) leaves it at the largest message for each connection.
+    ///
+    /// Exceeding it fails the connection with 1013 (try again later).
+    pub unfinished_memory: Option<UnfinishedMemory>,
     /// Bounds on the head of the peer's request or response.
     pub head: HeadLimits,
 }
@@ -247,6 +253,7 @@ impl Default for Limits {
         Self {
             max_fragments: None,
             unfinished_message_timeout: Some(Duration::from_secs(30)),
+            unfinished_memory: None,
             head: HeadLimits::default(),
         }
     }
@@ -262,6 +269,12 @@ impl Limits {
     /// Sets [`Self::unfinished_message_timeout`].
     pub fn unfinished_message_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.unfinished_message_timeout = timeout;
+        self
+    }
+
+    /// Sets [`Self::unfinished_memory`].
+    pub fn unfinished_memory(mut self, memory: Option<UnfinishedMemory>) -> Self {
+        self.unfinished_memory = memory;
         self
     }
 

@@ -16,6 +16,10 @@ pub struct WebSocketOptions {
     /// Most fragments of one message, or `off` for max(1024, max-message-bytes / 64); beyond it 1008
     #[arg(long, value_name = "N", default_value = "off")]
     pub max_fragments: Limit<usize>,
+    /// Memory that the unfinished messages of all connections may take together, beyond 4 KiB each; a connection that
+    /// would take more is closed with 1013 (try again later)
+    #[arg(long, value_name = "SIZE", default_value = "128MiB")]
+    pub max_unfinished_bytes: ByteSize,
     /// Longest time from a message's first byte to its last, or `off`; beyond it 1008
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub message_timeout: Limit<Span>,

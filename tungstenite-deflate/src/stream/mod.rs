@@ -454,6 +454,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                         continue;
                     }
                     chunk::park(&mut self.buffer);
+                    if let Err(violation) = self.connection.hold(self.buffer.capacity()) {
+                        self.finish(Some(violation.into()));
+                        continue;
+                    }
                     return Poll::Pending;
                 }
             }
