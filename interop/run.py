@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+import program
+
 HERE = Path(__file__).resolve().parent
 PARAMETERS = (
     "server_no_context_takeover",
@@ -292,6 +294,7 @@ def parts(peer, ours, arguments):
         yield "its client, our server over wss", lambda: wss_server(peer, listen, str(arguments.certs / "ca.crt"))
     if arguments.client:
         yield "our client, its server over wss", lambda: wss_client(peer, [arguments.client], arguments.certs)
+        yield from program.parts(sys.modules[__name__], peer, arguments.client)
 
 
 def http2_parts(peer, arguments):
