@@ -1,4 +1,4 @@
-//! T6: a ClientHello in any pieces is read, and half of one costs nothing.
+//! T6: a `ClientHello` in any pieces is read, and half of one costs nothing.
 
 #![allow(
     clippy::large_futures,

@@ -1,5 +1,7 @@
 //! F19: the masking key of each frame is fresh and cannot be foretold (RFC 6455 §5.3).
 
+#![allow(clippy::unwrap_used, reason = "it is a test: it may panic")]
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
