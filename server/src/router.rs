@@ -37,12 +37,25 @@ pub(crate) struct Context {
     pub(crate) hosts: Hosts,
     pub(crate) origins: Origins,
     pub(crate) rooms: Hub,
+    /// Whether this node is not ready while rooms cannot be stored.
+    pub(crate) needs_rooms: bool,
     pub(crate) access: Arc<Access>,
     pub(crate) options: Options,
     pub(crate) write_timeout: Duration,
     pub(crate) max_uri_bytes: usize,
     pub(crate) max_grpc_bytes: usize,
     pub(crate) grpc_timeout: Option<Duration>,
+}
+
+impl Context {
+    /// Why new work is not welcome; `None` if it is.
+    pub(crate) fn obstacle(&self) -> Option<&'static str> {
+        if self.drain.has_begun() {
+            return Some("draining");
+        }
+        let is_cut_off = self.needs_rooms && !self.rooms.health().is_up();
+        is_cut_off.then_some("rooms cannot be stored")
+    }
 }
 
 /// What a handler runs as.
@@ -118,7 +131,7 @@ pub(crate) fn router(
         .route("/healthz", get(routes::healthz))
         .route(
             "/readyz",
-            get(routes::readyz).with_state(context.drain.clone()),
+            get(routes::readyz).with_state(Arc::clone(&context)),
         )
         .route(
             "/metrics",

@@ -25,7 +25,8 @@ use crate::listen::{ListenError, listen};
 use crate::log::transcript;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
-use crate::rooms::{Hub, Local};
+use crate::rooms::backplane::{Backplane, Nats, NatsError};
+use crate::rooms::{Hub, Local, Settings};
 use crate::router::{self, Context, WebSocketRoute, router, websocket_routes};
 use crate::stream::ServerStream;
 use crate::tls::{Tls, TlsError};
@@ -49,6 +50,9 @@ pub enum ServerError {
     /// Certificates or other parts of TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// NATS, as the settings have it.
+    #[error(transparent)]
+    Nats(#[from] NatsError),
     /// The keys that tokens for rooms are checked with.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -58,6 +62,19 @@ pub enum ServerError {
     /// The plain-text port for gRPC.
     #[error("plain-text gRPC: {0}")]
     Grpc(ListenError),
+}
+
+/// Where rooms are kept, as `config` says.
+fn backplane(
+    config: &Config,
+    settings: &Settings,
+    metrics: &Metrics,
+) -> Result<Arc<dyn Backplane>, NatsError> {
+    let settings = settings.clone();
+    Ok(match config.nats.settings() {
+        Some(nats) => Arc::new(Nats::new(nats, settings, metrics.nats.clone())?),
+        None => Arc::new(Local::new(settings)),
+    })
 }
 
 /// How a run ended.
@@ -80,7 +97,7 @@ impl Server {
         tungstenite_deflate::deflate::budget::set_limit(config.deflate.deflate_memory.0);
         let access = Arc::new(Access::new(&config.rooms)?);
         let settings = config.rooms.settings();
-        let backplane = Arc::new(Local::new(settings.clone()));
+        let backplane = backplane(&config, &settings, &metrics)?;
         let rooms = Hub::new(settings, backplane, metrics.rooms.clone());
         let websockets = websocket_routes(&metrics);
         Ok(Self {
@@ -102,6 +119,7 @@ impl Server {
     /// As for [`new`](Self::new).
     pub fn check(config: &Config) -> Result<(), ServerError> {
         Access::new(&config.rooms)?;
+        backplane(config, &config.rooms.settings(), &Metrics::new())?;
         Ok(Tls::check(&config.tls)?)
     }
 
@@ -218,6 +236,7 @@ impl Server {
             hosts: Hosts::new(&self.config.http.host_allow),
             origins: Origins::new(&self.config.websocket.origin_allow),
             rooms: self.rooms,
+            needs_rooms: self.config.nats.nats_required_for_readiness.is_on(),
             access: self.access,
             options: options(&self.config),
             write_timeout: self.config.websocket.write_timeout.0,

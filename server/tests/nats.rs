@@ -18,11 +18,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::{soon, until};
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{SinkExt, StreamExt};
 use rustix::process::{Pid, Signal, kill_process};
 use server::rooms::backplane::{
-    Backplane, Delivery, History, Nats, NatsCounts, NatsSettings, Query, Range,
+    Backplane, Delivery, Health, History, Nats, NatsCounts, NatsSettings, Query, Range,
 };
 use server::rooms::event::{Event, Gap, Reason};
 use server::rooms::presence::{Change, Present};
@@ -37,6 +37,8 @@ use tokio::task::JoinHandle;
 struct Broker {
     port: u16,
     store: TempDir,
+    /// Further flags.
+    flags: Vec<String>,
     child: Option<Child>,
 }
 
@@ -47,6 +49,7 @@ impl Broker {
         Self {
             port: free.local_addr().unwrap().port(),
             store: tempfile::tempdir().unwrap(),
+            flags: Vec::new(),
             child: None,
         }
     }
@@ -58,16 +61,11 @@ impl Broker {
     }
 
     async fn start(&mut self) {
+        let port = self.port.to_string();
         let child = Command::new("nats-server")
-            .args([
-                "-a",
-                "127.0.0.1",
-                "-p",
-                &self.port.to_string(),
-                "-js",
-                "-sd",
-            ])
+            .args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"])
             .arg(self.store.path())
+            .args(&self.flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -751,4 +749,99 @@ async fn rooms_work_before_nats_is_there() {
             .any(|member| member.name.as_str() == "y")
     })
     .await;
+}
+
+/// Reads lines of text until one says `wanted`.
+async fn hear(client: &mut common::Client, wanted: &str) {
+    soon(async {
+        loop {
+            let message = client.next().await.unwrap().unwrap();
+            if message.to_text().is_ok_and(|text| text.trim() == wanted) {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn two_servers_share_their_rooms() {
+    let mut broker = Broker::started().await;
+    let url = format!("nats://127.0.0.1:{}", broker.port);
+    let flags = ["--nats", &url, "--nats-timeout", "1s"];
+    let one = common::start(&flags).await;
+    let two = common::start(&[&flags[..], &["--nats-required-for-readiness", "on"]].concat()).await;
+    until(async || two.get("/readyz").await.contains("200 OK")).await;
+    let (mut ana, _) = one.open("/chat/tea?name=ana", &[]).await;
+    let (mut rui, _) = two.open("/chat/tea?name=rui", &[]).await;
+    ana.send("one".into()).await.unwrap();
+    hear(&mut rui, "ana: one").await;
+    rui.send("two".into()).await.unwrap();
+    hear(&mut ana, "rui: two").await;
+    broker.kill();
+    until(async || two.get("/readyz").await.contains("503")).await;
+    assert!(one.get("/readyz").await.contains("200 OK"));
+    // Whoever is on the same node goes on; the others get it later.
+    let (mut eva, _) = one.open("/chat/tea?name=eva", &[]).await;
+    ana.send("three".into()).await.unwrap();
+    hear(&mut eva, "ana: three").await;
+    broker.start().await;
+    hear(&mut rui, "ana: three").await;
+    until(async || two.get("/readyz").await.contains("200 OK")).await;
+    assert!(
+        two.get("/metrics")
+            .await
+            .contains("wss_nats_connections_total 2")
+    );
+    drop((ana, rui, eva));
+    for server in [one, two] {
+        assert_eq!(server.stop().await.cut_off, 0);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn nats_is_reached_with_tls_and_a_password() {
+    // The certificates are those of a server of ours; any authority would do.
+    let server = common::start(&[]).await;
+    let certs = server.certs.path();
+    let mut broker = Broker::absent();
+    for (flag, value) in [
+        ("--tlscert", certs.join("server.crt").to_str().unwrap()),
+        ("--tlskey", certs.join("server.key").to_str().unwrap()),
+        ("--user", "ana"),
+        ("--pass", "secret"),
+    ] {
+        broker.flags.extend([flag.to_owned(), value.to_owned()]);
+    }
+    broker.flags.push("--tls".to_owned());
+    broker.start().await;
+    let user = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(user.path(), "ana:secret\n").unwrap();
+    let url = format!("tls://localhost:{}", broker.port);
+    let mut settings = NatsSettings::new(vec![url.parse().unwrap()]);
+    settings.authorities = Some(server.authority());
+    settings.user_file = Some(user.path().to_owned());
+    let good = Broker::backplane_with(settings.clone(), NatsCounts::default());
+    let _deliveries = connected(&good).await;
+    good.publish(&room("tea"), &draft("1", "hello"))
+        .await
+        .unwrap();
+    // Without the password, and without trust, there is no connection, and it is said why.
+    let down = async |settings: NatsSettings, wanted: &str| {
+        let bad = Broker::backplane_with(settings, NatsCounts::default());
+        let _deliveries = bad.deliveries();
+        until(async || match bad.health() {
+            Health::Down(reason) => reason.to_lowercase().contains(wanted),
+            Health::Up => panic!("connected"),
+        })
+        .await;
+    };
+    let mut stranger = settings.clone();
+    stranger.user_file = None;
+    down(stranger, "authorization").await;
+    let mut distrustful = settings;
+    distrustful.authorities = None;
+    down(distrustful, "certificate").await;
 }

@@ -1,5 +1,6 @@
 //! Settings of the server, typed and validated, each with a flag, an environment name and a key in the file.
 
+mod nats;
 mod network;
 mod observe;
 mod rooms;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{FromArgMatches, Parser, ValueEnum};
 
+pub use nats::NatsOptions;
 pub use network::{HttpLimits, Network, ShutdownOptions};
 pub use observe::{LogFormat, Logging};
 pub use rooms::{RoomKind, RoomOptions};
@@ -86,6 +88,9 @@ pub struct Config {
     /// Rooms: their limits, and who may enter.
     #[command(flatten)]
     pub rooms: RoomOptions,
+    /// NATS, for rooms on many nodes.
+    #[command(flatten)]
+    pub nats: NatsOptions,
     /// How the server stops.
     #[command(flatten)]
     pub shutdown: ShutdownOptions,

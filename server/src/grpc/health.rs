@@ -1,6 +1,8 @@
 //! Health as gRPC's balancers ask for it (`grpc.health.v1`).
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt};
 use tonic::{Request, Response, Status};
@@ -9,26 +11,25 @@ use tonic_health::pb::health_server::Health as HealthService;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::SERVICES;
-use crate::drain::Drain;
+use crate::router::Context;
 
-/// Says whether new calls are welcome: serving, until the server is ending.
+/// Says whether new calls are welcome, as `/readyz` does: serving, until the server is ending or lacks what it needs.
 #[derive(Clone, Debug)]
 pub(super) struct Health {
-    drain: Drain,
+    context: Arc<Context>,
 }
 
 impl Health {
-    /// The health of the server that `drain` ends.
-    pub(super) fn new(drain: Drain) -> Self {
-        Self { drain }
+    /// The health of the server that `context` belongs to.
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self { context }
     }
 
     /// The status right now.
     fn status(&self) -> ServingStatus {
-        if self.drain.has_begun() {
-            ServingStatus::NotServing
-        } else {
-            ServingStatus::Serving
+        match self.context.obstacle() {
+            Some(_) => ServingStatus::NotServing,
+            None => ServingStatus::Serving,
         }
     }
 }
@@ -54,24 +55,28 @@ impl HealthService for Health {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let drain = self.drain.clone();
-        let (first, changes) = if is_known(&request.get_ref().service) {
-            (self.status(), self.status() == ServingStatus::Serving)
-        } else {
-            (ServingStatus::ServiceUnknown, false)
-        };
-        let later = async move {
-            if !changes {
-                std::future::pending::<()>().await;
-            }
-            drain.begun().await;
-            ServingStatus::NotServing
-        };
-        let statuses = stream::once(std::future::ready(first))
-            .chain(stream::once(later))
+        if !is_known(&request.get_ref().service) {
+            let unknown = response(ServingStatus::ServiceUnknown);
             // The stream stays open until the client or the server ends.
-            .chain(stream::pending())
-            .map(|status| Ok(response(status)));
+            let statuses = stream::once(std::future::ready(Ok(unknown))).chain(stream::pending());
+            return Ok(Response::new(Box::pin(statuses)));
+        }
+        let this = self.clone();
+        let statuses = stream::unfold(None, move |told| {
+            let this = this.clone();
+            async move {
+                while told == Some(this.status()) {
+                    // The server's end is known at once; anything else is looked at now and then.
+                    let ending = this.context.drain.begun();
+                    let _ = tokio::time::timeout(INTERVAL, ending).await;
+                    if told == Some(ServingStatus::NotServing) {
+                        tokio::time::sleep(INTERVAL).await;
+                    }
+                }
+                let status = this.status();
+                Some((Ok(response(status)), Some(status)))
+            }
+        });
         Ok(Response::new(Box::pin(statuses)))
     }
 }
@@ -87,3 +92,6 @@ fn response(status: ServingStatus) -> HealthCheckResponse {
         status: status.into(),
     }
 }
+
+/// How often it is looked whether the health has changed, while somebody watches.
+const INTERVAL: Duration = Duration::from_millis(500);

@@ -41,7 +41,7 @@ pub mod proto {
 pub(crate) fn routes(context: &Arc<Context>) -> Router {
     let largest = context.max_grpc_bytes;
     let chat = ChatServiceServer::new(v1::Chat).max_decoding_message_size(largest);
-    let health = HealthServer::new(health::Health::new(context.drain.clone()))
+    let health = HealthServer::new(health::Health::new(Arc::clone(context)))
         .max_decoding_message_size(SMALL_MESSAGE);
     let reflection = reflection::Reflection::new();
     let reflection_v1 =

@@ -1,5 +1,6 @@
 //! Every series of `/metrics`, with its name, unit and meaning.
 
+mod nats;
 mod rooms;
 mod traffic;
 
@@ -13,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::rooms::Counts;
+use crate::rooms::backplane::NatsCounts;
 
 pub(crate) use traffic::{Direction, Traffic};
 
@@ -58,6 +60,8 @@ pub(crate) struct Metrics {
     pub(crate) request_panics: Counter,
     /// What is counted of rooms.
     pub(crate) rooms: Counts,
+    /// What is counted of the connection to NATS.
+    pub(crate) nats: NatsCounts,
     /// Whether the server is ending.
     pub(crate) draining: Gauge,
 }
@@ -283,6 +287,7 @@ impl Metrics {
                 "Requests whose handler panicked; each was answered with 500"
             ),
             rooms: rooms::register(&mut registry),
+            nats: nats::register(&mut registry),
             draining: register!(registry, "draining", "1 while the server is ending, else 0"),
             registry: Arc::default(),
         };

@@ -1,23 +1,25 @@
 //! What machines ask: is it alive, does it take work, what are its figures.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::{StatusCode, header};
 
-use crate::drain::Drain;
 use crate::metrics::Metrics;
+use crate::router::Context;
 
 /// The process answers, so it is alive.
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether new work is welcome: 503 while the server is ending, so that balancers look elsewhere.
-pub(crate) async fn readyz(State(drain): State<Drain>) -> impl IntoResponse {
-    if drain.has_begun() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else {
-        (StatusCode::OK, "ready\n")
+/// Whether new work is welcome: 503 while the server is ending, so that balancers look elsewhere, or while it lacks what
+/// it was told to need.
+pub(crate) async fn readyz(State(context): State<Arc<Context>>) -> impl IntoResponse {
+    match context.obstacle() {
+        Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")),
+        None => (StatusCode::OK, "ready\n".to_owned()),
     }
 }
 

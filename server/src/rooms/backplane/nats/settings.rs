@@ -63,6 +63,16 @@ pub enum NatsError {
     /// The name of the stream.
     #[error("`{0}` cannot name a stream: use 1 to 32 of a-z A-Z 0-9 - _")]
     Stream(String),
+    /// A time that is too short to be kept.
+    #[error("{what} of {seen:?}, at least {least:?} is needed")]
+    TooShort {
+        /// Which time.
+        what: &'static str,
+        /// What was asked for.
+        seen: Duration,
+        /// What can be had.
+        least: Duration,
+    },
     /// No server.
     #[error("no NATS server is named")]
     NoServer,
@@ -96,6 +106,28 @@ impl NatsSettings {
         // The rules for rooms are stricter than those for streams and buckets.
         if name.len() > 32 || name.parse::<RoomName>().is_err() {
             return Err(NatsError::Stream(name.clone()));
+        }
+        for (what, seen, least) in [
+            (
+                "a life of presence",
+                self.presence_ttl,
+                Duration::from_secs(1),
+            ),
+            (
+                "patience with NATS",
+                self.timeout,
+                Duration::from_millis(100),
+            ),
+            ("an age of messages", self.max_age, Duration::from_secs(1)),
+            (
+                "a window for repeats",
+                self.duplicate_window,
+                Duration::from_millis(100),
+            ),
+        ] {
+            if seen < least {
+                return Err(NatsError::TooShort { what, seen, least });
+            }
         }
         for (what, path) in [
             ("credentials for NATS", &self.credentials),

@@ -1,0 +1,118 @@
+//! Where rooms are kept when there is more than one node.
+
+use std::path::PathBuf;
+
+use async_nats::ServerAddr;
+use clap::Args;
+
+use super::network::positive;
+use super::{ByteSize, Span, Switch};
+use crate::rooms::backplane::NatsSettings;
+
+/// NATS, for rooms on many nodes.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Rooms on many nodes (NATS)")]
+#[non_exhaustive]
+pub struct NatsOptions {
+    /// NATS server (run with -js) that keeps the rooms, nats://HOST:PORT or tls://HOST:PORT; repeatable, whichever answers
+    /// [default: none, rooms are kept in this process]
+    #[arg(long, value_name = "URL", value_parser = address)]
+    pub nats: Vec<ServerAddr>,
+    /// File with a user's JWT and seed, as nsc writes it [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub nats_credentials: Option<PathBuf>,
+    /// File whose first line is user:password [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub nats_user_file: Option<PathBuf>,
+    /// Authorities that a tls:// server is checked against, PEM [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub nats_ca: Option<PathBuf>,
+    /// Name of the stream, made when it is not there; also what its subjects and the presence bucket begin with
+    #[arg(long, value_name = "NAME", default_value = "wss-rooms")]
+    pub nats_stream: String,
+    /// How long the stream keeps messages; set when it is made, as are the next four
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    pub nats_max_age: Span,
+    /// Bytes that the stream may take; beyond it the oldest messages of any room go
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    pub nats_max_bytes: ByteSize,
+    /// Copies of everything, where NATS is a cluster
+    #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
+    pub nats_replicas: usize,
+    /// How long NATS itself knows a repeated message; later ones are looked for among those that are kept
+    #[arg(long, value_name = "TIME", default_value = "2m")]
+    pub nats_duplicate_window: Span,
+    /// How long members are known of a node that no longer says so
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub nats_presence_ttl: Span,
+    /// Time for a connection to NATS, or for an answer
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    pub nats_timeout: Span,
+    /// Say on /readyz and by gRPC health that this node is not ready while there is no NATS
+    #[arg(long, value_enum, default_value = "off")]
+    pub nats_required_for_readiness: Switch,
+}
+
+impl NatsOptions {
+    /// The same as the backplane takes it; `None` when no server is named.
+    pub(crate) fn settings(&self) -> Option<NatsSettings> {
+        if self.nats.is_empty() {
+            return None;
+        }
+        let mut settings = NatsSettings::new(self.nats.clone());
+        settings.credentials.clone_from(&self.nats_credentials);
+        settings.user_file.clone_from(&self.nats_user_file);
+        settings.authorities.clone_from(&self.nats_ca);
+        settings.stream.clone_from(&self.nats_stream);
+        settings.max_age = self.nats_max_age.0;
+        settings.max_bytes = self.nats_max_bytes.0;
+        settings.replicas = self.nats_replicas;
+        settings.duplicate_window = self.nats_duplicate_window.0;
+        settings.presence_ttl = self.nats_presence_ttl.0;
+        settings.timeout = self.nats_timeout.0;
+        Some(settings)
+    }
+}
+
+/// Reads a server's address; a password in it would be seen in lists of processes and in logs.
+fn address(text: &str) -> Result<ServerAddr, String> {
+    let wrong = || "it is written nats://HOST:PORT or tls://HOST:PORT".to_owned();
+    let scheme = text.split_once("://").ok_or_else(wrong)?.0;
+    if !["nats", "tls"].contains(&scheme) {
+        return Err(wrong());
+    }
+    let address: ServerAddr = text.parse().map_err(|error| format!("{error}"))?;
+    if address.host().is_empty() {
+        return Err(wrong());
+    }
+    if address.username().is_some() || address.password().is_some() {
+        return Err("user and password belong into --nats-user-file".to_owned());
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_a_scheme_and_no_password() {
+        for good in [
+            "nats://localhost",
+            "tls://nats.example:4222",
+            "nats://[::1]:4222",
+        ] {
+            assert!(address(good).is_ok(), "{good}");
+        }
+        for (bad, part) in [
+            ("localhost:4222", "it is written"),
+            ("ws://localhost", "it is written"),
+            ("nats://", "it is written"),
+            ("nats://ana:secret@localhost", "--nats-user-file"),
+        ] {
+            let error = address(bad).unwrap_err();
+            assert!(error.contains(part), "{bad}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}
