@@ -1,5 +1,7 @@
 //! What a token says about its bearer.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use serde::Deserialize;
 
 use super::{Grant, Right};
@@ -9,6 +11,8 @@ use super::{Grant, Right};
 pub(super) struct Claims {
     /// The bearer's name in all rooms.
     sub: String,
+    /// When the token ends, in seconds since 1970.
+    exp: u64,
     /// Names of rooms, or their beginnings and `*`.
     #[serde(default)]
     rooms: Vec<String>,
@@ -18,11 +22,11 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// What they allow.
+    /// What they allow, and until when; `leeway` is added, as it is when the token is checked.
     ///
     /// # Errors
     /// `sub` is no name for a member, or a pattern is none. Rights of other systems are left alone.
-    pub(super) fn grant(self) -> Result<Grant, String> {
+    pub(super) fn grant(self, leeway: Duration) -> Result<Grant, String> {
         let name = self.sub.parse();
         let name = name.map_err(|error| format!("its sub is no name: {error}"))?;
         let rooms = self.rooms.iter().map(|pattern| pattern.parse());
@@ -30,10 +34,9 @@ impl Claims {
         let rooms = rooms.map_err(|error| format!("its claim rooms: {error}"))?;
         let all = [Right::Join, Right::Publish, Right::History];
         let has = |right: &Right| self.rights.iter().any(|name| name == right.name());
-        Ok(Grant::limited(
-            name,
-            rooms,
-            all.into_iter().filter(has).collect(),
-        ))
+        let rights = all.into_iter().filter(has).collect();
+        let seconds = Duration::from_secs(self.exp).saturating_add(leeway);
+        let end = UNIX_EPOCH.checked_add(seconds);
+        Ok(Grant::limited(name, rooms, rights, end))
     }
 }

@@ -19,6 +19,7 @@ use super::claims::Claims;
 #[derive(Debug)]
 pub(super) struct Keys {
     keys: Vec<Key>,
+    leeway: Duration,
 }
 
 #[derive(Debug)]
@@ -61,6 +62,7 @@ impl Keys {
         });
         Ok(Self {
             keys: keys.collect(),
+            leeway,
         })
     }
 
@@ -76,7 +78,7 @@ impl Keys {
         let mut refusal = "no key here is for its algorithm and key id".to_owned();
         for key in self.keys.iter().filter(|key| key.fits(&header)) {
             match decode::<Claims>(token, &key.verifying, &key.validation) {
-                Ok(token) => return token.claims.grant(),
+                Ok(token) => return token.claims.grant(self.leeway),
                 Err(error) => refusal = explain(error.kind()),
             }
         }

@@ -7,7 +7,7 @@ mod claims;
 mod keys;
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::config::RoomOptions;
 use crate::rooms::{MemberName, Pattern, RoomName};
@@ -51,6 +51,7 @@ pub struct Grant {
     name: Option<MemberName>,
     /// `None`: everything everywhere.
     limits: Option<(Vec<Pattern>, Vec<Right>)>,
+    end: Option<SystemTime>,
 }
 
 /// Why somebody may do nothing.
@@ -128,19 +129,31 @@ impl Grant {
         Self {
             name: None,
             limits: None,
+            end: None,
         }
     }
 
-    fn limited(name: MemberName, rooms: Vec<Pattern>, rights: Vec<Right>) -> Self {
+    fn limited(
+        name: MemberName,
+        rooms: Vec<Pattern>,
+        rights: Vec<Right>,
+        end: Option<SystemTime>,
+    ) -> Self {
         Self {
             name: Some(name),
             limits: Some((rooms, rights)),
+            end,
         }
     }
 
     /// The name that the bearer has; `None` leaves it to choose.
     pub fn name(&self) -> Option<&MemberName> {
         self.name.as_ref()
+    }
+
+    /// When it ends; `None` if never.
+    pub fn end(&self) -> Option<SystemTime> {
+        self.end
     }
 
     /// Whether the bearer may do this in `room`.
@@ -164,3 +177,57 @@ impl Right {
 
 /// Bad tokens that one address may show at once, and in a minute.
 const FAILURES: f64 = 5.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Switch};
+
+    #[test]
+    fn without_a_key_rooms_are_open_on_this_machine_unless_told_otherwise() {
+        let (mut options, now) = (Config::default().rooms, Instant::now());
+        let access = Access::new(&options).unwrap();
+        for address in ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"] {
+            assert!(
+                access.check(None, address.parse().unwrap(), now).is_ok(),
+                "{address}"
+            );
+        }
+        for address in ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "0.0.0.0"] {
+            let denied = access
+                .check(Some("x"), address.parse().unwrap(), now)
+                .unwrap_err();
+            assert_eq!(denied, Denied::NotLocal, "{address}");
+        }
+        options.rooms_open = Switch::On;
+        let access = Access::new(&options).unwrap();
+        assert!(
+            access
+                .check(None, "192.0.2.1".parse().unwrap(), now)
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn five_bad_tokens_shut_an_address_out_for_a_while() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "x".repeat(32)).unwrap();
+        let mut options = Config::default().rooms;
+        options.rooms_token_key = Some(file.path().to_owned());
+        let (access, now) = (Access::new(&options).unwrap(), Instant::now());
+        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
+        for _ in 0..9 {
+            assert_eq!(access.check(None, one, now).unwrap_err(), Denied::Missing);
+        }
+        for _ in 0..5 {
+            let denied = access.check(Some("bad"), one, now).unwrap_err();
+            assert!(matches!(denied, Denied::Invalid(_)), "{denied}");
+        }
+        assert_eq!(
+            access.check(Some("bad"), one, now).unwrap_err(),
+            Denied::TooMany
+        );
+        let denied = access.check(Some("bad"), other, now).unwrap_err();
+        assert!(matches!(denied, Denied::Invalid(_)), "{denied}");
+    }
+}

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::time::sleep_until;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{DeflateConfig, PreparedMessage, WebSocketStream};
@@ -79,8 +80,14 @@ async fn serve(hub: &Hub, entry: Entry, speaker: &mut Speaker) -> Result<(), Err
         settings.per_second.into(),
         Instant::now(),
     );
+    // An end too far away to be counted is none.
+    let end = entry.grant.end().and_then(|end| {
+        let left = end.duration_since(SystemTime::now()).unwrap_or_default();
+        tokio::time::Instant::now().checked_add(left)
+    });
     let session = Session {
         hub: hub.clone(),
+        end,
         grant: entry.grant,
         membership: joined.membership,
         rate,
@@ -111,6 +118,8 @@ struct Session {
     grant: Grant,
     membership: Membership,
     rate: Rate,
+    /// When the token ends.
+    end: Option<tokio::time::Instant>,
     /// Messages that wait for their turn: one at a time is published, so that they stay in order.
     backlog: VecDeque<Post>,
     publishing: Option<Publishing>,
@@ -129,6 +138,7 @@ enum Woken {
     Seen(Result<Seen, Lagged>),
     Published(Option<MessageId>, Result<Receipt, PublishError>),
     Stored(Option<MessageId>, Result<Published, PublishError>),
+    TokenEnded,
 }
 
 impl Session {
@@ -146,15 +156,11 @@ impl Session {
                 Woken::Message(Some(message)) => self.hear(message, speaker).await?,
                 Woken::Seen(Ok(seen)) => {
                     speaker.pass_on(&seen).await?;
-                    // Whatever else has come goes out in the same write.
-                    while let Ok(Some(seen)) = self.membership.try_next() {
-                        speaker.pass_on(&seen).await?;
+                    if let Err(lagged) = self.pass_on_more(speaker).await? {
+                        return speaker.lagged(lagged).await;
                     }
                 }
-                Woken::Seen(Err(lagged)) => {
-                    let problem = lagged.to_string();
-                    return speaker.dismiss(CloseCode::Again, "slow", &problem).await;
-                }
+                Woken::Seen(Err(lagged)) => return speaker.lagged(lagged).await,
                 Woken::Published(id, Ok(Receipt::Stored(published))) => {
                     speaker.settle(id.as_ref(), Ok(published)).await?;
                 }
@@ -163,9 +169,25 @@ impl Session {
                 }
                 Woken::Published(id, Err(error)) => speaker.settle(id.as_ref(), Err(error)).await?,
                 Woken::Stored(id, outcome) => speaker.settle(id.as_ref(), outcome).await?,
+                Woken::TokenEnded => {
+                    let problem = "the token has expired, come back with a new one";
+                    return speaker.dismiss(CloseCode::Policy, "expired", problem).await;
+                }
             }
             self.publish_next();
         }
+    }
+
+    /// Passes on what else has come, to go out in the same write; not for ever, since the member may have something to say.
+    async fn pass_on_more(&mut self, speaker: &mut Speaker) -> Result<Result<(), Lagged>, Error> {
+        for _ in 0..MAX_AT_ONCE {
+            match self.membership.try_next() {
+                Ok(Some(seen)) => speaker.pass_on(&seen).await?,
+                Ok(None) => break,
+                Err(lagged) => return Ok(Err(lagged)),
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Waits for whatever comes first.
@@ -181,8 +203,15 @@ impl Session {
                 None => pending().await,
             }
         };
+        let token_ended = async {
+            match self.end {
+                Some(end) => sleep_until(end).await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             biased;
+            () = token_ended => Woken::TokenEnded,
             (id, outcome) = publishing => {
                 self.publishing = None;
                 Woken::Published(id, outcome)
@@ -452,6 +481,12 @@ impl Speaker {
         told
     }
 
+    /// Sends somebody away who was too slow.
+    async fn lagged(&mut self, lagged: Lagged) -> Result<(), Error> {
+        let problem = lagged.to_string();
+        self.dismiss(CloseCode::Again, "slow", &problem).await
+    }
+
     async fn say(&mut self, text: String) -> Result<(), Error> {
         self.conversation.feed(Message::text(text)).await
     }
@@ -476,6 +511,8 @@ fn portion(messages: &[Stored]) -> usize {
 const MAX_BACKLOG: usize = 32;
 /// Messages of one client that may wait for the backplane; beyond it nothing is read from the client.
 const MAX_WAITING: usize = 1_000;
+/// Events that are passed on before the member is listened to again.
+const MAX_AT_ONCE: usize = 64;
 /// Messages of history that are given to somebody who does not say how many.
 const DEFAULT_LIMIT: usize = 50;
 /// Most messages in one history event.
