@@ -70,6 +70,8 @@ enum State {
 #[derive(Debug)]
 struct Timers {
     last_received: Instant,
+    /// How exactly `last_received` is known.
+    precision: Precision,
     /// When the Ping that is not answered was queued.
     ping_queued: Option<Instant>,
     /// When the first byte of what is unfinished was seen.
@@ -77,6 +79,18 @@ struct Timers {
     /// When our Close was queued.
     close_queued: Option<Instant>,
 }
+
+/// How exactly the time of the last arrival is known; see [`Connection::receive_by_clock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Precision {
+    /// Nothing has arrived since the noted instant.
+    Exact,
+    /// Something may have arrived since, at most one look ago; `heard` tells whether it has.
+    ByLooks { heard: bool },
+}
+
+/// Looks per ping interval at whether a busy connection is still busy: its Ping comes at most so much later.
+const LOOKS: u32 = 4;
 
 /// Messages that wait to be cut into fragments.
 #[derive(Debug, Default)]
@@ -141,6 +155,7 @@ impl Connection {
             closed: None,
             timers: Timers {
                 last_received: now,
+                precision: Precision::Exact,
                 ping_queued: None,
                 unfinished_since: None,
                 close_queued: None,
@@ -223,13 +238,32 @@ impl Connection {
         buffer: &mut BytesMut,
         now: Instant,
     ) -> Result<Option<Event>, ProtocolError> {
+        if buffer.len() > self.left_in_buffer {
+            self.timers.last_received = now;
+            self.timers.precision = Precision::Exact;
+            self.timers.ping_queued = None;
+            self.left_in_buffer = buffer.len();
+        }
+        self.receive_by_clock(buffer, || now)
+    }
+
+    /// As [`receive`](Self::receive), but asks the clock only when something begins: the first arrival after silence, a
+    /// message that is not there whole, a Close. While a connection is busy its keep-alive is kept by looks at every
+    /// quarter of the interval, since asking a clock costs more than parsing a small frame.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub(crate) fn receive_by_clock(
+        &mut self,
+        buffer: &mut BytesMut,
+        clock: impl Fn() -> Instant,
+    ) -> Result<Option<Event>, ProtocolError> {
         if self.is_receiving_over() {
             buffer.clear();
             return Ok(None);
         }
-        if buffer.len() > self.left_in_buffer {
-            self.timers.last_received = now;
-            self.timers.ping_queued = None;
+        if buffer.len() > self.left_in_buffer && self.options.keepalive.is_some() {
+            self.note_arrival(&clock);
         }
         let rules = Rules {
             role: self.role,
@@ -241,8 +275,8 @@ impl Connection {
         self.left_in_buffer = buffer.len();
         match result {
             Ok(item) => {
-                self.note_unfinished(buffer, item.is_some(), now);
-                Ok(item.map(|item| Event::Message(self.accept(item, now))))
+                self.note_unfinished(buffer, item.is_some(), &clock);
+                Ok(item.map(|item| Event::Message(self.accept(item, &clock))))
             }
             Err(error) => {
                 buffer.clear();
@@ -310,7 +344,10 @@ impl Connection {
                     None => self
                         .timers
                         .last_received
-                        .checked_add(keepalive.ping_interval),
+                        .checked_add(match self.timers.precision {
+                            Precision::Exact => keepalive.ping_interval,
+                            Precision::ByLooks { .. } => keepalive.ping_interval / LOOKS,
+                        }),
                 });
         [close, unfinished, keepalive].into_iter().flatten().min()
     }
@@ -352,6 +389,14 @@ impl Connection {
                     allowed: keepalive.pong_timeout,
                 }));
             }
+            match self.timers.precision {
+                Precision::ByLooks { heard: true } => {
+                    self.timers.last_received = now;
+                    self.timers.precision = Precision::ByLooks { heard: false };
+                }
+                Precision::ByLooks { heard: false } => self.timers.precision = Precision::Exact,
+                Precision::Exact => {}
+            }
             if self.timers.ping_queued.is_none()
                 && passed(Some(self.timers.last_received), keepalive.ping_interval)
             {
@@ -364,16 +409,33 @@ impl Connection {
         Ok(())
     }
 
-    fn note_unfinished(&mut self, buffer: &BytesMut, progressed: bool, now: Instant) {
+    /// Something arrived.
+    fn note_arrival(&mut self, clock: &impl Fn() -> Instant) {
+        let exact =
+            self.timers.ping_queued.take().is_some() || self.timers.precision == Precision::Exact;
+        if exact {
+            self.timers.last_received = clock();
+        }
+        self.timers.precision = Precision::ByLooks { heard: !exact };
+    }
+
+    fn note_unfinished(
+        &mut self,
+        buffer: &BytesMut,
+        progressed: bool,
+        clock: &impl Fn() -> Instant,
+    ) {
         if !self.incoming.is_unfinished() && (progressed || buffer.is_empty()) {
             self.timers.unfinished_since = None;
-        } else if self.timers.unfinished_since.is_none() {
-            self.timers.unfinished_since = Some(now);
+        } else if self.timers.unfinished_since.is_none()
+            && self.options.limits.unfinished_message_timeout.is_some()
+        {
+            self.timers.unfinished_since = Some(clock());
         }
     }
 
     /// Answers what wants an answer, and turns the item into a message.
-    fn accept(&mut self, item: Item, now: Instant) -> Message {
+    fn accept(&mut self, item: Item, clock: &impl Fn() -> Instant) -> Message {
         match item {
             Item::Data(message) => message,
             Item::Pong(payload) => Message::Pong(payload),
@@ -387,7 +449,7 @@ impl Connection {
                 let answer = self.state == State::Open;
                 self.closed_mut(Initiator::Peer).received = Some(frame.clone());
                 if answer {
-                    self.queue_close(frame.clone(), now)
+                    self.queue_close(frame.clone(), clock)
                         .expect("a Close that was received may be sent");
                 }
                 self.state = State::Closed;
@@ -453,6 +515,15 @@ impl Connection {
         prepared: &PreparedMessage,
         now: Instant,
     ) -> Result<(), SendError> {
+        self.send_prepared_by_clock(prepared, || now)
+    }
+
+    /// As [`send_prepared`](Self::send_prepared); see [`send_by_clock`](Self::send_by_clock).
+    pub(crate) fn send_prepared_by_clock(
+        &mut self,
+        prepared: &PreparedMessage,
+        clock: impl Fn() -> Instant,
+    ) -> Result<(), SendError> {
         let shared = self.state == State::Open
             && self.role == Role::Server
             && self.options.fragment_bytes.is_none()
@@ -460,7 +531,7 @@ impl Connection {
                 .agreed
                 .is_none_or(|agreed| agreed.server_no_context_takeover);
         if !shared {
-            return self.send(prepared.message().clone(), now);
+            return self.send_by_clock(prepared.message().clone(), Compression::Auto, clock);
         }
         let frames = prepared.frames(self.agreed);
         if self.outgoing_bytes().saturating_add(frames.len())
@@ -482,6 +553,19 @@ impl Connection {
         compression: Compression,
         now: Instant,
     ) -> Result<(), SendError> {
+        self.send_by_clock(message, compression, || now)
+    }
+
+    /// As [`send_with`](Self::send_with), but asks the clock for a Close only.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub(crate) fn send_by_clock(
+        &mut self,
+        message: Message,
+        compression: Compression,
+        clock: impl Fn() -> Instant,
+    ) -> Result<(), SendError> {
         match self.state {
             State::Open => {}
             State::CloseSent | State::Closed if message.is_close() => return Ok(()),
@@ -500,7 +584,7 @@ impl Connection {
             Message::Binary(payload) => self.send_data(Opcode::Binary, payload, compression),
             Message::Ping(payload) => self.send_control(Opcode::Ping, payload)?,
             Message::Pong(payload) => self.send_control(Opcode::Pong, payload)?,
-            Message::Close(frame) => self.close(frame, now)?,
+            Message::Close(frame) => self.start_close(frame, &clock)?,
             Message::Frame(frame) => self.send_frame(frame),
         }
         Ok(())
@@ -511,15 +595,27 @@ impl Connection {
     /// # Errors
     /// The code must not be sent, or the reason is longer than 123 bytes.
     pub fn close(&mut self, frame: Option<CloseFrame>, now: Instant) -> Result<(), SendError> {
+        self.start_close(frame, &|| now)
+    }
+
+    fn start_close(
+        &mut self,
+        frame: Option<CloseFrame>,
+        clock: &impl Fn() -> Instant,
+    ) -> Result<(), SendError> {
         if self.state != State::Open {
             return Ok(());
         }
-        self.queue_close(frame, now)?;
+        self.queue_close(frame, clock)?;
         self.state = State::CloseSent;
         Ok(())
     }
 
-    fn queue_close(&mut self, frame: Option<CloseFrame>, now: Instant) -> Result<(), SendError> {
+    fn queue_close(
+        &mut self,
+        frame: Option<CloseFrame>,
+        clock: &impl Fn() -> Instant,
+    ) -> Result<(), SendError> {
         let payload = close::encode(frame.as_ref())?;
         self.flush_pong();
         match &mut self.backlog {
@@ -530,7 +626,7 @@ impl Connection {
             }),
             None => self.push(true, false, Opcode::Close, payload),
         }
-        self.timers.close_queued = Some(now);
+        self.timers.close_queued = self.options.close_timeout.map(|_| clock());
         self.closed_mut(Initiator::Us).sent = Some(frame);
         Ok(())
     }

@@ -121,7 +121,8 @@ impl HeadLimits {
 /// Pings sent unasked, and how long their Pong may take (RFC 6455 §5.5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
-    /// Time without anything received after which a Ping is sent.
+    /// Time without anything received after which a Ping is sent; up to a quarter more after steady traffic, whose every
+    /// message is not worth a look at the clock.
     pub ping_interval: Duration,
     /// Time after that Ping within which something must be received; else the connection is failed with
     /// 1001 (going away).
@@ -213,13 +214,6 @@ impl Options {
             .as_ref()
             .and_then(DeflateConfig::get_max_inflated_bytes);
         self.max_message_bytes().min(chosen.unwrap_or(usize::MAX))
-    }
-
-    /// Whether any deadline is to be kept.
-    pub(crate) fn has_deadlines(&self) -> bool {
-        self.keepalive.is_some()
-            || self.close_timeout.is_some()
-            || self.limits.unfinished_message_timeout.is_some()
     }
 
     /// [`Limits::max_fragments`], or what stands for it.

@@ -227,6 +227,38 @@ async fn keepalive_pings_and_gives_up_on_a_silent_peer() {
     );
 }
 
+/// The time of every message is not looked at: after steady traffic the Ping may come up to a quarter of the interval
+/// late, but never early, and an answered Ping starts the interval anew.
+#[tokio::test(start_paused = true)]
+async fn keepalive_is_quiet_while_messages_come_and_pings_after_them() {
+    let seconds = Duration::from_secs;
+    let (io, mut peer) = duplex(4096);
+    let keepalive = Keepalive {
+        ping_interval: seconds(20),
+        pong_timeout: seconds(10),
+    };
+    let options = Options::default().keepalive(Some(keepalive));
+    let server = WebSocketStream::with_options(io, BytesMut::new(), Role::Server, options, None);
+    let receiving = tokio::spawn(server.for_each(|_| std::future::ready(())));
+    for pause in [7, 3, 19, 1, 1, 4, 11] {
+        let mut byte = [0];
+        let silent = tokio::time::timeout(seconds(pause), peer.read_exact(&mut byte)).await;
+        assert!(silent.is_err(), "a Ping came amid messages");
+        peer.write_all(b"\x82\x80\0\0\0\0").await.unwrap();
+    }
+    let mut allowed = seconds(20)..=seconds(25);
+    for _ in 0..3 {
+        let last = tokio::time::Instant::now();
+        let mut ping = [0; 2];
+        peer.read_exact(&mut ping).await.unwrap();
+        assert_eq!(&ping, b"\x89\x00");
+        assert!(allowed.contains(&last.elapsed()), "{:?}", last.elapsed());
+        peer.write_all(b"\x8a\x80\0\0\0\0").await.unwrap();
+        allowed = seconds(20)..=seconds(21);
+    }
+    receiving.abort();
+}
+
 #[tokio::test(start_paused = true)]
 async fn unfinished_message_and_unanswered_close_time_out() {
     let (io, mut peer) = duplex(4096);

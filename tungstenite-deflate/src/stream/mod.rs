@@ -65,8 +65,6 @@ pub struct WebSocketStream<S> {
     /// Something was written since the last flush.
     unflushed: bool,
     timer: Timer,
-    /// Stands for the time where no deadline depends on it: asking the clock costs more than parsing a small frame.
-    stopped_clock: Option<Instant>,
     wakers: Wakers,
 }
 
@@ -114,11 +112,9 @@ impl<S> WebSocketStream<S> {
         options: Arc<Options>,
         agreed: Option<Agreed>,
     ) -> Self {
-        let now = timer::now();
         Self {
             stream,
-            stopped_clock: (!options.has_deadlines()).then_some(now),
-            connection: Connection::new(role, options, agreed, now),
+            connection: Connection::new(role, options, agreed, timer::now()),
             buffer: part,
             phase: Phase::Active,
             failure: None,
@@ -249,23 +245,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// As for sending a message.
     pub async fn feed_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_ready(cx)).await?;
-        self.queue_with(|connection, now| connection.send_prepared(prepared, now))
+        self.queue_with(|connection| connection.send_prepared_by_clock(prepared, timer::now))
     }
 
     fn queue(&mut self, message: Message, compression: Compression) -> Result<(), Error> {
-        self.queue_with(|connection, now| connection.send_with(message, compression, now))
+        self.queue_with(|connection| connection.send_by_clock(message, compression, timer::now))
     }
 
     fn queue_with(
         &mut self,
-        send: impl FnOnce(&mut Connection, Instant) -> Result<(), SendError>,
+        send: impl FnOnce(&mut Connection) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         if let Some(kind) = self.write_failed {
             return Err(Error::Io(kind.into()));
         }
         let was_open = self.connection.is_open();
-        let now = self.now();
-        send(&mut self.connection, now)?;
+        send(&mut self.connection)?;
         if was_open && !self.connection.is_open() {
             // The receiving task has a deadline to keep from now on.
             self.wakers.wake_other(Side::Sender, None);
@@ -278,10 +273,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             }
         }
         Ok(())
-    }
-
-    fn now(&self) -> Instant {
-        self.stopped_clock.unwrap_or_else(timer::now)
     }
 
     fn is_over_write_buffer(&self) -> bool {
@@ -403,8 +394,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             if self.phase != Phase::Active {
                 return self.poll_finish(cx);
             }
-            let now = self.now();
-            match self.connection.receive(&mut self.buffer, now) {
+            let received = self
+                .connection
+                .receive_by_clock(&mut self.buffer, timer::now);
+            match received {
                 Ok(Some(Event::Message(message))) => {
                     if matches!(message, Message::Ping(_) | Message::Close(_)) {
                         self.transmit(cx);
