@@ -244,10 +244,33 @@ impl Connection {
             self.timers.ping_queued = None;
             self.left_in_buffer = buffer.len();
         }
-        self.receive_by_clock(buffer, || now)
+        match self.receive_by_clock(buffer, || now)? {
+            Some(event) => Ok(Some(event)),
+            None => self.check_unfinished(buffer).map(|()| None),
+        }
     }
 
-    /// As [`receive`](Self::receive), but asks the clock only when something begins: the first arrival after silence, a
+    /// Validates the text that has arrived of an unfinished frame; for callers of
+    /// [`receive_by_clock`](Self::receive_by_clock) before they wait for more.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub(crate) fn check_unfinished(&mut self, buffer: &mut BytesMut) -> Result<(), ProtocolError> {
+        let result = self.incoming.preview(buffer);
+        if let Err(error) = &result {
+            self.discard(buffer);
+            self.fail(error);
+        }
+        result
+    }
+
+    fn discard(&mut self, buffer: &mut BytesMut) {
+        buffer.clear();
+        self.left_in_buffer = 0;
+    }
+
+    /// As [`receive`](Self::receive), but leaves text that is not there whole to
+    /// [`check_unfinished`](Self::check_unfinished), and asks the clock only when something begins: the first arrival after silence, a
     /// message that is not there whole, a Close. While a connection is busy its keep-alive is kept by looks at every
     /// quarter of the interval, since asking a clock costs more than parsing a small frame.
     ///
@@ -279,8 +302,7 @@ impl Connection {
                 Ok(item.map(|item| Event::Message(self.accept(item, &clock))))
             }
             Err(error) => {
-                buffer.clear();
-                self.left_in_buffer = 0;
+                self.discard(buffer);
                 self.fail(&error);
                 Err(error)
             }

@@ -24,7 +24,9 @@ pub(crate) struct Incoming {
 #[derive(Clone, Copy, Debug)]
 struct Arriving {
     header: Header,
-    /// Payload bytes at the start of the buffer that are unmasked, and validated if they are text.
+    /// Payload bytes at the start of the buffer that are unmasked.
+    unmasked: usize,
+    /// Payload bytes at the start of the buffer that are validated if they are text.
     previewed: usize,
 }
 
@@ -45,8 +47,8 @@ pub(crate) struct Rules<'a> {
 }
 
 /// Payloads up to this size are unmasked into memory of their own, so that a message that is kept does not keep the
-/// read buffer. A quarter of that buffer: what is kept is at most four times what the message needs.
-const COPY_UP_TO: usize = 16 * 1024;
+/// read buffer. An eighth of that buffer: what is kept is at most eight times what the message needs.
+const COPY_UP_TO: usize = 8 * 1024;
 
 impl Incoming {
     /// Whether a frame or a message has begun and not ended.
@@ -85,6 +87,7 @@ impl Incoming {
                         buffer.advance(end);
                         Arriving {
                             header,
+                            unmasked: 0,
                             previewed: 0,
                         }
                     }
@@ -92,12 +95,12 @@ impl Incoming {
             };
             let wanted = usize::try_from(frame.header.length).unwrap_or(usize::MAX);
             if buffer.len() < wanted {
-                let frame = self.preview(frame, buffer)?;
-                self.frame = Some(frame);
-                if !rules.options.pieces || frame.previewed == 0 {
+                self.frame = Some(unmask(frame, buffer));
+                if !rules.options.pieces || buffer.is_empty() {
                     return Ok(None);
                 }
-                return self.take_part(frame, buffer, rules, codec);
+                self.preview(buffer)?;
+                return self.take_part(buffer, rules, codec);
             }
             self.frame = None;
             if let Some(item) = self.take(frame, wanted, buffer, rules, codec.as_deref_mut())? {
@@ -168,39 +171,39 @@ impl Incoming {
         Ok(())
     }
 
-    /// Unmasks what is there of a data frame, and validates it if it is text.
-    fn preview(
-        &mut self,
-        mut frame: Arriving,
-        buffer: &mut BytesMut,
-    ) -> Result<Arriving, ProtocolError> {
-        if frame.header.opcode.is_control() || buffer.len() == frame.previewed {
-            return Ok(frame);
+    /// Validates what is there of an unfinished frame, if it is text.
+    ///
+    /// Done before there is a wait for more of it; what comes without a wait is validated once, when it is whole.
+    pub(crate) fn preview(&mut self, buffer: &[u8]) -> Result<(), ProtocolError> {
+        let Some(mut frame) = self.frame else {
+            return Ok(());
+        };
+        if frame.header.opcode.is_control() || frame.unmasked == frame.previewed {
+            return Ok(());
         }
-        let fresh = &mut buffer[frame.previewed..];
-        if let Some(key) = frame.header.masking_key {
-            mask::apply(fresh, key, frame.previewed);
-        }
-        self.message_for(&frame.header).preview(fresh)?;
-        frame.previewed = buffer.len();
-        Ok(frame)
+        let fresh = &buffer[frame.previewed..frame.unmasked];
+        frame.previewed = frame.unmasked;
+        self.frame = Some(frame);
+        self.message_for(&frame.header).preview(fresh)
     }
 
-    /// Takes what has arrived of a frame, as a piece of its message.
+    /// Takes what has arrived and was previewed of a frame, as a piece of its message.
     fn take_part(
         &mut self,
-        mut frame: Arriving,
         buffer: &mut BytesMut,
         rules: &Rules<'_>,
         codec: Option<&mut Codec>,
     ) -> Result<Option<Item>, ProtocolError> {
+        let Some(mut frame) = self.frame.filter(|frame| frame.previewed > 0) else {
+            return Ok(None);
+        };
         let part = buffer.split_to(frame.previewed);
         frame.header.length -= part.len() as u64;
         frame.header.masking_key = frame
             .header
             .masking_key
             .map(|key| mask::rotated(key, part.len()));
-        frame.previewed = 0;
+        (frame.unmasked, frame.previewed) = (0, 0);
         self.frame = Some(frame);
         let message = self.message_for(&frame.header);
         message.push_part(part, rules.options.max_inflated_bytes(), codec)?;
@@ -243,7 +246,7 @@ impl Incoming {
         if message.is_compressed() {
             let codec = codec.expect("`admit` refuses RSV1 without a codec");
             if let Some(key) = header.masking_key {
-                mask::apply(&mut buffer[frame.previewed..length], key, frame.previewed);
+                mask::apply(&mut buffer[frame.unmasked..length], key, frame.unmasked);
             }
             message.push_compressed(
                 &buffer[..length],
@@ -274,11 +277,22 @@ impl Incoming {
     }
 }
 
+/// Unmasks what is there of a frame while it is still in the cache.
+fn unmask(mut frame: Arriving, buffer: &mut BytesMut) -> Arriving {
+    if let (Some(key), false) = (frame.header.masking_key, frame.header.opcode.is_control()) {
+        mask::apply(&mut buffer[frame.unmasked..], key, frame.unmasked);
+    }
+    if !frame.header.opcode.is_control() {
+        frame.unmasked = buffer.len();
+    }
+    frame
+}
+
 /// Takes the unmasked payload of a whole frame out of `buffer`: a copy if it is small, a piece of the buffer if not.
 fn payload(frame: Arriving, length: usize, buffer: &mut BytesMut) -> BytesMut {
     let key = frame.header.masking_key;
     let copies = length <= COPY_UP_TO;
-    if copies && frame.previewed == 0 {
+    if copies && frame.unmasked == 0 {
         let mut copy = BytesMut::with_capacity(length);
         match key {
             Some(key) => mask::copy(&buffer[..length], key, &mut copy),
@@ -288,7 +302,7 @@ fn payload(frame: Arriving, length: usize, buffer: &mut BytesMut) -> BytesMut {
         return copy;
     }
     if let Some(key) = key {
-        mask::apply(&mut buffer[frame.previewed..length], key, frame.previewed);
+        mask::apply(&mut buffer[frame.unmasked..length], key, frame.unmasked);
     }
     let piece = buffer.split_to(length);
     if copies {

@@ -17,8 +17,14 @@ pub(crate) fn apply(payload: &mut [u8], key: [u8; 4], offset: usize) {
             *byte ^= mask;
         }
     }
-    for (i, byte) in blocks.into_remainder().iter_mut().enumerate() {
-        *byte ^= wide[i];
+    let mut words = blocks.into_remainder().chunks_exact_mut(WORD);
+    for word in &mut words {
+        for (byte, mask) in word.iter_mut().zip(&wide[..WORD]) {
+            *byte ^= mask;
+        }
+    }
+    for (byte, mask) in words.into_remainder().iter_mut().zip(wide) {
+        *byte ^= mask;
     }
 }
 
@@ -36,6 +42,8 @@ fn wide(key: [u8; 4]) -> [u8; WIDTH] {
 }
 
 const WIDTH: usize = 32;
+/// Bytes masked at once behind the last whole block.
+const WORD: usize = 8;
 
 #[cfg(test)]
 mod tests {

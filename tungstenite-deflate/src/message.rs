@@ -155,11 +155,7 @@ impl Assembly {
     }
 
     /// Ends the message.
-    pub(crate) fn finish(mut self) -> Result<Message, ProtocolError> {
-        if self.text && self.validated > 0 {
-            self.validate_frame()?;
-            self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
-        }
+    pub(crate) fn finish(self) -> Result<Message, ProtocolError> {
         whole(self.text, self.payload.freeze())
     }
 }

@@ -446,6 +446,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                         self.finish(Some(error));
                         continue;
                     }
+                    if let Err(violation) = self.connection.check_unfinished(&mut self.buffer) {
+                        self.finish(Some(violation.into()));
+                        continue;
+                    }
                     chunk::park(&mut self.buffer);
                     if let Err(violation) = self.connection.hold(self.buffer.capacity()) {
                         self.finish(Some(violation.into()));
