@@ -16,13 +16,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use rustls::{AlertDescription, InvalidMessage};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 use tracing::{Instrument, debug, error, info_span};
 
@@ -34,7 +34,7 @@ use crate::drain::Drain;
 use crate::limits::{ConnectionLimits, Permit};
 use crate::log::failure;
 use crate::metrics::{CauseLabel, LimitLabel, Metrics};
-use crate::tls::{Tls, TlsInfo};
+use crate::tls::{ReadAhead, Tls, TlsInfo, TlsTransport};
 
 /// What every connection needs.
 #[derive(Debug)]
@@ -186,11 +186,13 @@ impl Acceptor {
     }
 
     /// TLS within its deadline, the wait for a turn included.
-    pub(crate) async fn handshake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    pub(crate) async fn handshake(&self, stream: TcpStream) -> Option<TlsTransport> {
         let accepting = async {
             // The semaphore is never closed; without a permit the handshake would only be less bounded.
             let _turn = self.handshakes.acquire().await;
-            TlsAcceptor::from(self.tls.current()).accept(stream).await
+            TlsAcceptor::from(self.tls.current())
+                .accept(ReadAhead::new(stream))
+                .await
         };
         let cause =
             match tokio::time::timeout(self.config.network.handshake_timeout.into(), accepting)
@@ -215,7 +217,7 @@ impl Acceptor {
     }
 
     /// Requests one after the other, until an upgrade or the end.
-    async fn serve_http1(&self, stream: TlsStream<TcpStream>, connection: Arc<Connection>) {
+    async fn serve_http1(&self, stream: TlsTransport, connection: Arc<Connection>) {
         let limits = &self.config.http;
         let mut builder = http1::Builder::new();
         builder
@@ -305,7 +307,7 @@ impl Acceptor {
 /// A TCP connection in the metrics and in the limits, from its acceptance to its end.
 #[derive(Debug)]
 pub(crate) struct OpenConnection {
-    metrics: Metrics,
+    open: Gauge,
     _permit: Permit,
 }
 
@@ -313,7 +315,7 @@ impl OpenConnection {
     fn new(metrics: &Metrics, permit: Permit) -> Self {
         metrics.connections.inc();
         Self {
-            metrics: metrics.clone(),
+            open: metrics.connections.clone(),
             _permit: permit,
         }
     }
@@ -321,7 +323,7 @@ impl OpenConnection {
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.metrics.connections.dec();
+        self.open.dec();
     }
 }
 

@@ -71,10 +71,7 @@ fn start(loaded: Loaded) -> ExitCode {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             error!(%error, "the runtime cannot be started");
@@ -88,6 +85,15 @@ fn start(loaded: Loaded) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// One thread where there is one core: handing tasks from thread to thread costs more there than it gains.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() == 1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 /// Listens and serves; ends after a drain, or at once after a second signal.

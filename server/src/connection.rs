@@ -1,8 +1,10 @@
 //! What a handler is told about its connection.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tracing::{Span, info_span};
 use tungstenite_deflate::Agreed;
 use tungstenite_deflate::tungstenite::Message;
 
@@ -42,6 +44,10 @@ pub struct ConnectionInfo {
     pub(crate) departure: Departure,
     pub(crate) traffic: Traffic,
     pub(crate) first_close: Arc<Mutex<Option<Closed>>>,
+    /// The route's path, as metrics and logs name it.
+    pub(crate) route: &'static str,
+    /// `1.1` or `2`.
+    pub(crate) http: &'static str,
 }
 
 /// How a connection was closed: the first Close frame of either side.
@@ -75,6 +81,24 @@ impl ConnectionInfo {
     pub fn sent(&self, message: &Message) {
         self.traffic.message(Direction::Out, message);
         self.note_close(message, "server");
+    }
+
+    /// The future of [`going_away`](Self::going_away), apart from `self`.
+    pub(crate) fn departing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let departure = self.departure.clone();
+        async move { departure.reached().await }
+    }
+
+    /// The span that tells in the log which connection an event belongs to.
+    ///
+    /// Being in a span costs more than a small message, so the server's own handlers are only while they log.
+    pub(crate) fn span(&self) -> Span {
+        info_span!(parent: None, "websocket", peer = %self.peer, route = self.route, http = self.http)
+    }
+
+    /// Runs `log` within the connection's span.
+    pub(crate) fn in_span<T>(&self, log: impl FnOnce() -> T) -> T {
+        self.span().in_scope(log)
     }
 
     /// How the connection was closed, as far as was counted.
@@ -117,7 +141,7 @@ impl ConnectionInfo {
     }
 
     /// Keeps the first Close of all.
-    fn note_close(&self, message: &Message, by: &'static str) {
+    pub(crate) fn note_close(&self, message: &Message, by: &'static str) {
         if let Message::Close(frame) = message {
             let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
             let mut closed = self

@@ -1,7 +1,9 @@
 //! The messages of one connection, with everything a handler should not have to think of.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -12,7 +14,9 @@ use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{PreparedMessage, WebSocketStream};
 
 use crate::connection::ConnectionInfo;
+use crate::drain::Watched;
 use crate::log::failure;
+use crate::metrics::{Counted, Direction, Tally};
 use crate::stream::ServerStream;
 
 /// The messages of one connection: counts them, answers control frames, says goodbye when the server ends.
@@ -20,6 +24,8 @@ use crate::stream::ServerStream;
 pub struct Conversation {
     socket: WebSocketStream<ServerStream>,
     info: ConnectionInfo,
+    tally: Tally,
+    going_away: GoingAway,
     /// Whether the handler's side of the conversation is over; what still comes in is dropped.
     closing: bool,
     /// A Close that waits for room in the queue.
@@ -28,12 +34,24 @@ pub struct Conversation {
     finished: bool,
 }
 
+/// The notice of the server's end, from the first time that the conversation waits.
+type GoingAway = Watched<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>;
+
+/// What a conversation waits for.
+enum Next {
+    Received(Option<Result<Message, Error>>),
+    /// The server ends.
+    GoingAway,
+}
+
 impl Conversation {
     /// Takes over what a handler was given.
     pub fn new(socket: WebSocketStream<ServerStream>, info: ConnectionInfo) -> Self {
         Self {
             socket,
+            going_away: Watched::new(Box::pin(info.departing())),
             info,
+            tally: Tally::default(),
             closing: false,
             pending_close: None,
             finished: false,
@@ -61,10 +79,9 @@ impl Conversation {
                     return None;
                 }
             }
-            let received = tokio::select! {
-                biased;
-                received = receive(&mut self.socket, &self.info, &mut self.closing) => received,
-                () = self.info.going_away(), if !self.closing => {
+            let received = match poll_fn(|context| self.poll_next(context)).await {
+                Next::Received(received) => received,
+                Next::GoingAway => {
                     self.close(CloseCode::Away, "server is shutting down");
                     continue;
                 }
@@ -72,7 +89,7 @@ impl Conversation {
             let message = match received {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
-                    note(&error);
+                    self.info.in_span(|| note(&error));
                     self.finish().await;
                     return None;
                 }
@@ -81,11 +98,31 @@ impl Conversation {
                     return None;
                 }
             };
-            self.info.received(&message);
+            self.tally.message(Direction::In, (&message).into());
+            self.info.note_close(&message, "client");
             if (message.is_text() || message.is_binary()) && !self.closing {
                 return Some(message);
             }
         }
+    }
+
+    /// A message, or what else ends a wait; a peer that does not read is told so meanwhile.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
+        if let Poll::Ready(received) = self.socket.poll_next_unpin(context) {
+            return Poll::Ready(Next::Received(received));
+        }
+        self.tally.settle(&self.info.traffic);
+        if self.closing {
+            return Poll::Pending;
+        }
+        if self.socket.get_ref().is_slow() {
+            self.closing = true;
+            tell_slow(&mut self.socket, &self.info);
+            return Poll::Pending;
+        }
+        self.going_away
+            .poll(context, self.info.departure.has_begun())
+            .map(|()| Next::GoingAway)
     }
 
     /// Queues a message; [`next`](Self::next) sends it, several at once where it can.
@@ -95,10 +132,14 @@ impl Conversation {
     /// # Errors
     /// The connection is closed, or the peer did not read for the write timeout.
     pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
-        let copy = message.clone();
         self.ready().await?;
+        let counted = Counted::from(&message);
+        let close = message.is_close().then(|| message.clone());
         self.socket.start_send_unpin(message)?;
-        self.info.sent(&copy);
+        self.tally.message(Direction::Out, counted);
+        if let Some(close) = close {
+            self.info.note_close(&close, "server");
+        }
         Ok(())
     }
 
@@ -180,21 +221,10 @@ impl Conversation {
     }
 }
 
-/// The next message; a peer that does not read is told so while it is waited for.
-async fn receive(
-    socket: &mut WebSocketStream<ServerStream>,
-    info: &ConnectionInfo,
-    closing: &mut bool,
-) -> Option<Result<Message, Error>> {
-    poll_fn(|context| {
-        let received = socket.poll_next_unpin(context);
-        if received.is_pending() && socket.get_ref().is_slow() && !*closing {
-            *closing = true;
-            tell_slow(socket, info);
-        }
-        received
-    })
-    .await
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.tally.settle(&self.info.traffic);
+    }
 }
 
 /// Queues a Close behind what the peer does not read: 1013 (try again later).
@@ -210,10 +240,12 @@ fn tell_slow(socket: &mut WebSocketStream<ServerStream>, info: &ConnectionInfo) 
     // Past the bound of the queue on purpose, by one frame.
     if socket.start_send_unpin(close.clone()).is_ok() {
         info.sent(&close);
-        failure!(
-            WARN,
-            "the peer does not read: closing with 1013 (slow consumer)"
-        );
+        info.in_span(|| {
+            failure!(
+                WARN,
+                "the peer does not read: closing with 1013 (slow consumer)"
+            );
+        });
     }
 }
 

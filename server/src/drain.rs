@@ -1,7 +1,10 @@
 //! The end of the server as its connections see it: a signal, a moment for each, a count of those still there.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,7 +17,15 @@ use tokio_util::task::TaskTracker;
 pub(crate) struct Drain {
     plan: Arc<watch::Sender<Option<Plan>>>,
     tasks: TaskTracker,
-    cut: CancellationToken,
+    cut: Arc<Cut>,
+}
+
+/// The order to drop what is left.
+#[derive(Debug, Default)]
+struct Cut {
+    /// Cheaper to look at than the token, which takes a lock.
+    ordered: AtomicBool,
+    token: CancellationToken,
 }
 
 /// When the connections are told to go.
@@ -38,15 +49,26 @@ impl Drain {
         Self {
             plan: Arc::new(watch::Sender::new(None)),
             tasks: TaskTracker::new(),
-            cut: CancellationToken::new(),
+            cut: Arc::default(),
         }
     }
 
     /// Runs `task` as one that the end of the server waits for, up to the moment when it cuts off what is left.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let cut = self.cut.clone();
+        let cut = Arc::clone(&self.cut);
+        // In a box, since a future keeps room for what it is given and once more for what it pins.
+        let mut task = Box::pin(task);
         self.tasks.spawn(async move {
-            let _ = cut.run_until_cancelled(task).await;
+            let cancelled = pin!(cut.token.cancelled());
+            let mut ordered = Watched::new(cancelled);
+            poll_fn(|cx| {
+                if task.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                let looks = cut.ordered.load(Ordering::Acquire);
+                ordered.poll(cx, looks)
+            })
+            .await;
         });
     }
 
@@ -93,12 +115,18 @@ impl Drain {
     /// Drops every task that is left; returns how many there were.
     pub(crate) fn cut_off(&self) -> usize {
         let left = self.tasks.len();
-        self.cut.cancel();
+        self.cut.ordered.store(true, Ordering::Release);
+        self.cut.token.cancel();
         left
     }
 }
 
 impl Departure {
+    /// Whether the server is ending; costs one load.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.plan.has_changed().unwrap_or(true)
+    }
+
     /// Waits until the server is ending and this connection's moment has come.
     ///
     /// Cancel safe: the moment is the same however often this is called.
@@ -111,6 +139,47 @@ impl Departure {
             // Without a server there is nobody left to end anything.
             Ok(None) | Err(_) => std::future::pending().await,
         }
+    }
+}
+
+/// A future that waits for something rare, beside one that is polled for every message: once the task's waker is with
+/// it, it need not be polled again before the rare thing shows.
+pub(crate) struct Watched<F> {
+    future: F,
+    waker: Option<Waker>,
+}
+
+impl<F> std::fmt::Debug for Watched<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watched")
+            .field("waits", &self.waker.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F> Watched<F> {
+    /// Nobody waits yet.
+    pub(crate) fn new(future: F) -> Self {
+        Self {
+            future,
+            waker: None,
+        }
+    }
+}
+
+impl<F: Future + Unpin> Watched<F> {
+    /// Polls `future` if it would wake another task than this one, or if it `shows` that there is something to see.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, shows: bool) -> Poll<F::Output> {
+        let waits = self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        if waits && !shows {
+            return Poll::Pending;
+        }
+        let result = Pin::new(&mut self.future).poll(cx);
+        self.waker = Some(cx.waker().clone());
+        result
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -22,7 +22,7 @@ use crate::drone::Fleet;
 use crate::grpc;
 use crate::host::Hosts;
 use crate::log::transcript;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Traffic};
 use crate::origin::Origins;
 use crate::rooms::Hub;
 use crate::routes;
@@ -40,7 +40,7 @@ pub(crate) struct Context {
     /// Whether this node is not ready while rooms cannot be stored.
     pub(crate) needs_rooms: bool,
     pub(crate) access: Arc<Access>,
-    pub(crate) options: Options,
+    pub(crate) options: Arc<Options>,
     pub(crate) write_timeout: Duration,
     pub(crate) max_uri_bytes: usize,
     pub(crate) max_grpc_bytes: usize,
@@ -59,7 +59,7 @@ impl Context {
 }
 
 /// What a handler runs as.
-type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A path that speaks WebSocket.
 #[derive(Clone)]
@@ -72,6 +72,10 @@ pub(crate) struct WebSocketRoute {
     pub(crate) max_message_bytes: Option<usize>,
     /// Called when a request has passed all checks.
     pub(crate) greeting: fn(),
+    /// Whether the handler runs within the connection's span; one that does not enters it to log.
+    pub(crate) spans: bool,
+    /// Its counters, once the first connection has looked them up.
+    traffic: Arc<OnceLock<Traffic>>,
     /// Serves the connection.
     pub(crate) handler:
         Arc<dyn Fn(WebSocketStream<ServerStream>, ConnectionInfo) -> Running + Send + Sync>,
@@ -93,8 +97,23 @@ impl WebSocketRoute {
             protocols,
             max_message_bytes: None,
             greeting: || {},
+            spans: true,
+            traffic: Arc::default(),
             handler: Arc::new(move |socket, info| Box::pin(handler(socket, info))),
         }
+    }
+
+    /// The counters of its messages.
+    pub(crate) fn traffic(&self, metrics: &Metrics) -> Traffic {
+        self.traffic
+            .get_or_init(|| Traffic::new(metrics, self.path))
+            .clone()
+    }
+
+    /// Leaves it to the handler to enter the connection's span.
+    fn without_span(mut self) -> Self {
+        self.spans = false;
+        self
     }
 
     /// Calls `greeting` when a request has passed all checks.
@@ -110,7 +129,7 @@ pub(crate) fn websocket_routes(metrics: &Metrics) -> Vec<WebSocketRoute> {
     vec![
         WebSocketRoute::new("/ws", &["chat"], routes::fixed)
             .greeting(|| transcript!("Handshake recebido")),
-        WebSocketRoute::new("/echo", &["chat"], routes::echo),
+        WebSocketRoute::new("/echo", &["chat"], routes::echo).without_span(),
         WebSocketRoute::new("/ack", &["chat"], routes::ack),
         WebSocketRoute::new("/drone", routes::DRONE_PROTOCOLS, move |socket, info| {
             routes::drone(fleet.clone(), socket, info)

@@ -238,7 +238,7 @@ impl Server {
             rooms: self.rooms,
             needs_rooms: self.config.nats.nats_required_for_readiness.is_on(),
             access: self.access,
-            options: options(&self.config),
+            options: Arc::new(options(&self.config)),
             write_timeout: self.config.websocket.write_timeout.0,
             max_uri_bytes: self.config.http.max_uri_bytes.0,
             max_grpc_bytes: self.config.websocket.max_message_bytes.0,

@@ -9,12 +9,11 @@ use std::time::Duration;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
-use tokio_rustls::server::TlsStream;
 
 use crate::metrics::Traffic;
+use crate::tls::TlsTransport;
 
 /// The byte stream under a WebSocket.
 ///
@@ -39,7 +38,7 @@ pub struct ServerStream {
 #[derive(Debug)]
 pub(crate) enum Transport {
     /// HTTP/1.1: the TLS stream itself, taken back from hyper.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsTransport>),
     /// HTTP/2: one stream of a connection that hyper keeps (RFC 8441).
     Http2(TokioIo<Upgraded>),
     /// Taken away.

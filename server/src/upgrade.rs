@@ -1,6 +1,8 @@
 //! From a request to a WebSocket: HTTP/1.1 upgrade and HTTP/2 extended CONNECT (RFC 6455 §4.2, RFC 8441) in one place.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
@@ -8,10 +10,8 @@ use bytes::BytesMut;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use http::{Request, Response, StatusCode, Version, header};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio_rustls::server::TlsStream;
-use tracing::{Instrument, debug, error, info, info_span};
+use tracing::{Instrument, debug, error, info};
 use tungstenite_deflate::hyper::{Pending, Upgrade};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
@@ -21,8 +21,9 @@ use tungstenite_deflate::{Options, WebSocketStream};
 use crate::connection::{Connection, ConnectionInfo};
 use crate::log::failure;
 use crate::metrics::{CloseLabels, OpenLabels, RefusalLabels, RouteLabel, RouteLabels, Traffic};
-use crate::router::{Context, WebSocketRoute, authority};
+use crate::router::{Context, Running, WebSocketRoute, authority};
 use crate::stream::{ServerStream, Transport};
+use crate::tls::TlsTransport;
 
 /// Checks a request for `route` and answers it; the route's handler then runs in a task of its own.
 pub(crate) fn open(
@@ -55,9 +56,10 @@ fn accept(
     route: &WebSocketRoute,
     request: &mut Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
+    let options = options(context, route);
     let mut upgrade = Upgrade::from_request(request)
         .map_err(|rejection| Box::new(rejection.response().map(Body::from)))?
-        .options(options(context, route));
+        .options(Options::clone(&options));
     if context.drain.has_begun() {
         let mut refusal = Box::new(refuse(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -99,67 +101,99 @@ fn accept(
         agreed: pending.agreed,
         connection,
         departure: context.drain.departure(),
-        traffic: Traffic::new(&context.metrics, route.path),
+        traffic: route.traffic(&context.metrics),
         first_close: Arc::new(Mutex::new(None)),
+        route: route.path,
+        http: if request.version() == Version::HTTP_2 {
+            "2"
+        } else {
+            "1.1"
+        },
     };
     (route.greeting)();
-    let http = if request.version() == Version::HTTP_2 {
-        "2"
-    } else {
-        "1.1"
-    };
-    let span = info_span!(parent: None, "websocket", peer = %info.peer, route = route.path, http);
-    context
-        .drain
-        .spawn(serve(Arc::clone(context), route.clone(), pending, info, http).instrument(span));
+    let running = begin(Arc::clone(context), route.clone(), pending, info, options);
+    context.drain.spawn(run(Box::pin(running)));
     Ok(response.map(|()| Body::empty()))
 }
 
 /// The options of `route`.
-fn options(context: &Context, route: &WebSocketRoute) -> Options {
-    let options = context.options.clone();
+fn options(context: &Context, route: &WebSocketRoute) -> Arc<Options> {
     let Some(most) = route.max_message_bytes else {
-        return options;
+        return Arc::clone(&context.options);
     };
+    let options = Options::clone(&context.options);
     let websocket = options.websocket;
     let most = websocket.max_message_size.map_or(most, |all| all.min(most));
     let websocket = websocket
         .max_message_size(Some(most))
         .max_frame_size(Some(most));
-    options.websocket(websocket)
+    Arc::new(options.websocket(websocket))
 }
 
 /// The connection from the moment hyper has sent the response to its end.
-async fn serve(
+///
+/// What it takes to begin lives in a box of its own, which is gone when the handler runs: a connection that waits holds
+/// its handler and little else.
+async fn run(beginning: Pin<Box<impl Future<Output = Option<Running>>>>) {
+    if let Some(running) = beginning.await {
+        running.await;
+    }
+}
+
+/// Takes the transport from hyper and starts the handler on it; `None` if the connection was lost before.
+async fn begin(
     context: Arc<Context>,
     route: WebSocketRoute,
     pending: Pending,
     info: ConnectionInfo,
-    http: &'static str,
-) {
-    let (rescue, mut rescued) = oneshot::channel();
-    let socket = match connect(&context, pending, info.traffic.clone(), rescue).await {
+    options: Arc<Options>,
+) -> Option<Running> {
+    let span = info.span();
+    let (rescue, rescued) = oneshot::channel();
+    let socket = match connect(&context, pending, options, info.traffic.clone(), rescue).await {
         Ok(socket) => socket,
         Err(error) => {
-            failure!(DEBUG, %error, "connection lost before it was upgraded");
-            return;
+            span.in_scope(|| failure!(DEBUG, %error, "connection lost before it was upgraded"));
+            return None;
         }
     };
-    let open = OpenSocket::new(&context, route.path, http, info);
-    let info = open.info.clone();
-    debug!(subprotocol = info.subprotocol, deflate = ?info.agreed, "negotiated");
-    let (told, path) = (info.clone(), route.path);
-    let handling = async move { (route.handler)(socket, info).await };
-    if AssertUnwindSafe(handling).catch_unwind().await.is_err() {
+    let open = Box::new(span.in_scope(|| OpenSocket::new(&context, &info)));
+    debug!(parent: &span, subprotocol = info.subprotocol, deflate = ?info.agreed, "negotiated");
+    // A handler may well panic before there is a future of it.
+    let started = span
+        .in_scope(|| std::panic::catch_unwind(AssertUnwindSafe(|| (route.handler)(socket, info))));
+    let running: Running = match started {
+        Ok(handler) => Box::pin(guarded(open, rescued, handler)),
+        Err(_) => Box::pin(panicked(open, rescued)),
+    };
+    Some(if route.spans {
+        Box::pin(running.instrument(span))
+    } else {
+        running
+    })
+}
+
+/// Runs a handler whose panic ends its own connection only.
+async fn guarded(open: Box<OpenSocket>, rescued: oneshot::Receiver<Transport>, handler: Running) {
+    if AssertUnwindSafe(handler).catch_unwind().await.is_err() {
+        Box::pin(panicked(open, rescued)).await;
+    }
+}
+
+/// Tells of a handler's panic: the log, the metrics, and the peer if its connection could be saved.
+async fn panicked(open: Box<OpenSocket>, mut rescued: oneshot::Receiver<Transport>) {
+    open.info.in_span(|| {
         error!("the handler panicked; its connection is closed with 1011, others go on");
-        context
-            .metrics
-            .handler_panics
-            .get_or_create(&RouteLabel { route: path })
-            .inc();
-        if let Ok(transport) = rescued.try_recv() {
-            apologise(&context, transport, &told).await;
-        }
+    });
+    open.context
+        .metrics
+        .handler_panics
+        .get_or_create(&RouteLabel {
+            route: open.info.route,
+        })
+        .inc();
+    if let Ok(transport) = rescued.try_recv() {
+        apologise(&open.context, transport, &open.info).await;
     }
 }
 
@@ -170,11 +204,11 @@ async fn apologise(context: &Context, transport: Transport, info: &ConnectionInf
         return;
     }
     let stream = ServerStream::new(transport, context.write_timeout, info.traffic.clone());
-    let mut socket = WebSocketStream::with_options(
+    let mut socket = WebSocketStream::with_shared_options(
         stream,
         BytesMut::new(),
         Role::Server,
-        context.options.clone(),
+        Arc::clone(&context.options),
         info.agreed,
     );
     let close = Message::Close(Some(CloseFrame {
@@ -195,11 +229,12 @@ async fn apologise(context: &Context, transport: Transport, info: &ConnectionInf
 async fn connect(
     context: &Context,
     pending: Pending,
+    options: Arc<Options>,
     traffic: Traffic,
     rescue: oneshot::Sender<Transport>,
 ) -> hyper::Result<WebSocketStream<ServerStream>> {
     let upgraded = pending.on_upgrade.await?;
-    let (transport, early) = match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+    let (transport, early) = match upgraded.downcast::<TokioIo<TlsTransport>>() {
         // Frames sent right behind the request are already in hyper's buffer.
         Ok(parts) => (
             Transport::Tls(Box::new(parts.io.into_inner())),
@@ -208,11 +243,11 @@ async fn connect(
         Err(upgraded) => (Transport::Http2(TokioIo::new(upgraded)), BytesMut::new()),
     };
     let stream = ServerStream::new(transport, context.write_timeout, traffic).rescued_by(rescue);
-    Ok(WebSocketStream::with_options(
+    Ok(WebSocketStream::with_shared_options(
         stream,
         early,
         Role::Server,
-        pending.options,
+        options,
         pending.agreed,
     ))
 }
@@ -220,19 +255,13 @@ async fn connect(
 /// A WebSocket in the metrics and in the log, from its opening to its end, however that comes about.
 struct OpenSocket {
     context: Arc<Context>,
-    route: &'static str,
-    http: &'static str,
     info: ConnectionInfo,
     since: std::time::Instant,
 }
 
 impl OpenSocket {
-    fn new(
-        context: &Arc<Context>,
-        route: &'static str,
-        http: &'static str,
-        info: ConnectionInfo,
-    ) -> Self {
+    fn new(context: &Arc<Context>, info: &ConnectionInfo) -> Self {
+        let (route, http) = (info.route, info.http);
         let deflate = if info.agreed.is_some() { "yes" } else { "no" };
         context
             .metrics
@@ -251,9 +280,7 @@ impl OpenSocket {
         info!(deflate, subprotocol = info.subprotocol, "connection opened");
         Self {
             context: Arc::clone(context),
-            route,
-            http,
-            info,
+            info: info.clone(),
             since: std::time::Instant::now(),
         }
     }
@@ -263,11 +290,10 @@ impl Drop for OpenSocket {
     fn drop(&mut self) {
         let Self {
             context,
-            route,
-            http,
             info,
             since,
         } = self;
+        let (route, http) = (info.route, info.http);
         let closed = info.closed();
         context
             .metrics
@@ -283,7 +309,9 @@ impl Drop for OpenSocket {
                 by: closed.by,
             })
             .inc();
-        info!(code = closed.code, by = closed.by, duration = ?since.elapsed(), "connection closed");
+        info.in_span(|| {
+            info!(code = closed.code, by = closed.by, duration = ?since.elapsed(), "connection closed");
+        });
     }
 }
 

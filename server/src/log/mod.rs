@@ -1,5 +1,6 @@
 //! Logs: the exchange on standard output, everything else on standard error, or all of it as JSON.
 
+mod allowance;
 mod shown;
 mod throttle;
 mod transcript;
@@ -14,6 +15,7 @@ use tracing_subscriber::{Layer, fmt};
 
 use crate::config::{LogFormat, Logging};
 
+pub(crate) use allowance::Allowance;
 pub use shown::{Escaped, Shown};
 pub(crate) use throttle::{FAILURES, failure};
 pub(crate) use transcript::{TRANSCRIPT, transcript};

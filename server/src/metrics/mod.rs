@@ -16,7 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::rooms::Counts;
 use crate::rooms::backplane::NatsCounts;
 
-pub(crate) use traffic::{Direction, Traffic};
+pub(crate) use traffic::{Counted, Direction, Tally, Traffic};
 
 /// What the server counts; cheap to clone.
 #[derive(Clone, Debug)]

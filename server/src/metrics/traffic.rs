@@ -1,5 +1,7 @@
 //! The counters of one route's messages and bytes, looked up once per connection.
 
+use std::sync::Arc;
+
 use prometheus_client::metrics::counter::Counter;
 use tungstenite_deflate::tungstenite::Message;
 
@@ -14,16 +16,20 @@ pub(crate) enum Direction {
     Out,
 }
 
-/// The counters of one route's messages and bytes.
+/// The counters of one route's messages and bytes; cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Traffic {
+pub(crate) struct Traffic(Arc<Flows>);
+
+/// Both directions.
+#[derive(Debug)]
+struct Flows {
     incoming: Flow,
     outgoing: Flow,
     slow_readers: Counter,
 }
 
 /// One direction's counters.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Flow {
     text: Counter,
     binary: Counter,
@@ -32,47 +38,125 @@ struct Flow {
     wire_bytes: Counter,
 }
 
+/// What a message counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    kind: Kind,
+    bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Binary,
+    Control,
+}
+
+impl From<&Message> for Counted {
+    fn from(message: &Message) -> Self {
+        let kind = match message {
+            Message::Text(_) => Kind::Text,
+            Message::Binary(_) => Kind::Binary,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
+                Kind::Control
+            }
+        };
+        Self {
+            kind,
+            bytes: message.len() as u64,
+        }
+    }
+}
+
+/// Messages counted but not yet in the counters, which all connections share: those of one wake-up are added at once.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    incoming: Sums,
+    outgoing: Sums,
+}
+
+/// One direction's messages and bytes.
+#[derive(Debug, Default)]
+struct Sums {
+    text: u32,
+    binary: u32,
+    control: u32,
+    bytes: u64,
+}
+
+impl Tally {
+    /// Counts a message.
+    pub(crate) fn message(&mut self, direction: Direction, counted: Counted) {
+        let sums = match direction {
+            Direction::In => &mut self.incoming,
+            Direction::Out => &mut self.outgoing,
+        };
+        let messages = match counted.kind {
+            Kind::Text => &mut sums.text,
+            Kind::Binary => &mut sums.binary,
+            Kind::Control => &mut sums.control,
+        };
+        *messages = messages.saturating_add(1);
+        sums.bytes += counted.bytes;
+    }
+
+    /// Adds everything to the counters and starts anew.
+    pub(crate) fn settle(&mut self, traffic: &Traffic) {
+        self.incoming.settle(&traffic.0.incoming);
+        self.outgoing.settle(&traffic.0.outgoing);
+    }
+}
+
+impl Sums {
+    fn settle(&mut self, flow: &Flow) {
+        let sums = std::mem::take(self);
+        for (counter, messages) in [
+            (&flow.text, sums.text),
+            (&flow.binary, sums.binary),
+            (&flow.control, sums.control),
+        ] {
+            if messages > 0 {
+                counter.inc_by(messages.into());
+            }
+        }
+        if sums.bytes > 0 {
+            flow.message_bytes.inc_by(sums.bytes);
+        }
+    }
+}
+
 impl Traffic {
     /// The counters of `route`.
     pub(crate) fn new(metrics: &Metrics, route: &'static str) -> Self {
-        Self {
+        Self(Arc::new(Flows {
             incoming: Flow::new(metrics, route, "in"),
             outgoing: Flow::new(metrics, route, "out"),
             slow_readers: metrics
                 .slow_readers
                 .get_or_create_owned(&RouteLabel { route }),
-        }
+        }))
     }
 
     /// Counts a message.
     pub(crate) fn message(&self, direction: Direction, message: &Message) {
-        let flow = match direction {
-            Direction::In => &self.incoming,
-            Direction::Out => &self.outgoing,
-        };
-        match message {
-            Message::Text(_) => flow.text.inc(),
-            Message::Binary(_) => flow.binary.inc(),
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
-                flow.control.inc()
-            }
-        };
-        flow.message_bytes.inc_by(message.len() as u64);
+        let mut tally = Tally::default();
+        tally.message(direction, message.into());
+        tally.settle(self);
     }
 
     /// Counts bytes that came in.
     pub(crate) fn received_bytes(&self, bytes: usize) {
-        self.incoming.wire_bytes.inc_by(bytes as u64);
+        self.0.incoming.wire_bytes.inc_by(bytes as u64);
     }
 
     /// Counts bytes that went out.
     pub(crate) fn sent_bytes(&self, bytes: usize) {
-        self.outgoing.wire_bytes.inc_by(bytes as u64);
+        self.0.outgoing.wire_bytes.inc_by(bytes as u64);
     }
 
     /// Counts a peer that did not read.
     pub(crate) fn slow_reader(&self) {
-        self.slow_readers.inc();
+        self.0.slow_readers.inc();
     }
 }
 

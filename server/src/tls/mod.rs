@@ -1,5 +1,6 @@
 //! The TLS side: what is offered, with which certificates, and how it is replaced while serving.
 
+mod ahead;
 mod info;
 mod pairs;
 mod watch;
@@ -16,8 +17,12 @@ use tracing::{error, info};
 use crate::config::{ClientAuth, TlsOptions};
 use crate::metrics::{Metrics, ResultLabel};
 
+pub(crate) use ahead::ReadAhead;
 pub use info::TlsInfo;
 use pairs::Pairs;
+
+/// TLS over a TCP connection.
+pub(crate) type TlsTransport = tokio_rustls::server::TlsStream<ReadAhead<tokio::net::TcpStream>>;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
