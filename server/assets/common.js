@@ -1,4 +1,4 @@
-// What both pages share: language, theme, small helpers. Nothing is ever written as HTML, only as text.
+// What the pages share: language, theme, small helpers. Nothing is ever written as HTML, only as text.
 import { strings } from '/strings.js';
 
 /** Reads a saved setting; a browser that forbids storage has none. */
@@ -30,9 +30,11 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+const locale = () => (language === 'pt' ? 'pt-BR' : 'en-GB');
+
 /** A number as it is written in the language in use. */
 export function number(value, digits = 0) {
-  return value.toLocaleString(language === 'pt' ? 'pt-BR' : 'en-GB', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return value.toLocaleString(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 /** A number of bytes with a unit that keeps it short. */
@@ -49,6 +51,14 @@ export function clock(milliseconds) {
   const date = new Date(milliseconds);
   const pad = (part, width) => String(part).padStart(width, '0');
   return `${pad(date.getHours(), 2)}:${pad(date.getMinutes(), 2)}:${pad(date.getSeconds(), 2)}.${pad(date.getMilliseconds(), 3)}`;
+}
+
+/** The time of day to the minute, with the date unless that is today. */
+export function moment(milliseconds) {
+  const date = new Date(milliseconds);
+  const time = { hour: '2-digit', minute: '2-digit' };
+  if (date.toDateString() === new Date().toDateString()) return date.toLocaleTimeString(locale(), time);
+  return date.toLocaleString(locale(), { ...time, day: '2-digit', month: '2-digit', year: 'numeric' });
 }
 
 const listeners = [];

@@ -137,9 +137,10 @@ const chips = [...document.querySelectorAll('[data-route]')];
 
 function showRoute() {
   const path = byId('address').value.split('?')[0];
-  for (const chip of chips) chip.setAttribute('aria-pressed', String(chip.dataset.route === path));
-  const known = chips.some((chip) => chip.dataset.route === path);
-  hint('route-hint', t(known ? `route.${path}` : 'route.other'));
+  const isMeant = (chip) => chip.dataset.route.split('?')[0] === path;
+  for (const chip of chips) chip.setAttribute('aria-pressed', String(isMeant(chip)));
+  const known = chips.find(isMeant);
+  hint('route-hint', t(known ? `route.${known.textContent}` : 'route.other'));
 }
 
 for (const chip of chips) {

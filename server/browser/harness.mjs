@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { createServer, get } from 'node:https';
+import { connect, createServer as listen } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,9 +13,9 @@ const { chromium } = await import(process.env.PLAYWRIGHT);
 /** Longest wait for anything, in milliseconds; on a machine with nothing else to do everything takes far less. */
 export const PATIENCE = 20_000;
 
-/** Starts the server; `port` 0 lets the system choose. */
-export async function startServer(port = 0) {
-  const args = ['--listen', `127.0.0.1:${port}`, '--certs', process.env.CERTS];
+/** Starts the server; `port` 0 lets the system choose, `more` are further arguments. */
+export async function startServer(port = 0, more = []) {
+  const args = ['--listen', `127.0.0.1:${port}`, '--certs', process.env.CERTS, ...more];
   const child = spawn(process.env.SERVER, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const lines = [];
   const found = new Promise((resolve, reject) => {
@@ -64,6 +65,38 @@ export async function startForeignSite() {
   site.listen(0, '127.0.0.1');
   await once(site, 'listening');
   return { origin: `https://localhost:${site.address().port}`, stop: () => site.close() };
+}
+
+/** A wire to the server that can be cut, and that can lose what one side says without either noticing. */
+export async function startWire(port) {
+  const pairs = new Set();
+  const wire = { isCut: false, isMute: false, isDeaf: false };
+  const proxy = listen((client) => {
+    if (wire.isCut) {
+      client.destroy();
+      return;
+    }
+    const server = connect(port, '127.0.0.1');
+    const pair = { end: () => { client.destroy(); server.destroy(); pairs.delete(pair); } };
+    pairs.add(pair);
+    client.on('data', (data) => { if (!wire.isDeaf) server.write(data); }).on('error', pair.end).on('close', pair.end);
+    server.on('data', (data) => { if (!wire.isMute) client.write(data); }).on('error', pair.end).on('close', pair.end);
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  return Object.assign(wire, {
+    origin: `https://localhost:${proxy.address().port}`,
+    /** Ends every connection at once; with `stays` no other comes through. */
+    cut(stays = false) {
+      Object.assign(wire, { isCut: stays, isMute: false, isDeaf: false });
+      for (const pair of [...pairs]) pair.end();
+    },
+    mend() { wire.isCut = false; },
+    stop() {
+      wire.cut(true);
+      proxy.close();
+    },
+  });
 }
 
 /** Opens a page and keeps what goes wrong in it. */

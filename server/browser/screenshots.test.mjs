@@ -80,6 +80,50 @@ async function fly(page) {
   await page.waitForTimeout(700);
 }
 
+let rooms = 0;
+
+/** A conversation of three in one room, and something unread in another. */
+async function chat(page) {
+  rooms += 1;
+  const [garden, news] = [`garden-${rooms}`, `news-${rooms}`];
+  const others = await open(page.context(), `${server.origin}/drone.html`);
+  const join = (room, name) => others.evaluate(([where, who]) => new Promise((resolve) => {
+    const socket = new WebSocket(`/chat/${where}?name=${encodeURIComponent(who)}`, ['chat.v1.json']);
+    socket.onopen = () => resolve();
+    window[`${where} ${who}`] = socket;
+  }), [room, name]);
+  const tell = (room, name, text) => others.evaluate(([who, what]) => window[who].send(JSON.stringify({ type: 'message', text: what })), [`${room} ${name}`, text]);
+  const say = async (text) => {
+    await page.fill('#text', text);
+    await page.press('#text', 'Enter');
+    await until(page, '#entries .out[data-state="stored"] .said', new RegExp(text.slice(0, 8).replace(/[?*.]/gu, '.')));
+  };
+  const heard = (text) => until(page, '#entries .in .said', new RegExp(text.slice(0, 12).replace(/[?*.()<]/gu, '.')));
+  const enter = async (room) => {
+    if (!await page.locator('#name').isVisible()) await page.click('#join-panel > summary');
+    await page.fill('#name', 'ana');
+    await page.fill('#room', room);
+    await page.click('#join');
+    await until(page, '#link-text', /^(connected|conectado) /);
+  };
+  await join(garden, 'João');
+  await tell(garden, 'João', 'Bom dia! Who waters the tomatoes this week?');
+  await enter(news);
+  await enter(garden);
+  await heard('Bom dia! Who');
+  await say('I do, until Thursday.');
+  await join(garden, 'مريم');
+  await tell(garden, 'مريم', 'صباح الخير، أنا يوم الجمعة.');
+  await heard('صباح الخير');
+  await tell(garden, 'João', '<img src=x onerror=alert(1)> is only text here, and so is \u202ethis\u202c.\nA second line, and a word that does not end: Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft.');
+  await heard('<img src=x');
+  await say('Good. I have put it on the list.');
+  await join(news, 'press');
+  await tell(news, 'press', 'Rain from Saturday on; the roof of the greenhouse is to be closed by Friday evening.');
+  await until(page, '#toasts .toast', /Rain from/);
+  await page.fill('#text', 'And the beans?');
+}
+
 const LOOKS = [[DESK, 'dark', 'en'], [DESK, 'light', 'pt'], [PHONE, 'light', 'en'], [PHONE, 'dark', 'pt'], [NARROW, 'dark', 'pt']];
 
 // They mostly wait for the drone to fly and the plots to fill: a few at once take as long as one.
@@ -87,6 +131,7 @@ describe('screenshots', { concurrency: 4 }, () => {
   for (const [viewport, theme, language] of LOOKS) {
     const look = `${viewport.width}, ${theme}, ${language}`;
     test(`workbench at ${look}`, () => shoot(viewport, theme, language, 'workbench', talk, '/'));
+    test(`chat at ${look}`, () => shoot(viewport, theme, language, 'chat', chat, '/chat.html'));
     test(`drone at ${look}`, () => shoot(viewport, theme, language, 'drone', fly, '/drone.html'));
   }
 });

@@ -35,6 +35,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// Every file; a path that is not here does not exist, so no trick with dots or slashes leads anywhere.
 const FILES: &[File] = &[
     file!("index.html", HTML, at "/"),
+    file!("chat.html", HTML),
     file!("drone.html", HTML),
     file!("style.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
@@ -45,6 +46,11 @@ const FILES: &[File] = &[
     file!("payload.js", SCRIPT),
     file!("dashboard.js", SCRIPT),
     file!("plot.js", SCRIPT),
+    file!("chat.js", SCRIPT),
+    file!("room.js", SCRIPT),
+    file!("link.js", SCRIPT),
+    file!("transcript.js", SCRIPT),
+    file!("toast.js", SCRIPT),
     file!("drone.js", SCRIPT),
     file!("sky.js", SCRIPT),
 ];
