@@ -192,3 +192,65 @@ fn errors_are_counted_by_kind() {
     assert_eq!(ended.status, 9, "{ended:?}");
     assert!(ended.stdout.contains("1  1 replies missing"), "{ended:?}");
 }
+
+/// A server that stalls for half a second makes every message late that was due meanwhile, not only the one that it
+/// had taken: with a rate they all count (coordinated omission).
+#[test]
+fn latency_counts_from_when_a_message_was_due() {
+    let stalling = || {
+        serve_websocket(|mut stream| async move {
+            let mut seen = 0;
+            while let Some(Ok(message)) = stream.next().await {
+                seen += 1;
+                if seen == 20 {
+                    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                }
+                if stream.send(message).await.is_err() {
+                    return;
+                }
+            }
+        })
+    };
+    let p75 = |more: &[&str]| {
+        let url = stalling();
+        let mut arguments = vec!["bench", url.as_str(), "-c", "1", "-n", "80", "--json"];
+        arguments.extend(more);
+        let report = report(&arguments);
+        assert_eq!(report["messages"], 80, "{report}");
+        let percentile = &report["message_ms"]["percentiles"][1];
+        assert_eq!(percentile[0], 75.0, "{report}");
+        percentile[1].as_f64().unwrap()
+    };
+    // 50 of 80 messages were due during the stall: a quarter of all is at least 250 ms late.
+    assert!(p75(&["--rate", "100"]) > 100.0);
+    // Without a rate nothing is due: one message is slow, the others are not.
+    assert!(p75(&[]) < 100.0);
+}
+
+#[test]
+fn payload_is_text_bytes_or_a_file() {
+    let url = RealServer::get().url("/echo");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "x".repeat(3000)).unwrap();
+    let path = file.path().to_str().unwrap();
+    for (arguments, kind, bytes, compresses) in [
+        (&["-s", "4KiB"][..], "text", 4096, true),
+        (&["-s", "4KiB", "--binary"], "binary", 4096, false),
+        (&["--payload", path], "text", 3000, true),
+        (&["--payload", path, "--binary"], "binary", 3000, true),
+    ] {
+        let mut all = vec!["bench", url.as_str(), "-c", "1", "-n", "10", "--json"];
+        all.extend(arguments);
+        let report = report(&all);
+        assert_eq!(report["payload"], kind, "{report}");
+        assert_eq!(report["payload_bytes"], bytes, "{report}");
+        assert_eq!(
+            report["wire_ratio"].as_f64().unwrap() < 0.9,
+            compresses,
+            "{report}"
+        );
+    }
+    std::fs::write(file.path(), [0xff]).unwrap();
+    let ended = run(&mut RealServer::get().client(&["bench", &url, "--payload", path]));
+    ended.assert_refused(2, "not UTF-8");
+}

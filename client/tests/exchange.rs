@@ -304,3 +304,22 @@ fn benchmark_measures_and_reports() {
     ]));
     assert!(rated.stdout.contains("coordinated omission"), "{rated:?}");
 }
+
+#[test]
+fn pings_show_their_round_trip_time() {
+    let server = RealServer::get();
+    let arguments = [
+        &server.url("/echo"),
+        "--ping-interval",
+        "100ms",
+        "--idle",
+        "400ms",
+        "--verbose",
+    ];
+    let ended = run(&mut server.client(&arguments));
+    assert_eq!(ended.status, 0, "{ended:?}");
+    assert!(
+        ended.stderr.matches("pong after ").count() >= 2,
+        "{ended:?}"
+    );
+}

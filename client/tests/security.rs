@@ -91,6 +91,56 @@ fn k1_wrong_certificates_are_refused_with_the_reason() {
 }
 
 #[test]
+fn k1_addresses_need_a_name_of_their_own() {
+    let authority = Authority::new();
+    for (name, host, status) in [
+        ("127.0.0.1", "127.0.0.1", 0),
+        ("localhost", "127.0.0.1", 4),
+        ("*.host.example", "a.host.example", 0),
+        ("*.host.example", "a.b.host.example", 4),
+    ] {
+        let (certificate, key) = authority.sign(name, |_| {});
+        let port = serve_tls(certificate, &key);
+        let url = format!("wss://{host}:{port}/");
+        let rule = format!("{host}:{port}:127.0.0.1");
+        let arguments = [&url, "x", "--ca", authority.path(), "--resolve", &rule];
+        let ended = run(&mut client(&arguments));
+        assert_eq!(ended.status, status, "{name} at {host}: {ended:?}");
+    }
+}
+
+#[test]
+fn k3_given_roots_replace_the_systems_and_pins_come_on_top() {
+    let server = RealServer::get();
+    let url = server.url("/echo");
+    let (ca, other) = (server.ca(), Authority::new());
+    let ca = ca.to_str().unwrap();
+    let status = |arguments: &[&str]| {
+        let mut all = vec![url.as_str(), "x"];
+        all.extend(arguments);
+        run(&mut client(&all)).status
+    };
+    assert_eq!(status(&["--ca", ca]), 0);
+    assert_eq!(status(&["--ca", other.path()]), 4);
+    // Repeatable: any of them may vouch.
+    assert_eq!(status(&["--ca", other.path(), "--ca", ca]), 0);
+    let variable = |value: &str| run(client(&[&url, "x"]).env("CLIENT_CA", value)).status;
+    assert_eq!((variable(ca), variable(other.path())), (0, 4));
+    let shown = run(&mut client(&[&url, "x", "--ca", ca, "--verbose"]));
+    let pin = shown.stderr.split("sha256//").nth(1).unwrap();
+    let pin = format!("sha256//{}", pin.split_whitespace().next().unwrap());
+    let wrong = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    assert_eq!(status(&["--ca", ca, "--pin", &pin]), 0);
+    assert_eq!(status(&["--ca", ca, "--pin", wrong]), 4);
+    // One of several is enough: keys are changed with both pinned.
+    assert_eq!(status(&["--ca", ca, "--pin", wrong, "--pin", &pin]), 0);
+    // A pin does not stand in for the chain.
+    assert_eq!(status(&["--ca", other.path(), "--pin", &pin]), 4);
+    assert_eq!(status(&["--insecure", "--pin", &pin]), 0);
+    assert_eq!(status(&["--insecure", "--pin", wrong]), 4);
+}
+
+#[test]
 fn k2_insecure_still_wants_proof_of_the_key() {
     let authority = Authority::new();
     let (certificate, _) = authority.sign("localhost", |_| {});

@@ -26,6 +26,11 @@ struct Terminal {
 
 impl Terminal {
     fn start(mut command: std::process::Command) -> Self {
+        command.env("NO_COLOR", "1");
+        Self::start_as_is(command)
+    }
+
+    fn start_as_is(mut command: std::process::Command) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -37,7 +42,7 @@ impl Terminal {
                 .open(name.to_str().unwrap())
                 .unwrap()
         };
-        command.env("TERM", "xterm").env("NO_COLOR", "1");
+        command.env("TERM", "xterm");
         command
             .stdin(Stdio::from(open()))
             .stdout(Stdio::from(open()))
@@ -301,4 +306,76 @@ fn k4_what_a_server_says_in_its_answer_is_escaped() {
         assert_eq!(status, 5, "{seen}");
         assert!(!seen.contains(['\x1b', '\u{9b}', '\u{202e}']), "{seen:?}");
     }
+}
+
+#[test]
+fn files_are_sent_as_the_command_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("three bytes");
+    std::fs::write(&path, [0, 0x1b, b'A']).unwrap();
+    let text = directory.path().join("text");
+    std::fs::write(&text, "Olá do ficheiro").unwrap();
+    let mut terminal = Terminal::session("/echo", &["--no-history"]);
+    terminal.press(&format!("/binary {}\r", path.display()));
+    terminal.expect("binary, 3 B");
+    terminal.expect("00000000  00 1b 41");
+    terminal.press(&format!("/file {}\r", text.display()));
+    terminal.expect("Olá do ficheiro");
+    // Completion knows file names too.
+    terminal.press(&format!("/file {}/te\t", directory.path().display()));
+    terminal.expect("/text");
+    terminal.press("\r");
+    terminal.expect("Olá do ficheiro");
+    terminal.press("/secret once\r");
+    terminal.expect("once");
+    terminal.press("\x04");
+    assert_eq!(terminal.end().0, 0);
+}
+
+#[test]
+fn colour_is_for_terminals_and_can_be_chosen() {
+    let server = RealServer::get();
+    let url = server.url("/echo");
+    let json = "{\"a\":1}";
+    let base = [url.as_str(), json, "--insecure"];
+    let on_terminal = |more: &[&str], no_color: &str| {
+        let mut arguments = base.to_vec();
+        arguments.extend(more);
+        let mut command = server.client(&arguments);
+        command.env("NO_COLOR", no_color);
+        Terminal::start_as_is(command).end().1
+    };
+    let red = "\x1b[1;31mwarning:";
+    let coloured = on_terminal(&[], "");
+    assert!(
+        coloured.contains(red) && coloured.contains("\x1b[36m"),
+        "{coloured:?}"
+    );
+    assert!(!on_terminal(&[], "1").contains('\x1b'));
+    assert!(!on_terminal(&["--color", "never"], "").contains('\x1b'));
+    assert!(on_terminal(&["--color", "always"], "1").contains(red));
+    // In a pipe a message stays as it came, and there is colour only where that is insisted on.
+    let piped = common::run(&mut server.client(&base));
+    assert_eq!(piped.stdout, format!("{json}\n"));
+    assert!(!piped.stderr.contains('\x1b'), "{piped:?}");
+    let mut arguments = base.to_vec();
+    arguments.extend(["--color", "always"]);
+    let insisted = common::run(&mut server.client(&arguments));
+    assert!(insisted.stderr.contains(red), "{insisted:?}");
+    assert_eq!(insisted.stdout, format!("{json}\n"));
+}
+
+#[test]
+fn benchmark_shows_its_progress_on_a_terminal() {
+    let server = RealServer::get();
+    let url = server.url("/echo");
+    let arguments = ["bench", &url, "-c", "1", "-d", "700ms", "--warm-up", "0"];
+    let (status, seen) = Terminal::start(server.client(&arguments)).end();
+    assert_eq!(status, 0, "{seen}");
+    assert!(
+        seen.contains(" messages, ") && seen.contains("/s"),
+        "{seen:?}"
+    );
+    let piped = common::run(&mut server.client(&arguments));
+    assert_eq!(piped.stderr, "");
 }

@@ -170,7 +170,10 @@ impl<'a> Conversation<'a> {
                 self.end_if_done();
             }
             Event::Sent(message, wire) => {
-                self.last_reply = Instant::now();
+                // A Ping of ours is no sign that more is to come.
+                if matches!(message, Message::Text(_) | Message::Binary(_)) {
+                    self.last_reply = Instant::now();
+                }
                 self.output.sent(&message, wire)?;
                 self.end_if_done();
             }
