@@ -14,8 +14,9 @@ use server::rooms::backplane::{
     Backplane, Delivery, Health, History, PublishError, Published, Query, Unavailable,
 };
 use server::rooms::event::Reason;
+use server::rooms::presence::{Change, Present};
 use server::rooms::{
-    Counts, Draft, Event, Hub, Joined, Local, Post, Receipt, RoomName, Seen, Settings,
+    Counts, Draft, Event, Hub, Joined, Local, MemberId, Post, Receipt, RoomName, Seen, Settings,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -24,6 +25,8 @@ use tokio::time::timeout;
 struct Switched {
     local: Local,
     is_off: Arc<AtomicBool>,
+    /// Members of other nodes.
+    elsewhere: std::sync::Mutex<Vec<Present>>,
     /// Deliveries that were lost.
     lost: Arc<AtomicUsize>,
     /// Whether publishing hangs rather than fails while off.
@@ -39,6 +42,7 @@ impl Switched {
             local: Local::new(settings.clone()),
             is_off: Arc::default(),
             lost: Arc::default(),
+            elsewhere: std::sync::Mutex::default(),
             hangs,
             more,
             receiver: std::sync::Mutex::new(Some(receiver)),
@@ -115,6 +119,11 @@ impl Backplane for Switched {
 
     fn interest(&self, room: &RoomName, wanted: bool) {
         self.local.interest(room, wanted);
+    }
+
+    async fn members(&self, _: &RoomName) -> Result<Vec<Present>, Unavailable> {
+        self.answer().await?;
+        Ok(self.elsewhere.lock().unwrap().clone())
     }
 
     fn health(&self) -> Health {
@@ -339,6 +348,99 @@ async fn what_was_missed_in_an_interruption_is_given_or_said() {
     // Nothing was missed, so nothing is said.
     publish(&hub, "last").await;
     assert_eq!(next(&mut bob).await, "last");
+}
+
+/// The next coming or going, as `join NAME COUNT`.
+async fn next_presence(joined: &mut Joined) -> String {
+    loop {
+        let Seen::Event(broadcast) = soon(joined.membership.next()).await.unwrap() else {
+            continue;
+        };
+        if let Event::Presence { change, who, count } = broadcast.event() {
+            let change = if *change == Change::Join {
+                "join"
+            } else {
+                "leave"
+            };
+            return format!("{change} {} {count}", who.name);
+        }
+    }
+}
+
+fn present(member: &str, name: &str) -> Present {
+    Present {
+        member: MemberId(member.into()),
+        name: name.parse().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn members_of_other_nodes_are_seen_to_come_and_go() {
+    let settings = Settings::default();
+    let plane = Switched::new(&settings, false);
+    let hub = hub(settings, plane.clone());
+    *plane.elsewhere.lock().unwrap() = vec![present("other:1", "eva"), present("other:2", "max")];
+    let mut bob = join(&hub, "bob").await;
+    assert_eq!(
+        (bob.count, bob.members.len()),
+        (3, 3),
+        "who was there before is known"
+    );
+    let tell = |change, who| {
+        let room = tea();
+        let delivery = Delivery::Presence { room, change, who };
+        plane.more.send(delivery).unwrap();
+    };
+    // An echo of this node's own members, late, is not somebody new.
+    let (node, _) = bob.membership.me().member.0.split_once(':').unwrap();
+    tell(Change::Join, present(&format!("{node}:999"), "ghost"));
+    tell(Change::Leave, bob.membership.me().clone());
+    tell(Change::Join, present("other:3", "kim"));
+    tell(Change::Join, present("other:3", "kim"));
+    tell(Change::Leave, present("other:1", "eva"));
+    assert_eq!(next_presence(&mut bob).await, "join kim 4");
+    assert_eq!(next_presence(&mut bob).await, "leave eva 3");
+    // What changed during an interruption is made up for.
+    *plane.elsewhere.lock().unwrap() = vec![present("other:3", "kim"), present("other:4", "lea")];
+    plane.switch(false);
+    plane.switch(true);
+    assert_eq!(next_presence(&mut bob).await, "leave max 2");
+    assert_eq!(next_presence(&mut bob).await, "join lea 3");
+}
+
+#[tokio::test]
+async fn a_long_absence_is_given_in_full_or_from_its_end_with_a_gap() {
+    let plane = Arc::new(Local::new(Settings::default()));
+    let hub = hub(settings(|settings| settings.history_messages = 3), plane);
+    let Receipt::Stored(first) = publish(&hub, "first").await else {
+        panic!("it can be stored");
+    };
+    for number in 0..10 {
+        publish(&hub, &number.to_string()).await;
+    }
+    let room = tea();
+    let back = || hub.join(&room, "eva".parse().unwrap(), Some(first.position));
+    let replay = back().await.unwrap().replay.unwrap();
+    assert_eq!((replay.gap, replay.messages.len()), (None, 10));
+    for number in 10..20 {
+        publish(&hub, &number.to_string()).await;
+    }
+    let mut eva = back().await.unwrap();
+    let replay = eva.replay.take().unwrap();
+    let texts: Vec<&str> = replay
+        .messages
+        .iter()
+        .map(|stored| &*stored.draft.text)
+        .collect();
+    assert_eq!(texts, ["17", "18", "19"]);
+    let gap = replay.gap.unwrap();
+    assert_eq!(
+        (gap.reason, gap.after),
+        (Reason::Expired, Some(first.position))
+    );
+    assert_eq!(gap.next, Some(replay.messages[0].position));
+    publish(&hub, "next").await;
+    assert_eq!(next(&mut eva).await, "next");
 }
 
 #[tokio::test]

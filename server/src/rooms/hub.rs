@@ -8,13 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
-use tracing::{debug, info, warn};
+use tokio::time::timeout;
+use tracing::debug;
 
 use super::backplane::{
-    Backplane, Delivery, Health, History, PublishError, Published, Query, Range, Unavailable,
+    Backplane, Health, History, PublishError, Published, Query, Range, Unavailable,
 };
 use super::counts::Counts;
 use super::event::{Gap, Reason};
@@ -32,23 +31,23 @@ use super::settings::Settings;
 /// Nothing flows until [`run`](Self::run) does.
 #[derive(Clone)]
 pub struct Hub {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    settings: Settings,
-    backplane: Arc<dyn Backplane>,
-    counts: Counts,
-    rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
-    outbox: Mutex<Outbox>,
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) backplane: Arc<dyn Backplane>,
+    pub(super) counts: Counts,
+    pub(super) rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
+    pub(super) outbox: Mutex<Outbox>,
     /// Something waits in the outbox, or the backplane is back.
-    flush: Notify,
+    pub(super) flush: Notify,
     /// Comings and goings that other nodes are yet to be told.
-    presence: mpsc::Sender<(RoomName, Change, Present)>,
-    announcements: Mutex<Option<mpsc::Receiver<(RoomName, Change, Present)>>>,
+    pub(super) presence: mpsc::Sender<(RoomName, Change, Present)>,
+    pub(super) announcements: Mutex<Option<mpsc::Receiver<(RoomName, Change, Present)>>>,
     /// What this node is called in the ids that it gives.
-    node: String,
-    next_id: AtomicU64,
+    pub(super) node: String,
+    pub(super) next_id: AtomicU64,
 }
 
 /// A message as somebody sends it.
@@ -170,7 +169,10 @@ impl Hub {
         name: MemberName,
         since: Option<Position>,
     ) -> Result<Joined, JoinError> {
-        let (mut membership, reached) = self.enter(room, name)?;
+        let (mut membership, reached, is_new) = self.enter(room, name)?;
+        if is_new && self.health().is_up() {
+            self.learn_presence(membership.place()).await;
+        }
         let (position, replay) = match (since, reached) {
             (None, Some(reached)) => (Some(reached), None),
             (Some(since), Some(reached)) if since == reached => {
@@ -189,6 +191,7 @@ impl Hub {
             if state.dispatched.is_none() {
                 state.base = lower(state.base, position);
             }
+            membership.knows_who_is_there(&state);
             let members = state.roster.list(self.inner.settings.max_presence);
             (state.roster.len(), members)
         });
@@ -201,12 +204,12 @@ impl Hub {
         })
     }
 
-    /// Takes a place in the room; returns it with the place that the room has reached.
+    /// Takes a place in the room; returns it with the place that the room has reached, and whether the room is new here.
     fn enter(
         &self,
         name: &RoomName,
         member: MemberName,
-    ) -> Result<(Membership, Option<Position>), JoinError> {
+    ) -> Result<(Membership, Option<Position>, bool), JoinError> {
         let inner = &self.inner;
         let me = Present {
             member: MemberId(self.next_id().into()),
@@ -237,7 +240,7 @@ impl Hub {
         }
         drop(rooms);
         self.announce(name, Change::Join, me);
-        Ok((membership, reached))
+        Ok((membership, reached, is_new))
     }
 
     /// Undoes [`enter`](Self::enter).
@@ -325,198 +328,6 @@ impl Hub {
         }
     }
 
-    /// Lets everything flow: deliveries to members, waiting messages to the backplane, presence to other nodes.
-    ///
-    /// Never ends while the backplane delivers; dropping it stops the flow. To be called once.
-    pub async fn run(self) {
-        let flow = async {
-            tokio::join!(self.flush(), self.tell_others(), self.watch_health());
-        };
-        tokio::select! {
-            () = self.dispatch() => warn!("the backplane has ended its deliveries"),
-            () = flow => {}
-        }
-    }
-
-    /// Hands what the backplane delivers to the rooms.
-    async fn dispatch(&self) {
-        let mut deliveries = self.inner.backplane.deliveries();
-        while let Some(delivery) = deliveries.next().await {
-            match delivery {
-                Delivery::Message { room, stored } => {
-                    if let Some(room) = self.room(&room) {
-                        room.deliver(stored);
-                    }
-                }
-                Delivery::Presence { room, change, who } => {
-                    if let Some(room) = self.room(&room) {
-                        let mut state = room.state();
-                        match change {
-                            Change::Join => room.enter(&mut state, &who, false),
-                            Change::Leave => room.leave(&mut state, &who.member, false),
-                        }
-                    }
-                }
-                Delivery::Interrupted => {
-                    warn!(
-                        "the backplane is interrupted; members of this node go on among themselves"
-                    );
-                    self.inner.counts.interruptions.inc();
-                }
-                Delivery::Resumed => {
-                    info!("the backplane is back");
-                    self.inner.flush.notify_one();
-                    self.catch_up().await;
-                }
-            }
-        }
-    }
-
-    /// Gives every room what it missed, or says that it cannot be had; tells and asks who is there.
-    async fn catch_up(&self) {
-        let rooms: Vec<Arc<Room>> = lock(&self.inner.rooms).values().cloned().collect();
-        futures_util::stream::iter(rooms)
-            .for_each_concurrent(CATCHING_UP, |room| async move {
-                self.catch_up_messages(&room).await;
-                self.refresh_presence(&room).await;
-            })
-            .await;
-    }
-
-    async fn catch_up_messages(&self, room: &Room) {
-        let reached = room.state().reached();
-        let Some(mut after) = reached else {
-            return;
-        };
-        loop {
-            let query = Query {
-                range: Range::After(after),
-                max_messages: usize::MAX,
-                max_bytes: usize::MAX,
-            };
-            let history = match self.history(&room.name, query).await {
-                Ok(history) => history,
-                Err(error) => {
-                    debug!(room = %room.name, %error, "cannot catch up");
-                    return self.tell_gap(room, after, None, Reason::Unavailable);
-                }
-            };
-            let next = history.messages.first().map(|stored| stored.position);
-            if !history.complete {
-                self.tell_gap(room, after, next, reason(after, history.end));
-                // Said already: the delivery of another epoch need not say it again.
-                let mut state = room.state();
-                if next.is_some_and(|next| next.epoch != after.epoch) {
-                    state.dispatched = None;
-                }
-            }
-            let (last, more) = (history.messages.last().cloned(), history.more);
-            for stored in history.messages {
-                room.deliver(stored);
-            }
-            match last {
-                Some(last) if more => after = last.position,
-                _ => return,
-            }
-        }
-    }
-
-    fn tell_gap(&self, room: &Room, after: Position, next: Option<Position>, reason: Reason) {
-        self.inner.counts.gap(reason.name());
-        room.deliver_gap(Gap {
-            after: Some(after),
-            next,
-            reason,
-        });
-    }
-
-    /// Announces the members of this node again and learns those of others.
-    async fn refresh_presence(&self, room: &Room) {
-        let local = room.state().roster.local();
-        for who in local {
-            self.announce(&room.name, Change::Join, who);
-        }
-        let patience = self.inner.settings.publish_timeout;
-        let members = timeout(patience, self.inner.backplane.members(&room.name)).await;
-        let Ok(Ok(members)) = members else {
-            return;
-        };
-        let mut state = room.state();
-        for known in state.roster.remote() {
-            if !members.contains(&known) {
-                room.leave(&mut state, &known.member, false);
-            }
-        }
-        for who in &members {
-            room.enter(&mut state, who, false);
-        }
-    }
-
-    /// Publishes what waits, the oldest first, as soon as the backplane takes it.
-    async fn flush(&self) {
-        let inner = &self.inner;
-        loop {
-            let Some((room, draft)) = lock(&inner.outbox).front() else {
-                inner.flush.notified().await;
-                continue;
-            };
-            let outcome = self.try_publish(&room, &draft).await;
-            if let Err(PublishError::Unavailable(_)) = outcome {
-                let _ = timeout(RETRY_PAUSE, inner.flush.notified()).await;
-                // Woken by another message that waits, this would try again at once, and again.
-                sleep(RETRY_MINIMUM).await;
-                continue;
-            }
-            let mut outbox = lock(&inner.outbox);
-            let waiting = outbox.take(&room, &draft);
-            inner.counts.waiting.set(gauge(outbox.len()));
-            drop(outbox);
-            if let Some(waiting) = waiting {
-                let result = if outcome.is_ok() { "stored" } else { "refused" };
-                inner.counts.result(result);
-                if outcome.is_err() {
-                    self.forget_provisional(&room, &draft);
-                }
-                waiting.settle(&outcome);
-            }
-        }
-    }
-
-    /// Tells other nodes who comes and goes, in order.
-    async fn tell_others(&self) {
-        let inner = &self.inner;
-        let Some(mut announcements) = lock(&inner.announcements).take() else {
-            return;
-        };
-        while let Some((room, change, who)) = announcements.recv().await {
-            // After an interruption everybody is announced anew.
-            if !inner.backplane.health().is_up() {
-                continue;
-            }
-            let telling = async {
-                match change {
-                    Change::Join => inner.backplane.announce(&room, &who).await,
-                    Change::Leave => inner.backplane.withdraw(&room, &who).await,
-                }
-            };
-            match timeout(inner.settings.publish_timeout, telling).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => debug!(%room, %error, "presence not told"),
-                Err(_) => debug!(%room, "presence not told in time"),
-            }
-        }
-    }
-
-    /// Keeps the gauge of the backplane's health.
-    async fn watch_health(&self) {
-        let inner = &self.inner;
-        loop {
-            let is_up = inner.backplane.health().is_up();
-            inner.counts.backplane_up.set(i64::from(is_up));
-            sleep(HEALTH_INTERVAL).await;
-        }
-    }
-
     /// The room's end, as the store knows it.
     async fn end(&self, room: &RoomName) -> Option<Position> {
         let query = Query {
@@ -534,11 +345,6 @@ impl Hub {
         since: Position,
         reached: Option<Position>,
     ) -> (Option<Position>, Replay) {
-        let query = Query {
-            range: Range::After(since),
-            max_messages: usize::MAX,
-            max_bytes: usize::MAX,
-        };
         let gap = |next, reason: Reason| {
             self.inner.counts.gap(reason.name());
             Some(Gap {
@@ -547,25 +353,55 @@ impl Hub {
                 reason,
             })
         };
-        let Ok(history) = self.history(room, query).await else {
+        let Ok((history, is_cut)) = self.after(room, since).await else {
             let gap = gap(None, Reason::Unavailable);
             let messages = Vec::new();
             return (reached, Replay { gap, messages });
         };
         let next = history.messages.first().map(|stored| stored.position);
-        let gap = if history.complete {
+        let gap = if history.complete && !is_cut {
             None
+        } else if is_cut {
+            gap(next, Reason::Expired)
         } else {
             gap(next, reason(since, history.end))
         };
-        let last = history.messages.last().map(|stored| stored.position);
-        // What the limits cut off would be skipped: go on from the last that is given.
-        let position = if history.more { last } else { history.end };
         let messages = history.messages;
-        (position, Replay { gap, messages })
+        (history.end, Replay { gap, messages })
     }
 
-    async fn try_publish(&self, room: &RoomName, draft: &Draft) -> Outcome {
+    /// Everything behind `since`; if that is too much, the newest part of it and `true`.
+    async fn after(
+        &self,
+        room: &RoomName,
+        since: Position,
+    ) -> Result<(History, bool), Unavailable> {
+        let all = |range| Query {
+            range,
+            max_messages: usize::MAX,
+            max_bytes: usize::MAX,
+        };
+        let mut history = self.history(room, all(Range::After(since))).await?;
+        for _ in 1..MAX_PAGES {
+            let Some(last) = history.messages.last().filter(|_| history.more) else {
+                return Ok((history, false));
+            };
+            let after = all(Range::After(last.position));
+            let page = self.history(room, after).await?;
+            if !page.complete {
+                break;
+            }
+            history.messages.extend(page.messages);
+            history.more = page.more;
+            history.end = page.end;
+        }
+        if !history.more {
+            return Ok((history, false));
+        }
+        Ok((self.history(room, all(Range::Newest)).await?, true))
+    }
+
+    pub(super) async fn try_publish(&self, room: &RoomName, draft: &Draft) -> Outcome {
         let patience = self.inner.settings.publish_timeout;
         match timeout(patience, self.inner.backplane.publish(room, draft)).await {
             Ok(outcome) => outcome,
@@ -598,7 +434,7 @@ impl Hub {
         Receipt::Provisional(Pending(outcome))
     }
 
-    fn forget_provisional(&self, room: &RoomName, draft: &Draft) {
+    pub(super) fn forget_provisional(&self, room: &RoomName, draft: &Draft) {
         if let Some(room) = self.room(room) {
             room.forget_provisional(draft);
         }
@@ -623,11 +459,11 @@ impl Hub {
         format!("{}:{number}", self.inner.node)
     }
 
-    fn room(&self, name: &RoomName) -> Option<Arc<Room>> {
+    pub(super) fn room(&self, name: &RoomName) -> Option<Arc<Room>> {
         lock(&self.inner.rooms).get(name).cloned()
     }
 
-    fn announce(&self, room: &RoomName, change: Change, who: Present) {
+    pub(super) fn announce(&self, room: &RoomName, change: Change, who: Present) {
         // Full means that the backplane is slow; it hears of everybody after its next interruption.
         let _ = self.inner.presence.try_send((room.clone(), change, who));
     }
@@ -664,7 +500,7 @@ impl std::fmt::Debug for Hub {
 }
 
 /// Why what is behind `after` cannot be given, when the room's end is `end`.
-fn reason(after: Position, end: Option<Position>) -> Reason {
+pub(super) fn reason(after: Position, end: Option<Position>) -> Reason {
     match end {
         Some(end) if end.epoch == after.epoch && after.offset <= end.offset => Reason::Expired,
         _ => Reason::Epoch,
@@ -685,22 +521,16 @@ fn no_answer(patience: Duration) -> Unavailable {
     Unavailable(format!("no answer within {patience:?}"))
 }
 
-fn gauge(count: usize) -> i64 {
+pub(super) fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Locks; what a panicking holder left behind still makes sense.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Comings and goings that may wait to be told to other nodes.
 const ANNOUNCEMENTS: usize = 16_384;
-/// Rooms that catch up at once after an interruption.
-const CATCHING_UP: usize = 16;
-/// Time after which a message that waits is tried again.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// Shortest time between two tries.
-const RETRY_MINIMUM: Duration = Duration::from_millis(50);
-/// How often the health of the backplane is looked at, for the metrics.
-const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+/// Portions of history that somebody who comes back is given at most; beyond it only the newest.
+const MAX_PAGES: usize = 4;

@@ -21,6 +21,8 @@ pub struct Membership {
     me: Present,
     /// Number of the event that this member reads next.
     cursor: u64,
+    /// Comings and goings before the event with this number were given otherwise.
+    present_from: u64,
     /// Messages up to here were given otherwise.
     given: Option<Position>,
     /// The last place that this member was given.
@@ -56,6 +58,7 @@ impl Membership {
             hub,
             me,
             cursor: state.next(),
+            present_from: 0,
             given: None,
             last: None,
             provisional: state.next_provisional..state.next_provisional,
@@ -70,6 +73,11 @@ impl Membership {
         self.last = place;
     }
 
+    /// Says that the member has been told who is there at the moment.
+    pub(super) fn knows_who_is_there(&mut self, state: &State) {
+        self.present_from = state.next();
+    }
+
     /// Which member this is.
     pub fn me(&self) -> &Present {
         &self.me
@@ -78,6 +86,11 @@ impl Membership {
     /// Which room.
     pub fn room(&self) -> &RoomName {
         &self.room.name
+    }
+
+    /// The room itself.
+    pub(super) fn place(&self) -> &Room {
+        &self.room
     }
 
     /// Waits for the next event.
@@ -107,11 +120,10 @@ impl Membership {
             self.head.mark_unchanged();
             let state = room.state();
             if self.cursor < state.first() {
-                let gap = self.fall_behind(&state)?;
+                let told = self.fall_behind(&state)?;
                 drop(state);
-                if let Some(gap) = gap {
-                    self.hub.counts().gap(gap.reason.name());
-                    return Ok(Some(Seen::Gap(gap)));
+                if told.is_some() {
+                    return Ok(told);
                 }
                 continue;
             }
@@ -155,13 +167,22 @@ impl Membership {
                 }
                 self.provisional.end = number + 1;
             }
+            Event::Presence { .. } | Event::Count(_) if self.cursor <= self.present_from => {
+                return None;
+            }
             Event::Presence { .. } | Event::Count(_) | Event::Gap(_) => {}
         }
         Some(Seen::Event(broadcast))
     }
 
     /// Decides what follows from having missed events.
-    fn fall_behind(&mut self, state: &State) -> Result<Option<Gap>, Lagged> {
+    fn fall_behind(&mut self, state: &State) -> Result<Option<Seen>, Lagged> {
+        if state.newest_lost.is_none_or(|lost| lost < self.cursor) {
+            // Nothing but comings and goings, which nobody is sent away for: how many are there now is enough.
+            self.cursor = state.first();
+            let count = Broadcast::new(Event::Count(state.roster.len()));
+            return Ok(Some(Seen::Event(Arc::new(count))));
+        }
         let (policy, missed) = (self.room.policy, state.first() - self.cursor);
         let label = PolicyLabel {
             policy: policy.name(),
@@ -173,11 +194,12 @@ impl Membership {
             Policy::Disconnect => Err(Lagged { missed }),
             Policy::DropOldest => {
                 self.cursor = state.first();
-                Ok(Some(Gap {
+                counts.gap(Reason::Slow.name());
+                Ok(Some(Seen::Gap(Gap {
                     after: self.last,
                     next: state.position_from(self.cursor),
                     reason: Reason::Slow,
-                }))
+                })))
             }
             Policy::Latest => {
                 self.cursor = state.first();

@@ -16,6 +16,7 @@
 //! | [`member`] | one member's way through a room's events |
 //! | [`outbox`] | messages that wait for the backplane to return |
 //! | [`hub`] | all rooms of this node |
+//! | `flow` | what flows through them by itself: deliveries, waiting messages, presence |
 //! | [`rate`] | how many messages one member may send |
 //! | [`settings`] | the limits of all of these |
 //! | [`counts`] | what is counted |
@@ -33,6 +34,7 @@
 pub mod backplane;
 pub mod counts;
 pub mod event;
+mod flow;
 pub mod history;
 pub mod hub;
 pub mod kind;

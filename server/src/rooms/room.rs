@@ -38,6 +38,8 @@ pub(super) struct State {
     /// Number of the first event in the ring.
     first: u64,
     bytes: usize,
+    /// Number of the newest event that is gone and was more than a coming or going.
+    pub(super) newest_lost: Option<u64>,
     pub(super) roster: Roster,
     /// Members on this node.
     pub(super) local: usize,
@@ -61,6 +63,7 @@ impl Room {
                 ring: VecDeque::new(),
                 first: 0,
                 bytes: 0,
+                newest_lost: None,
                 roster: Roster::default(),
                 local: 0,
                 dispatched: None,
@@ -95,6 +98,9 @@ impl Room {
         {
             if let Some(oldest) = state.ring.pop_front() {
                 state.bytes -= oldest.bytes();
+                if !matches!(oldest.event(), Event::Presence { .. } | Event::Count(_)) {
+                    state.newest_lost = Some(state.first);
+                }
                 state.first += 1;
             }
         }

@@ -1,0 +1,227 @@
+//! What flows through the rooms of this node by itself: deliveries, waiting messages, presence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
+
+use super::backplane::{Delivery, PublishError, Query, Range};
+use super::event::{Gap, Reason};
+use super::hub::{Hub, gauge, lock, reason};
+use super::position::Position;
+use super::presence::{Change, Present};
+use super::room::Room;
+
+impl Hub {
+    /// Lets everything flow: deliveries to members, waiting messages to the backplane, presence to other nodes.
+    ///
+    /// Never ends while the backplane delivers; dropping it stops the flow. To be called once.
+    pub async fn run(self) {
+        let flow = async {
+            tokio::join!(self.flush(), self.tell_others(), self.watch_health());
+        };
+        tokio::select! {
+            () = self.dispatch() => warn!("the backplane has ended its deliveries"),
+            () = flow => {}
+        }
+    }
+
+    /// Hands what the backplane delivers to the rooms.
+    async fn dispatch(&self) {
+        let mut deliveries = self.inner.backplane.deliveries();
+        while let Some(delivery) = deliveries.next().await {
+            match delivery {
+                Delivery::Message { room, stored } => {
+                    if let Some(room) = self.room(&room) {
+                        room.deliver(stored);
+                    }
+                }
+                Delivery::Presence { room, change, who } => {
+                    if let Some(room) = self.room(&room).filter(|_| !self.is_ours(&who)) {
+                        let mut state = room.state();
+                        match change {
+                            Change::Join => room.enter(&mut state, &who, false),
+                            Change::Leave => room.leave(&mut state, &who.member, false),
+                        }
+                    }
+                }
+                Delivery::Interrupted => {
+                    warn!(
+                        "the backplane is interrupted; members of this node go on among themselves"
+                    );
+                    self.inner.counts.interruptions.inc();
+                }
+                Delivery::Resumed => {
+                    info!("the backplane is back");
+                    self.inner.flush.notify_one();
+                    self.catch_up().await;
+                }
+            }
+        }
+    }
+
+    /// Gives every room what it missed, or says that it cannot be had; tells and asks who is there.
+    async fn catch_up(&self) {
+        let rooms: Vec<Arc<Room>> = lock(&self.inner.rooms).values().cloned().collect();
+        futures_util::stream::iter(rooms)
+            .for_each_concurrent(CATCHING_UP, |room| async move {
+                self.catch_up_messages(&room).await;
+                self.refresh_presence(&room).await;
+            })
+            .await;
+    }
+
+    async fn catch_up_messages(&self, room: &Room) {
+        let reached = room.state().reached();
+        let Some(mut after) = reached else {
+            return;
+        };
+        loop {
+            let query = Query {
+                range: Range::After(after),
+                max_messages: usize::MAX,
+                max_bytes: usize::MAX,
+            };
+            let history = match self.history(&room.name, query).await {
+                Ok(history) => history,
+                Err(error) => {
+                    debug!(room = %room.name, %error, "cannot catch up");
+                    return self.tell_gap(room, after, None, Reason::Unavailable);
+                }
+            };
+            let next = history.messages.first().map(|stored| stored.position);
+            if !history.complete {
+                self.tell_gap(room, after, next, reason(after, history.end));
+                // Said already: the delivery of another epoch need not say it again.
+                let mut state = room.state();
+                if next.is_some_and(|next| next.epoch != after.epoch) {
+                    state.dispatched = None;
+                }
+            }
+            let (last, more) = (history.messages.last().cloned(), history.more);
+            for stored in history.messages {
+                room.deliver(stored);
+            }
+            match last {
+                Some(last) if more => after = last.position,
+                _ => return,
+            }
+        }
+    }
+
+    fn tell_gap(&self, room: &Room, after: Position, next: Option<Position>, reason: Reason) {
+        self.inner.counts.gap(reason.name());
+        room.deliver_gap(Gap {
+            after: Some(after),
+            next,
+            reason,
+        });
+    }
+
+    /// Announces the members of this node again and learns those of others.
+    async fn refresh_presence(&self, room: &Room) {
+        let local = room.state().roster.local();
+        for who in local {
+            self.announce(&room.name, Change::Join, who);
+        }
+        self.learn_presence(room).await;
+    }
+
+    /// Learns who is in the room on other nodes.
+    pub(super) async fn learn_presence(&self, room: &Room) {
+        let patience = self.inner.settings.publish_timeout;
+        let members = timeout(patience, self.inner.backplane.members(&room.name)).await;
+        let Ok(Ok(members)) = members else {
+            return;
+        };
+        let mut state = room.state();
+        for known in state.roster.remote() {
+            if !members.contains(&known) {
+                room.leave(&mut state, &known.member, false);
+            }
+        }
+        for who in members.iter().filter(|who| !self.is_ours(who)) {
+            room.enter(&mut state, who, false);
+        }
+    }
+
+    /// Whether the member's connection is, or was, on this node, which then knows better than what others tell.
+    fn is_ours(&self, who: &Present) -> bool {
+        let (node, _) = who.member.0.split_once(':').unwrap_or_default();
+        node == self.inner.node
+    }
+
+    /// Publishes what waits, the oldest first, as soon as the backplane takes it.
+    async fn flush(&self) {
+        let inner = &self.inner;
+        loop {
+            let Some((room, draft)) = lock(&inner.outbox).front() else {
+                inner.flush.notified().await;
+                continue;
+            };
+            let outcome = self.try_publish(&room, &draft).await;
+            if let Err(PublishError::Unavailable(_)) = outcome {
+                let _ = timeout(RETRY_PAUSE, inner.flush.notified()).await;
+                // Woken by another message that waits, this would try again at once, and again.
+                sleep(RETRY_MINIMUM).await;
+                continue;
+            }
+            let mut outbox = lock(&inner.outbox);
+            let waiting = outbox.take(&room, &draft);
+            inner.counts.waiting.set(gauge(outbox.len()));
+            drop(outbox);
+            if let Some(waiting) = waiting {
+                let result = if outcome.is_ok() { "stored" } else { "refused" };
+                inner.counts.result(result);
+                if outcome.is_err() {
+                    self.forget_provisional(&room, &draft);
+                }
+                waiting.settle(&outcome);
+            }
+        }
+    }
+
+    /// Tells other nodes who comes and goes, in order.
+    ///
+    /// Also while the backplane is away, when it fails at once: it should know whom not to renew.
+    async fn tell_others(&self) {
+        let inner = &self.inner;
+        let Some(mut announcements) = lock(&inner.announcements).take() else {
+            return;
+        };
+        while let Some((room, change, who)) = announcements.recv().await {
+            let telling = async {
+                match change {
+                    Change::Join => inner.backplane.announce(&room, &who).await,
+                    Change::Leave => inner.backplane.withdraw(&room, &who).await,
+                }
+            };
+            match timeout(inner.settings.publish_timeout, telling).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => debug!(%room, %error, "presence not told"),
+                Err(_) => debug!(%room, "presence not told in time"),
+            }
+        }
+    }
+
+    /// Keeps the gauge of the backplane's health.
+    async fn watch_health(&self) {
+        let inner = &self.inner;
+        loop {
+            let is_up = inner.backplane.health().is_up();
+            inner.counts.backplane_up.set(i64::from(is_up));
+            sleep(HEALTH_INTERVAL).await;
+        }
+    }
+}
+
+/// Rooms that catch up at once after an interruption.
+const CATCHING_UP: usize = 16;
+/// Time after which a message that waits is tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Shortest time between two tries.
+const RETRY_MINIMUM: Duration = Duration::from_millis(50);
+/// How often the health of the backplane is looked at, for the metrics.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
