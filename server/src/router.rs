@@ -12,7 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use http::uri::Authority;
-use http::{Request, Response, StatusCode, Version, header};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use tungstenite_deflate::{Options, WebSocketStream};
 
 use crate::access::Access;
@@ -201,6 +201,16 @@ async fn check_request(
         )
             .into_response();
     }
+    if !is_well_framed(&request) {
+        let mut refusal = (
+            StatusCode::BAD_REQUEST,
+            "the request's target, Transfer-Encoding or Content-Length can be read in two ways\n",
+        )
+            .into_response();
+        let close = header::HeaderValue::from_static("close");
+        refusal.headers_mut().insert(header::CONNECTION, close);
+        return refusal;
+    }
     let Some(authority) = authority(&request) else {
         return (
             StatusCode::BAD_REQUEST,
@@ -216,6 +226,26 @@ async fn check_request(
             .into_response();
     }
     next.run(request).await
+}
+
+/// Whether an HTTP/1 request has a target for its method (RFC 9112 §3.2), and a body whose end every server on the way
+/// sees in the same place (§6.1, §11.2): `chunked` is the only coding and stands there once.
+///
+/// hyper has refused by now whatever it sees no end of; where there is a length beside the coding it has taken the
+/// coding, and will close behind the answer (§6.3). HTTP/2 frames its bodies otherwise.
+fn is_well_framed(request: &Request<Body>) -> bool {
+    if request.version() == Version::HTTP_2 {
+        return true;
+    }
+    if request.uri().path_and_query().is_none() && request.method() != Method::CONNECT {
+        return false;
+    }
+    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(_), Some(_)) => false,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+    }
 }
 
 /// The host that a request names, with its port if it has one; `None` unless it is named once and valid.

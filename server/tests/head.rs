@@ -255,3 +255,111 @@ async fn h3_requests_for_other_hosts_are_misdirected() {
         "HTTP/1.0 without Host"
     );
 }
+
+#[tokio::test]
+async fn h19_no_path_leads_out_of_the_pages() {
+    let server = start(&[]).await;
+    let long = format!("/{}", "a/".repeat(4_000));
+    for path in [
+        "/..",
+        "/../",
+        "/../Cargo.toml",
+        "/../../../../etc/passwd",
+        "/./index.html",
+        "/style.css/..",
+        "/style.css/../style.css",
+        "/%2e%2e/Cargo.toml",
+        "/%2e%2e%2fetc%2fpasswd",
+        "/..%2f..%2fetc%2fpasswd",
+        "/%252e%252e/etc/passwd",
+        "/..%5c..%5cetc",
+        "/..\\..\\etc",
+        "/\\etc\\passwd",
+        "/%5c%5cetc",
+        "//etc/passwd",
+        "//style.css",
+        "///",
+        "/style.css/",
+        "/style.css%00",
+        "/style.css%00.html",
+        "/%00",
+        "/style.css%20",
+        "/STYLE.CSS",
+        "/style%2ecss%2f",
+        "/assets/style.css",
+        "/server.key",
+        "/ca.key",
+        "/certs/server.key",
+        "/.git/config",
+        "/file:///etc/passwd",
+        &long,
+    ] {
+        let answer = server.get(path).await;
+        assert!(matches!(status_of(&answer), 400 | 404), "{path}: {answer}");
+        assert!(
+            !answer.contains("root:") && !answer.contains("PRIVATE KEY"),
+            "{answer}"
+        );
+    }
+    assert_eq!(status_of(&server.get("/style.css").await), 200);
+    assert_eq!(
+        server
+            .status(b"GET /style.css\0 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await,
+        400
+    );
+}
+
+#[tokio::test]
+async fn h15_what_is_echoed_cannot_split_the_response() {
+    let server = start(&[]).await;
+    for (protocols, expected) in [
+        ("chat", 101),
+        ("x, chat", 101),
+        ("chat\rSet-Cookie: a=b", 400),
+        ("chat\0", 400),
+        ("chat\x0bSet-Cookie: a=b", 400),
+        ("chat%0d%0aSet-Cookie: a=b", 400),
+        // A field of the request's own; nothing of it comes back.
+        ("chat\r\nSet-Cookie: a=b", 101),
+    ] {
+        let request = handshake("/ws", &format!("Sec-WebSocket-Protocol: {protocols}\r\n"));
+        let answer = server.exchange(request.as_bytes()).await;
+        assert_eq!(status_of(&answer), expected, "{protocols:?}: {answer}");
+        let head = answer.split("\r\n\r\n").next().unwrap().to_lowercase();
+        assert!(!head.contains("cookie"), "{answer}");
+        if expected == 101 {
+            let chosen = answer
+                .lines()
+                .filter(|line| line.eq_ignore_ascii_case("sec-websocket-protocol: chat"));
+            assert_eq!(chosen.count(), 1, "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn h20_pages_leave_little_room_for_mischief() {
+    let server = start(&[]).await;
+    for page in ["/", "/drone.html"] {
+        let answer = server.get(page).await.to_lowercase();
+        for field in [
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "strict-transport-security: max-age=",
+        ] {
+            assert!(answer.contains(field), "{page}: {field}");
+        }
+        let policy = answer
+            .lines()
+            .find(|line| line.starts_with("content-security-policy:"))
+            .unwrap();
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("script-src 'self'"),
+            "{policy}"
+        );
+        assert!(
+            !policy.contains("unsafe") && !policy.contains('*'),
+            "{policy}"
+        );
+    }
+}
