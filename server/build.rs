@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler
         .include_imports(true)
-        .open_files(["proto/chat.proto"])?;
+        .open_files(["proto/chat.proto", "proto/chat_v2.proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(
         out.join("descriptors.bin"),

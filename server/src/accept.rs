@@ -28,7 +28,7 @@ use tracing::{Instrument, debug, error, info_span};
 
 use crate::arrivals::Arrivals;
 use crate::config::Config;
-use crate::connection::Connection;
+use crate::connection::{Connection, Peer};
 use crate::descriptors::Spare;
 use crate::drain::Drain;
 use crate::limits::{ConnectionLimits, Permit};
@@ -116,7 +116,7 @@ impl Acceptor {
         let serving = async move {
             match plain {
                 None => self.serve(stream, peer, permit).await,
-                Some(router) => self.serve_plain(stream, router, permit).await,
+                Some(router) => self.serve_plain(stream, peer, router, permit).await,
             }
         };
         drain.spawn(serving.instrument(span));
@@ -164,13 +164,20 @@ impl Acceptor {
     }
 
     /// One connection without TLS, HTTP/2 from its first byte (RFC 9113 §3.3).
-    async fn serve_plain(self: Arc<Self>, stream: TcpStream, router: Router, permit: Permit) {
+    async fn serve_plain(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        router: Router,
+        permit: Permit,
+    ) {
         let _open = OpenConnection::new(&self.metrics, permit);
         if let Err(error) = self.prepare(&stream) {
             failure!(DEBUG, %error, "connection lost before its first request");
             return;
         }
-        let service = service_fn(|request: http::Request<Incoming>| {
+        let service = service_fn(|mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
             router.clone().oneshot(request.map(Body::new))
         });
         self.serve_http2(stream, service).await;
@@ -288,6 +295,7 @@ impl Acceptor {
         mut request: http::Request<Incoming>,
         connection: &Arc<Connection>,
     ) -> impl Future<Output = Result<http::Response<Body>, Infallible>> + use<> {
+        request.extensions_mut().insert(Peer(connection.peer));
         request.extensions_mut().insert(Arc::clone(connection));
         let answering = self.router.clone().oneshot(request.map(Body::new));
         let panics = self.metrics.request_panics.clone();

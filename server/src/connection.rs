@@ -13,6 +13,10 @@ use crate::drain::Departure;
 use crate::metrics::{Direction, Traffic};
 use crate::tls::TlsInfo;
 
+/// The address of a request's client, whatever the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
 /// One TLS connection; an HTTP/2 one may carry several WebSockets.
 #[derive(Debug)]
 pub(crate) struct Connection {

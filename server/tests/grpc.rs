@@ -6,12 +6,14 @@
     reason = "it is a test: it may panic, and needs no small stack"
 )]
 
+#[path = "common/channel.rs"]
+mod channel;
 mod common;
 
 use std::convert::Infallible;
-use std::future::Future;
 
 use bytes::Bytes;
+use channel::{over_tls, plain};
 use common::{soon, start};
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, poll_fn};
@@ -24,10 +26,9 @@ use prost::Message as ProstMessage;
 use prost_types::FileDescriptorProto;
 use server::grpc::proto::Message;
 use server::grpc::proto::chat_service_client::ChatServiceClient;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -35,48 +36,6 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-
-/// A channel whose connections come from `connect`.
-async fn channel<F, I>(url: String, connect: impl Fn() -> F + Clone + Send + 'static) -> Channel
-where
-    F: Future<Output = std::io::Result<I>> + Send + 'static,
-    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
-    let connector = tower::service_fn(move |_: Uri| {
-        let connecting = connect();
-        async move { connecting.await.map(TokioIo::new) }
-    });
-    let endpoint = Endpoint::from_shared(url).unwrap();
-    soon(endpoint.connect_with_connector(connector))
-        .await
-        .unwrap()
-}
-
-/// A channel over TLS to the server's own port.
-async fn over_tls(server: &common::Running) -> Channel {
-    let (address, config) = (
-        server.address,
-        common::client_config(&server.authority(), &["h2"]),
-    );
-    // tonic wants `http` here: it is the connector that brings TLS.
-    channel(format!("http://localhost:{}", address.port()), move || {
-        common::connect(address, config.clone(), "localhost")
-    })
-    .await
-}
-
-/// A server with a plain-text port, and a channel to that.
-async fn plain() -> (common::Running, Channel) {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let flag = free.to_string();
-    let server = start(&["--grpc-listen", &flag]).await;
-    common::until(async || TcpStream::connect(free).await.is_ok()).await;
-    let channel = channel(format!("http://{free}"), move || TcpStream::connect(free)).await;
-    (server, channel)
-}
 
 /// Alice's words.
 fn hello() -> Message {
@@ -104,7 +63,7 @@ async fn a_message_is_answered_over_tls() {
 
 #[tokio::test]
 async fn a_message_is_answered_without_tls_where_that_is_wanted() {
-    let (server, channel) = plain().await;
+    let (server, channel) = plain(&[]).await;
     let mut client = ChatServiceClient::new(channel);
     let reply = soon(client.send_message(hello()))
         .await
@@ -384,7 +343,7 @@ async fn ask(channel: Channel, questions: Vec<MessageRequest>) -> Vec<MessageRes
 
 #[tokio::test]
 async fn reflection_describes_every_service() {
-    let (server, plain) = plain().await;
+    let (server, plain) = plain(&[]).await;
     for channel in [over_tls(&server).await, plain] {
         let answers = ask(
             channel,

@@ -8,19 +8,20 @@
     reason = "it is a test: it may panic, and needs no small stack"
 )]
 
+#[path = "common/broker.rs"]
+mod broker;
 mod common;
 
 use std::collections::{HashMap, HashSet};
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use broker::Broker;
 use common::{soon, until};
 use futures_util::stream::BoxStream;
 use futures_util::{SinkExt, StreamExt};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use server::rooms::backplane::{
     Backplane, Delivery, Health, History, Nats, NatsCounts, NatsSettings, Query, Range,
 };
@@ -29,98 +30,7 @@ use server::rooms::presence::{Change, Present};
 use server::rooms::{
     Counts, Draft, Hub, Joined, MemberId, Post, Receipt, RoomName, Seen, Settings, Stored,
 };
-use tempfile::TempDir;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-
-/// A nats-server with `JetStream`, which can die and come back to the same port and store.
-struct Broker {
-    port: u16,
-    store: TempDir,
-    /// Further flags.
-    flags: Vec<String>,
-    child: Option<Child>,
-}
-
-impl Broker {
-    /// A server that is yet to be started.
-    fn absent() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self {
-            port: free.local_addr().unwrap().port(),
-            store: tempfile::tempdir().unwrap(),
-            flags: Vec::new(),
-            child: None,
-        }
-    }
-
-    async fn started() -> Self {
-        let mut broker = Self::absent();
-        broker.start().await;
-        broker
-    }
-
-    async fn start(&mut self) {
-        let port = self.port.to_string();
-        let child = Command::new("nats-server")
-            .args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"])
-            .arg(self.store.path())
-            .args(&self.flags)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nats-server is installed");
-        self.child = Some(child);
-        let address = ("127.0.0.1", self.port);
-        until(async || TcpStream::connect(address).await.is_ok()).await;
-    }
-
-    fn signal(&self, signal: Signal) {
-        let id = self.child.as_ref().unwrap().id();
-        kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
-    }
-
-    /// As by kill -9.
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-
-    fn settings(&self) -> NatsSettings {
-        let mut settings = NatsSettings::new(vec![
-            format!("nats://127.0.0.1:{}", self.port).parse().unwrap(),
-        ]);
-        settings.timeout = Duration::from_secs(1);
-        settings.heartbeat = Duration::from_millis(300);
-        settings
-    }
-
-    fn backplane(&self) -> Nats {
-        Self::backplane_with(self.settings(), NatsCounts::default())
-    }
-
-    fn backplane_with(settings: NatsSettings, counts: NatsCounts) -> Nats {
-        Nats::new(settings, Settings::default(), counts).unwrap()
-    }
-
-    /// A client without anything of ours.
-    async fn stranger(&self) -> async_nats::Client {
-        soon(async_nats::connect(format!("127.0.0.1:{}", self.port)))
-            .await
-            .unwrap()
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        if self.child.is_some() {
-            // A stopped process does not die of SIGTERM, but of this.
-            self.kill();
-        }
-    }
-}
 
 /// A backplane that is connected, with its deliveries.
 async fn connected(backplane: &Nats) -> BoxStream<'static, Delivery> {
@@ -764,6 +674,14 @@ async fn hear(client: &mut common::Client, wanted: &str) {
     .await;
 }
 
+/// Somebody who has joined the room, which shows when its own words come back.
+async fn enter(server: &common::Running, name: &str) -> common::Client {
+    let (mut client, _) = server.open(&format!("/chat/tea?name={name}"), &[]).await;
+    client.send("here".into()).await.unwrap();
+    hear(&mut client, &format!("{name}: here")).await;
+    client
+}
+
 #[tokio::test]
 #[ignore = "needs nats-server"]
 async fn two_servers_share_their_rooms() {
@@ -773,8 +691,8 @@ async fn two_servers_share_their_rooms() {
     let one = common::start(&flags).await;
     let two = common::start(&[&flags[..], &["--nats-required-for-readiness", "on"]].concat()).await;
     until(async || two.get("/readyz").await.contains("200 OK")).await;
-    let (mut ana, _) = one.open("/chat/tea?name=ana", &[]).await;
-    let (mut rui, _) = two.open("/chat/tea?name=rui", &[]).await;
+    let mut ana = enter(&one, "ana").await;
+    let mut rui = enter(&two, "rui").await;
     ana.send("one".into()).await.unwrap();
     hear(&mut rui, "ana: one").await;
     rui.send("two".into()).await.unwrap();
@@ -783,7 +701,7 @@ async fn two_servers_share_their_rooms() {
     until(async || two.get("/readyz").await.contains("503")).await;
     assert!(one.get("/readyz").await.contains("200 OK"));
     // Whoever is on the same node goes on; the others get it later.
-    let (mut eva, _) = one.open("/chat/tea?name=eva", &[]).await;
+    let mut eva = enter(&one, "eva").await;
     ana.send("three".into()).await.unwrap();
     hear(&mut eva, "ana: three").await;
     broker.start().await;

@@ -4,7 +4,7 @@
 //! request → gate      method, content type, Origin; answers preflights
 //!         → tonic-web gRPC-Web becomes gRPC, and back
 //!         → call      deadline, statuses, the server's end, counts
-//!         → service   chat, health, reflection
+//!         → service   chat, rooms, health, reflection
 //! ```
 
 mod call;
@@ -12,6 +12,7 @@ mod gate;
 mod health;
 mod reflection;
 mod v1;
+mod v2;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use tonic_web::GrpcWebLayer;
 
 use crate::router::Context;
 use proto::chat_service_server::ChatServiceServer;
+use proto_v2::chat_service_server::ChatServiceServer as RoomServiceServer;
 
 /// What the tutorial's description, `proto/chat.proto`, becomes in Rust.
 #[allow(
@@ -37,10 +39,24 @@ pub mod proto {
     tonic::include_proto!("chat");
 }
 
+/// What the description of rooms, `proto/chat_v2.proto`, becomes in Rust.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "made by tonic"
+)]
+pub mod proto_v2 {
+    tonic::include_proto!("chat.v2");
+}
+
 /// The paths of all services; no message may be longer than [`Context::max_grpc_bytes`].
 pub(crate) fn routes(context: &Arc<Context>) -> Router {
     let largest = context.max_grpc_bytes;
     let chat = ChatServiceServer::new(v1::Chat).max_decoding_message_size(largest);
+    let longest = context.rooms.settings().max_text_bytes + ENVELOPE_BYTES;
+    let rooms = RoomServiceServer::new(v2::Rooms::new(context)).max_decoding_message_size(longest);
     let health = HealthServer::new(health::Health::new(Arc::clone(context)))
         .max_decoding_message_size(SMALL_MESSAGE);
     let reflection = reflection::Reflection::new();
@@ -50,6 +66,7 @@ pub(crate) fn routes(context: &Arc<Context>) -> Router {
         ServerReflectionAlphaServer::new(reflection).max_decoding_message_size(SMALL_MESSAGE);
     Router::new()
         .route_service("/chat.ChatService/{*method}", chat)
+        .route_service("/chat.v2.ChatService/{*method}", rooms)
         .route_service("/grpc.health.v1.Health/{*method}", health)
         .route_service(
             "/grpc.reflection.v1.ServerReflection/{*method}",
@@ -71,16 +88,22 @@ pub(crate) fn routes(context: &Arc<Context>) -> Router {
 }
 
 /// Names of the services that do the work, as health knows them.
-const SERVICES: [&str; 1] = ["chat.ChatService"];
+const SERVICES: [&str; 2] = ["chat.ChatService", "chat.v2.ChatService"];
 
 /// Every method, as metrics name it; what else is asked for is counted together.
-const METHODS: [&str; 5] = [
+const METHODS: [&str; 8] = [
     "/chat.ChatService/SendMessage",
+    "/chat.v2.ChatService/Send",
+    "/chat.v2.ChatService/Subscribe",
+    "/chat.v2.ChatService/Converse",
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
+
+/// What a message for a room may have around its text, in bytes.
+const ENVELOPE_BYTES: usize = 1024;
 
 /// Longest message that health and reflection take, in bytes: they are asked for names.
 const SMALL_MESSAGE: usize = 16 * 1024;

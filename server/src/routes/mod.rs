@@ -12,6 +12,7 @@ mod rooms;
 mod stats;
 
 pub(crate) use ack::ack;
+pub(crate) use bearer::token as bearer_token;
 pub(crate) use chat::chat;
 pub(crate) use drone::{PROTOCOLS as DRONE_PROTOCOLS, drone};
 pub(crate) use echo::echo;
