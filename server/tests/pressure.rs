@@ -1,4 +1,4 @@
-//! The program under more than it can take: descriptors, connections, log lines (threats R2, R19, T4, X2).
+//! The program under more than it can take: descriptors, connections, log lines (threats R2, R19, T4, X2, X12).
 
 #![allow(
     clippy::large_futures,
@@ -231,4 +231,33 @@ async fn x2_a_thousand_connections_all_get_going_away() {
     );
     assert_eq!(code, Some(0), "{errors}");
     assert!(!errors.contains("cut off"), "{errors}");
+}
+
+#[tokio::test]
+async fn x12_a_log_that_nobody_reads_holds_nobody_up() {
+    let flags = ["--log-level", "debug", "--log-failures", "1000000"];
+    let mut program = begin(&flags);
+    let address = program.address;
+    // Some 150 bytes each; a pipe takes 64 KiB before its writer has to wait.
+    stream::iter(0..2_000)
+        .for_each_concurrent(50, |_| async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let _ = stream.write_all(b"no TLS at all").await;
+            let _ = soon(stream.read_to_end(&mut Vec::new())).await;
+        })
+        .await;
+    for _ in 0..5 {
+        assert!(soon(echoes(&program)).await);
+    }
+    program.signal("TERM");
+    // Nor does it keep the program from ending.
+    let ended = async {
+        loop {
+            if let Some(status) = program.child.try_wait().unwrap() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert_eq!(soon(ended).await, Some(0));
 }
