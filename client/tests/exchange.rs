@@ -311,9 +311,9 @@ fn pings_show_their_round_trip_time() {
     let arguments = [
         &server.url("/echo"),
         "--ping-interval",
-        "100ms",
+        "300ms",
         "--idle",
-        "400ms",
+        "1500ms",
         "--verbose",
     ];
     let ended = run(&mut server.client(&arguments));
