@@ -217,6 +217,8 @@ pub async fn connect(
     name: &str,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
+    // Else a long message waits 40 ms for the acknowledgement of its first part.
+    stream.set_nodelay(true)?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
