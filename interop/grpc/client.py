@@ -3,6 +3,7 @@
 import argparse
 import concurrent.futures
 import os
+import queue
 import signal
 from pathlib import Path
 
@@ -44,10 +45,12 @@ class Service:
         """The class of a message."""
         return message_factory.GetMessageClass(self.pool.FindMessageTypeByName(name))
 
-    def unary(self, service, method):
-        """A unary method, ready to be called."""
+    def method(self, service, method):
+        """A method, ready to be called."""
         described = self.pool.FindServiceByName(service).FindMethodByName(method)
-        return self.channel.unary_unary(
+        kinds = {(False, False): "unary_unary", (False, True): "unary_stream", (True, True): "stream_stream"}
+        kind = kinds[described.client_streaming, described.server_streaming]
+        return getattr(self.channel, kind)(
             f"/{service}/{method}",
             request_serializer=self.message(described.input_type.full_name).SerializeToString,
             response_deserializer=self.message(described.output_type.full_name).FromString,
@@ -63,7 +66,7 @@ def check(name, channel):
         service.services >= {"chat.ChatService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"},
         True,
     )
-    message, send = service.message("chat.Message"), service.unary("chat.ChatService", "SendMessage")
+    message, send = service.message("chat.Message"), service.method("chat.ChatService", "SendMessage")
     reply = send(message(sender="Alice", text="Olá, gRPC!"), timeout=TIMEOUT).reply
     expect(f"{name}: reply", f"Resposta do servidor: {reply}", "Resposta do servidor: Mensagem recebida: Olá, gRPC!")
 
@@ -95,6 +98,43 @@ def check(name, channel):
     print(f"{name}: passed", flush=True)
 
 
+def next_event(events, kind):
+    """The next event of this kind; presence goes by."""
+    for event in events:
+        seen = event.WhichOneof("kind")
+        if seen != "presence":
+            expect("kind of event", seen, kind)
+            return getattr(event, kind)
+    raise SystemExit(f"the stream ended before {kind}")
+
+
+def check_rooms(channels):
+    """A room with one member over TLS and one without, in both directions."""
+    room, members = "interop", {}
+    for name, channel in channels.items():
+        service, requests = Service(channel), queue.Queue()
+        request = service.message("chat.v2.ConverseRequest")
+        events = service.method("chat.v2.ChatService", "Converse")(iter(requests.get, None), timeout=TIMEOUT)
+        requests.put(request(join=service.message("chat.v2.SubscribeRequest")(room=room, name=name)))
+        expect("room", next_event(events, "joined").room, room)
+        members[name] = (requests, events, lambda text, request=request, say=service.message("chat.v2.Say"): request(say=say(text=text)))
+    for name, (requests, _, say) in members.items():
+        requests.put(say(f"olá from {name}"))
+        for _, events, _ in members.values():
+            message = next_event(events, "message")
+            expect("message", (message.sender, message.text), (name, f"olá from {name}"))
+    service = Service(channels["plain"])
+    send, request = service.method("chat.v2.ChatService", "Send"), service.message("chat.v2.SendRequest")
+    place = send(request(room=room, sender="eva", text="sent"), timeout=TIMEOUT).position
+    for requests, events, _ in members.values():
+        expect("place", next_event(events, "message").position, place)
+        requests.put(None)
+        expect("end", [event for event in events if event.WhichOneof("kind") != "presence"], [])
+    code = code_of(lambda: send(request(room="no room", sender="eva", text="x"), timeout=TIMEOUT))
+    expect("a room's name", code, grpc.StatusCode.INVALID_ARGUMENT)
+    print("rooms: passed", flush=True)
+
+
 def check_end(watches, stop):
     """What clients see of the server's end: it is not serving, and then their calls are unavailable."""
     for watch in watches:
@@ -120,6 +160,7 @@ def main():
     }
     for name, channel in channels.items():
         check(name, channel)
+    check_rooms(channels)
     watches = [
         health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
         for channel in channels.values()
