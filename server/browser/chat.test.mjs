@@ -4,7 +4,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { emptyHome, open, request, startBrowser, startServer, startWire, until } from './harness.mjs';
+import { emptyHome, open, request, startBrowser, startServer, startWire, stopAll, until } from './harness.mjs';
 
 let server;
 let browser;
@@ -14,6 +14,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await server?.stop();
+  await stopAll();
 });
 
 let numbered = 0;
@@ -125,6 +126,8 @@ describe('chat', { concurrency: 3 }, () => {
     const wire = await startWire(server.port);
     const ana = await enter(room, 'ana', { origin: wire.origin });
     const bob = await enter(room, 'bob');
+    const sent = [];
+    ana.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(JSON.parse(payload))));
     await say(ana, 'before');
     await stored(ana, 'before');
     // The server hears and answers, but the answer is lost.
@@ -155,6 +158,9 @@ describe('chat', { concurrency: 3 }, () => {
     assert.deepEqual(await said(bob), all);
     assert.deepEqual(await said(ana), all);
     assert.equal(await ana.locator('#entries .gap').count(), 0);
+    // Sent twice, called the same: the server could tell that it is one.
+    const twice = sent.filter(({ text }) => text === 'never arrived');
+    assert.ok(twice.length >= 2 && new Set(twice.map(({ id }) => id)).size === 1, JSON.stringify(sent));
     await quit(ana, bob);
     wire.stop();
   });

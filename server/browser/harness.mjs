@@ -13,6 +13,14 @@ const { chromium } = await import(process.env.PLAYWRIGHT);
 /** Longest wait for anything, in milliseconds; on a machine with nothing else to do everything takes far less. */
 export const PATIENCE = 20_000;
 
+/** What a test that fails leaves behind, so that it does not keep the others waiting. */
+const running = new Set();
+
+/** Ends every server and wire that is still there. */
+export async function stopAll() {
+  await Promise.all([...running].map((one) => one.stop('SIGKILL')));
+}
+
 /** Starts the server; `port` 0 lets the system choose, `more` are further arguments. */
 export async function startServer(port = 0, more = []) {
   const args = ['--listen', `127.0.0.1:${port}`, '--certs', process.env.CERTS, ...more];
@@ -30,17 +38,20 @@ export async function startServer(port = 0, more = []) {
     setTimeout(() => reject(new Error('server did not listen in time')), PATIENCE).unref();
   });
   const chosen = await found;
-  return {
+  const server = {
     port: chosen,
     origin: `https://localhost:${chosen}`,
     lines,
     /** Ends the server at once, as a crash would, or in order. */
     async stop(signal = 'SIGTERM') {
+      running.delete(server);
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(signal);
       await once(child, 'exit');
     },
   };
+  running.add(server);
+  return server;
 }
 
 /** Starts Chromium with the store of CAs in `home`; an empty home trusts nobody. */
@@ -84,6 +95,7 @@ export async function startWire(port) {
   });
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
+  running.add(wire);
   return Object.assign(wire, {
     origin: `https://localhost:${proxy.address().port}`,
     /** Ends every connection at once; with `stays` no other comes through. */
@@ -93,6 +105,7 @@ export async function startWire(port) {
     },
     mend() { wire.isCut = false; },
     stop() {
+      running.delete(wire);
       wire.cut(true);
       proxy.close();
     },
