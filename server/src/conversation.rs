@@ -75,7 +75,7 @@ impl Conversation {
                 let sent = self.feed(Message::Close(Some(frame))).await;
                 self.pending_close = None;
                 if sent.is_err() {
-                    self.finish().await;
+                    Box::pin(self.finish()).await;
                     return None;
                 }
             }
@@ -90,11 +90,11 @@ impl Conversation {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
                     self.info.in_span(|| note(&error));
-                    self.finish().await;
+                    Box::pin(self.finish()).await;
                     return None;
                 }
                 None => {
-                    self.finish().await;
+                    Box::pin(self.finish()).await;
                     return None;
                 }
             };
@@ -159,8 +159,8 @@ impl Conversation {
         if told {
             // It woke up in time to be told. Handlers leave after an error, so the goodbye is finished here.
             let farewell = async { while let Some(Ok(_)) = self.socket.next().await {} };
-            let _ = tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await;
-            self.finish().await;
+            let _ = Box::pin(tokio::time::timeout(FAREWELL_TIMEOUT, farewell)).await;
+            Box::pin(self.finish()).await;
             return Err(Error::Io(ErrorKind::TimedOut.into()));
         }
         Ok(())
@@ -211,6 +211,8 @@ impl Conversation {
     }
 
     /// Ends the transport in order, so that the peer sees an end rather than a cut.
+    ///
+    /// What is awaited rarely is awaited in a box: else every conversation keeps room for it.
     async fn finish(&mut self) {
         if !std::mem::replace(&mut self.finished, true) {
             if let Some(end) = self.socket.closed() {
