@@ -30,6 +30,8 @@ use server::rooms::presence::{Change, Present};
 use server::rooms::{
     Counts, Draft, Hub, Joined, MemberId, Post, Receipt, RoomName, Seen, Settings, Stored,
 };
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A backplane that is connected, with its deliveries.
@@ -612,6 +614,72 @@ async fn nothing_acknowledged_is_lost_when_nats_freezes() {
         broker.signal(Signal::CONT);
     })
     .await;
+}
+
+/// A way to NATS that can swallow everything, as a network does that is cut in two; gives its port and the switch.
+async fn brittle_way(to: u16) -> (u16, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (switch, cut) = watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let mut cut = cut.clone();
+            tokio::spawn(async move {
+                let passing = async {
+                    let mut far = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                };
+                tokio::select! {
+                    biased;
+                    _ = cut.wait_for(|cut| *cut) => {}
+                    () = passing => return,
+                }
+                // Nothing passes, and nobody is told.
+                let _ = cut.wait_for(|cut| !*cut).await;
+            });
+        }
+    });
+    (port, switch)
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn a_partition_heals() {
+    // X4
+    let broker = Broker::started().await;
+    let (port, switch) = brittle_way(broker.port).await;
+    let mut settings = broker.settings();
+    settings.servers = vec![format!("nats://127.0.0.1:{port}").parse().unwrap()];
+    let far = Node::new(Broker::backplane_with(settings, NatsCounts::default()));
+    let near = Node::new(broker.backplane());
+    far.up().await;
+    near.up().await;
+    let (mut there, mut here) = (far.join("x").await, near.join("y").await);
+    switch.send_replace(true);
+    until(async || !far.hub.health().is_up()).await;
+    assert!(near.send("near").await);
+    let post = Post {
+        from: "ana".parse().unwrap(),
+        member: None,
+        text: "far".into(),
+        id: Some("far".parse().unwrap()),
+    };
+    let receipt = soon(far.hub.publish(&room("tea"), post)).await.unwrap();
+    assert!(matches!(receipt, Receipt::Provisional(_)), "{receipt:?}");
+    let healed = std::time::Instant::now();
+    switch.send_replace(false);
+    let wanted = HashSet::from(["near".to_owned(), "far".to_owned()]);
+    for joined in [&mut there, &mut here] {
+        let account = account(joined, &wanted).await;
+        check(&account);
+        assert!(account.gaps.is_empty(), "{:?}", account.gaps);
+    }
+    assert!(
+        healed.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        healed.elapsed()
+    );
 }
 
 #[tokio::test]
