@@ -648,9 +648,9 @@ async fn brittle_way(to: u16) -> (u16, watch::Sender<bool>) {
 async fn a_partition_heals() {
     // X4
     let broker = Broker::started().await;
-    let (port, switch) = brittle_way(broker.port).await;
+    let (way, switch) = brittle_way(broker.port).await;
     let mut settings = broker.settings();
-    settings.servers = vec![format!("nats://127.0.0.1:{port}").parse().unwrap()];
+    settings.servers = vec![format!("nats://127.0.0.1:{way}").parse().unwrap()];
     let far = Node::new(Broker::backplane_with(settings, NatsCounts::default()));
     let near = Node::new(broker.backplane());
     far.up().await;
