@@ -143,8 +143,9 @@ fn readme_and_program_agree() {
         known.extend(flags(&shown(&[name, "-h"])));
         assert!(README.contains(&format!("`client {name}")), "{name}");
     }
-    // Flags of other programs in the README.
-    known.insert("grpc-listen".into());
+    // Flags of other programs in the README: the server's, and those of generate-certs.
+    let others = ["client", "client-auth", "client-ca", "grpc-listen"];
+    known.extend(others.map(String::from));
     for flag in flags(README) {
         assert!(known.contains(&flag), "the README has --{flag}");
     }
