@@ -1,14 +1,12 @@
-//! A server with a route of its own: `cargo run -p server --example shout`, then send text to
-//! `wss://localhost:8443/shout`; it comes back in capitals.
+//! A server with a route of its own: text sent to `wss://localhost:8443/shout` comes back in capitals.
+//! `cargo run -p server --example shout [OPTIONS]`; the options are the server's own.
 
-use server::config::Logging;
 use server::{Config, Conversation, Server};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::default();
-    let logging: &Logging = &config.logging;
-    let _guard = server::log::start(logging)?;
+    let config = Config::load(std::env::args_os())?.config;
+    let _guard = server::log::start(&config.logging)?;
     let listener = server::listen(config.network.listen)?;
     let server = Server::new(config)?.route("/shout", |socket, info| async move {
         let mut conversation = Conversation::new(socket, info);

@@ -1,4 +1,4 @@
-//! An axum server, for HTTP/1.1 and HTTP/2. `cargo run -p tungstenite-deflate --features axum --example axum`
+//! An axum server, for HTTP/1.1 and HTTP/2. `cargo run -p tungstenite-deflate --features axum --example axum [ADDRESS]`
 #![expect(clippy::print_stdout, reason = "a program; its output is the point")]
 
 use axum::Router;
@@ -13,7 +13,8 @@ use tungstenite_deflate::tungstenite::Message;
 #[tokio::main]
 async fn main() -> Result<(), std::io::Error> {
     let router = Router::new().route("/", any(upgrade));
-    let listener = TcpListener::bind("127.0.0.1:9001").await?;
+    let address = std::env::args().nth(1);
+    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:9001")).await?;
     println!("listening on ws://{}", listener.local_addr()?);
     axum::serve(listener, router).await
 }

@@ -1,4 +1,4 @@
-//! A hyper server that takes its sockets back. `cargo run -p tungstenite-deflate --features hyper --example hyper`
+//! A hyper server that takes its sockets back. `cargo run -p tungstenite-deflate --features hyper --example hyper [ADDRESS]`
 #![expect(clippy::print_stdout, reason = "a program; its output is the point")]
 
 use bytes::Bytes;
@@ -15,7 +15,8 @@ use tungstenite_deflate::hyper::Upgrade;
 
 #[tokio::main]
 async fn main() -> Result<(), std::io::Error> {
-    let listener = TcpListener::bind("127.0.0.1:9001").await?;
+    let address = std::env::args().nth(1);
+    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:9001")).await?;
     println!("listening on ws://{}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;

@@ -1,4 +1,4 @@
-//! An echo server. `cargo run -p tungstenite-deflate --example server`
+//! An echo server. `cargo run -p tungstenite-deflate --example server [ADDRESS]`
 #![expect(clippy::print_stdout, reason = "a program; its output is the point")]
 
 use std::time::Duration;
@@ -11,7 +11,8 @@ use tungstenite_deflate::{Keepalive, Options, accept_async_with_options};
 
 #[tokio::main]
 async fn main() -> Result<(), std::io::Error> {
-    let listener = TcpListener::bind("127.0.0.1:9001").await?;
+    let address = std::env::args().nth(1);
+    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:9001")).await?;
     println!("listening on ws://{}", listener.local_addr()?);
     loop {
         let (stream, peer) = listener.accept().await?;

@@ -1,0 +1,52 @@
+//! Sends what each client says to every client, framed and compressed once for all of them.
+//! `cargo run -p tungstenite-deflate --example broadcast [ADDRESS]`
+#![expect(clippy::print_stdout, reason = "a program; its output is the point")]
+
+use std::sync::Arc;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Sender, channel};
+use tungstenite_deflate::tungstenite::{Error, Message};
+use tungstenite_deflate::{PreparedMessage, accept_async};
+
+#[tokio::main]
+async fn main() -> Result<(), std::io::Error> {
+    let address = std::env::args().nth(1);
+    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:9001")).await?;
+    println!("listening on ws://{}", listener.local_addr()?);
+    // A client that is 256 messages behind misses the oldest of them.
+    let (all, _) = channel(256);
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let all = all.clone();
+        tokio::spawn(async move {
+            if let Err(error) = converse(stream, &all).await {
+                println!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+async fn converse(stream: TcpStream, all: &Sender<Arc<PreparedMessage>>) -> Result<(), Error> {
+    let mut socket = accept_async(stream).await?;
+    let mut news = all.subscribe();
+    loop {
+        tokio::select! {
+            message = socket.next() => match message.transpose()? {
+                Some(Message::Text(text)) => drop(all.send(Arc::new(PreparedMessage::text(text)))),
+                Some(_) => {}
+                None => return Ok(()),
+            },
+            prepared = news.recv() => match prepared {
+                Ok(prepared) => {
+                    socket.feed_prepared(&prepared).await?;
+                    socket.flush().await?;
+                }
+                Err(RecvError::Lagged(missed)) => println!("{missed} messages missed"),
+                Err(RecvError::Closed) => return Ok(()),
+            },
+        }
+    }
+}
