@@ -166,7 +166,7 @@ fn signals() -> std::io::Result<(impl Future<Output = ()>, impl Future<Output = 
     }))
 }
 
-/// Reloads the certificates at every SIGHUP.
+/// Reloads the certificates and the keys for tokens at every SIGHUP.
 #[cfg(unix)]
 async fn on_hangup(reload: impl Fn()) {
     use tokio::signal::unix::{SignalKind, signal};
@@ -176,7 +176,7 @@ async fn on_hangup(reload: impl Fn()) {
         Err(error) => return warn!(%error, "SIGHUP cannot be handled"),
     };
     while hangups.recv().await.is_some() {
-        info!("SIGHUP: reading the certificates again");
+        info!("SIGHUP: reading certificates and keys for tokens again");
         reload();
     }
 }

@@ -32,6 +32,8 @@ mod connection;
 mod conversation;
 mod descriptors;
 mod drain;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod grpc;
 mod host;
 mod limits;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
 use tungstenite_deflate::{Keepalive, Limits, Options, UnfinishedMemory, WebSocketStream};
 
@@ -26,7 +26,7 @@ use crate::log::transcript;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
 use crate::rooms::backplane::{Backplane, Nats, NatsError};
-use crate::rooms::{Hub, Local, Settings};
+use crate::rooms::{Counts, Hub, Local, Settings};
 use crate::router::{self, Context, WebSocketRoute, router, websocket_routes};
 use crate::stream::ServerStream;
 use crate::tls::{Tls, TlsError};
@@ -171,10 +171,16 @@ impl Server {
         self.rooms.clone()
     }
 
-    /// A handle that makes the server read its certificates again.
+    /// A handle that makes the server read its certificates and the keys for tokens again.
+    ///
+    /// A file that cannot be used changes nothing: what was in force stays, and the log and a metric tell.
     pub fn reloader(&self) -> impl Fn() + Send + Sync + Clone + use<> {
-        let tls = Arc::clone(&self.tls);
-        move || tls.reload()
+        let (tls, access) = (Arc::clone(&self.tls), Arc::clone(&self.access));
+        let counts = self.rooms.counts().clone();
+        move || {
+            tls.reload();
+            reload_keys(&access, &counts);
+        }
     }
 
     /// Serves until `shutdown` resolves and then drains: no new connections, not ready, 1001 (going away) to every
@@ -263,6 +269,25 @@ impl Server {
         };
         (acceptor, plain)
     }
+}
+
+/// Reads the keys for tokens again, and tells how that went.
+fn reload_keys(access: &Access, counts: &Counts) {
+    let result = match access.reload() {
+        Ok(None) => return,
+        Ok(Some(keys)) => {
+            info!(
+                keys,
+                "keys for tokens loaded again; new tokens are checked with them"
+            );
+            "loaded"
+        }
+        Err(error) => {
+            error!(%error, "keys for tokens cannot be used; the old ones stay in force");
+            "refused"
+        }
+    };
+    counts.key_reload(result);
 }
 
 /// Says that the server is there, first in the words its users know, then with the address itself.

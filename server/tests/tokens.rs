@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::{Running, soon, start_with};
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
@@ -163,9 +163,7 @@ async fn what_the_token_does_not_allow_is_refused() {
         r#"{"type":"message","text":"x","id":"1"}"#,
         r#"{"type":"history"}"#,
     ] {
-        futures_util::SinkExt::send(&mut socket, Message::text(request))
-            .await
-            .unwrap();
+        socket.send(Message::text(request)).await.unwrap();
         let code = loop {
             let Message::Text(text) = soon(socket.next()).await.unwrap().unwrap() else {
                 continue;
@@ -420,4 +418,73 @@ fn keys_that_cannot_be_used_are_refused_at_start() {
             "{error}"
         );
     }
+}
+
+#[tokio::test]
+async fn keys_are_read_again_and_bad_ones_change_nothing() {
+    let server = server(SECRET);
+    let file = server.certs.path().join("token.key");
+    let path = "/chat/tea?name=ana";
+    let status = async |token: &str| attempt(&server, path, token).await.0;
+    let new_secret = b"another secret of more than thirty-two bytes";
+    let new = sign(
+        Algorithm::HS256,
+        &EncodingKey::from_secret(new_secret),
+        json!({}),
+    );
+    let old = hs256(json!({}));
+    let authorization = format!("Bearer {old}");
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("sec-websocket-protocol", "chat.v1.json"),
+    ];
+    let (mut inside, _) = server.open(path, &headers).await;
+    // Too short, of no kind, readable by others, gone: the old key stays.
+    for (content, mode) in [
+        (&b"short"[..], 0o600),
+        (b"{\"keys\":[]}", 0o600),
+        (new_secret, 0o644),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        expose(&file, mode);
+        (server.reload)();
+        assert_eq!(status(&old).await, 101, "{content:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    (server.reload)();
+    assert_eq!(status(&old).await, 101);
+    write_key(server.certs.path(), new_secret);
+    (server.reload)();
+    assert_eq!(status(&new).await, 101);
+    assert_eq!(status(&old).await, 401);
+    // Whoever is inside was let in by a good token.
+    inside
+        .send(Message::text(r#"{"type":"message","id":"1","text":"x"}"#))
+        .await
+        .unwrap();
+    soon(async {
+        while !inside
+            .next()
+            .await
+            .unwrap()
+            .unwrap()
+            .to_text()
+            .unwrap()
+            .contains("\"ack\"")
+        {}
+    })
+    .await;
+    let metrics = server.get("/metrics").await;
+    for line in [
+        "wss_rooms_key_reloads_total{result=\"refused\"} 4",
+        "wss_rooms_key_reloads_total{result=\"loaded\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+}
+
+#[cfg(unix)]
+fn expose(file: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -55,15 +55,32 @@ impl Keys {
                 "it holds a secret and others may read it; at most mode 0600 is allowed".to_owned(),
             ));
         }
+        Ok(Self::new(found, audience, leeway))
+    }
+
+    /// The keys that `content` of a file holds.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn read(content: &[u8], audience: &str, leeway: Duration) -> Result<Self, String> {
+        Ok(Self::new(parse(content)?, audience, leeway))
+    }
+
+    fn new(found: Vec<Found>, audience: &str, leeway: Duration) -> Self {
         let keys = found.into_iter().map(|(id, algorithm, key)| Key {
             id,
             verifying: key,
             validation: validation(algorithm, audience, leeway),
         });
-        Ok(Self {
+        Self {
             keys: keys.collect(),
             leeway,
-        })
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
     }
 
     /// What a token allows, or why it is not accepted.

@@ -7,7 +7,10 @@ mod claims;
 mod keys;
 
 use std::net::IpAddr;
-use std::time::{Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
 
 use crate::config::RoomOptions;
 use crate::rooms::{MemberName, Pattern, RoomName};
@@ -21,6 +24,7 @@ use keys::Keys;
 pub struct Access {
     rule: Rule,
     failures: Attempts,
+    options: RoomOptions,
 }
 
 /// What is asked of those who want to enter.
@@ -31,7 +35,7 @@ enum Rule {
     /// Whoever connects from this machine may.
     Loopback,
     /// Whoever has a token may do what it says.
-    Tokens(Keys),
+    Tokens(ArcSwap<Keys>),
 }
 
 /// One thing that one may do in a room.
@@ -80,17 +84,29 @@ impl Access {
     /// The file of keys cannot be used.
     pub fn new(options: &RoomOptions) -> Result<Self, KeyError> {
         let rule = match &options.rooms_token_key {
-            Some(path) => {
-                let leeway = options.rooms_token_leeway.0;
-                Rule::Tokens(Keys::load(path, &options.rooms_token_audience, leeway)?)
-            }
+            Some(path) => Rule::Tokens(ArcSwap::from_pointee(load(path, options)?)),
             None if options.rooms_open.is_on() => Rule::Open,
             None => Rule::Loopback,
         };
         Ok(Self {
             rule,
             failures: Attempts::new(FAILURES, FAILURES / 60.0),
+            options: options.clone(),
         })
+    }
+
+    /// Reads the keys again, if there are any; gives how many there are now. Who has entered stays until its token ends.
+    ///
+    /// # Errors
+    /// The file cannot be used; the old keys stay in force.
+    pub fn reload(&self) -> Result<Option<usize>, KeyError> {
+        let (Rule::Tokens(keys), Some(path)) = (&self.rule, &self.options.rooms_token_key) else {
+            return Ok(None);
+        };
+        let new = load(path, &self.options)?;
+        let count = new.len();
+        keys.store(Arc::new(new));
+        Ok(Some(count))
     }
 
     /// What the peer at `address` may do, who shows `token`.
@@ -116,7 +132,7 @@ impl Access {
         if !self.failures.may(address, now) {
             return Err(Denied::TooMany);
         }
-        keys.verify(token).map_err(|why| {
+        keys.load().verify(token).map_err(|why| {
             self.failures.take(address, now);
             Denied::Invalid(why)
         })
@@ -173,6 +189,22 @@ impl Right {
             Self::History => "history",
         }
     }
+}
+
+/// The keys in the file at `path`.
+fn load(path: &std::path::Path, options: &RoomOptions) -> Result<Keys, KeyError> {
+    let leeway = options.rooms_token_leeway.0;
+    Keys::load(path, &options.rooms_token_audience, leeway)
+}
+
+/// How many keys the content of a file holds.
+pub(crate) fn count_keys(content: &[u8]) -> usize {
+    Keys::read(content, "rooms", Duration::ZERO).map_or(0, |keys| keys.len())
+}
+
+/// Whether `token` is good where `content` is the file of keys.
+pub(crate) fn is_good(token: &str, content: &[u8]) -> bool {
+    Keys::read(content, "rooms", Duration::ZERO).is_ok_and(|keys| keys.verify(token).is_ok())
 }
 
 /// Bad tokens that one address may show at once, and in a minute.

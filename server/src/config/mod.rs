@@ -17,6 +17,7 @@ pub use nats::NatsOptions;
 pub use network::{HttpLimits, Network, ShutdownOptions};
 pub use observe::{LogFormat, Logging};
 pub use rooms::{RoomKind, RoomOptions};
+pub(crate) use sources::from_text;
 pub use sources::{ConfigError, Loaded, Origin, Setting};
 pub use tls::{ClientAuth, TlsOptions, UnknownName};
 pub use units::{ByteSize, Limit, Span};

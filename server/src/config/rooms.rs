@@ -25,7 +25,7 @@ pub struct RoomOptions {
     #[arg(long, value_enum, default_value = "off")]
     pub rooms_open: Switch,
     /// Key that tokens (JWT) are checked with: a public key (PEM, RS256 or ES256), a JSON Web Key Set, or a secret (HS256,
-    /// mode 0600). With it nobody enters without a token [default: none]
+    /// mode 0600). With it nobody enters without a token; SIGHUP reads it again [default: none]
     #[arg(long, value_name = "FILE")]
     pub rooms_token_key: Option<PathBuf>,
     /// What tokens must name as their audience (aud)

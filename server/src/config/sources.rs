@@ -229,13 +229,33 @@ fn drop_unknown(path: &Path, file: &mut FileValues) -> Vec<String> {
     unknown.into_iter().map(warn).collect()
 }
 
-/// Reads the file; `_` in keys is as good as `-`.
+/// Reads the file.
 fn read(path: &Path) -> Result<FileValues, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable {
         path: path.to_owned(),
         source,
     };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    parse(path, &text)
+}
+
+/// The settings that a text would make if it stood in a file and nothing was said elsewhere, with the warnings.
+pub(crate) fn from_text(text: &str) -> Result<(Config, Vec<String>), ConfigError> {
+    let path = Path::new("settings");
+    let mut file = parse(path, text)?;
+    let warnings = drop_unknown(path, &mut file);
+    let values = file.iter().flat_map(|(key, values)| {
+        values
+            .iter()
+            .map(move |value| OsString::from(format!("--{key}={value}")))
+    });
+    let arguments = std::iter::once(OsString::from("server")).chain(values);
+    let matches = command_without_environment().try_get_matches_from(arguments)?;
+    Ok((Config::from_arg_matches(&matches)?, warnings))
+}
+
+/// What a file says; `_` in keys is as good as `-`.
+fn parse(path: &Path, text: &str) -> Result<FileValues, ConfigError> {
     let not_toml = |source| ConfigError::NotToml {
         path: path.to_owned(),
         source: Box::new(source),

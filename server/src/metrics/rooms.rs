@@ -64,5 +64,10 @@ pub(super) fn register(registry: &mut Registry) -> Counts {
         "Times that deliveries of the backplane were interrupted",
         counts.interruptions.clone(),
     );
+    rooms.register(
+        "key_reloads",
+        "Times that the keys for tokens were read again, by result: loaded, or refused and the old ones stay",
+        counts.key_reloads.clone(),
+    );
     counts
 }

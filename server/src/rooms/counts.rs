@@ -33,12 +33,14 @@ pub struct Counts {
     pub backplane_up: Gauge,
     /// Times that the deliveries of the backplane were interrupted.
     pub interruptions: Counter,
+    /// Times that the keys for tokens were read again, by result.
+    pub key_reloads: Family<ResultLabel, Counter>,
 }
 
 /// What became of it.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ResultLabel {
-    /// `stored`, `duplicate`, `provisional` or `refused`.
+    /// `stored`, `duplicate`, `provisional` or `refused`; of keys `loaded` or `refused`.
     pub result: &'static str,
 }
 
@@ -65,6 +67,12 @@ impl Counts {
     /// Counts what became of a message.
     pub(super) fn result(&self, result: &'static str) {
         self.published.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// Counts that the keys for tokens were read again.
+    pub(crate) fn key_reload(&self, result: &'static str) {
+        let label = ResultLabel { result };
+        self.key_reloads.get_or_create(&label).inc();
     }
 
     /// Counts a gap.

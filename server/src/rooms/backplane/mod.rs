@@ -1,7 +1,7 @@
 //! Where messages are kept and how they reach other nodes.
 
 mod local;
-mod nats;
+pub(crate) mod nats;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;

@@ -12,7 +12,7 @@ use crate::rooms::{Draft, Epoch, MemberId, MemberName, MessageId, Position, Room
 /// What a client may say.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum Request {
+pub(crate) enum Request {
     /// Something for everybody in the room.
     Message {
         /// What the client calls it.
@@ -109,6 +109,16 @@ pub(crate) struct MessageBody<'a> {
     at: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     provisional: bool,
+}
+
+impl Request {
+    /// Reads one message of a client.
+    ///
+    /// # Errors
+    /// It is no request.
+    pub(crate) fn read(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
 }
 
 impl<'a> MessageBody<'a> {

@@ -25,6 +25,8 @@ use crate::upgrade;
 use entry::Entry;
 
 pub(super) use json::MessageBody;
+pub(crate) use json::Request as ChatRequest;
+pub(crate) use text::message as line;
 
 /// Subprotocols of this route: JSON objects; `chat` speaks lines of text, as no subprotocol does.
 const PROTOCOLS: &[&str] = &["chat.v1.json", "chat"];

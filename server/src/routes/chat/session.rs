@@ -235,7 +235,7 @@ impl Session {
                 id: None,
                 text: text.trim_end_matches(['\r', '\n']).into(),
             }),
-            Dialect::Json => serde_json::from_str(&text),
+            Dialect::Json => Request::read(&text),
         };
         match request {
             Ok(Request::Message { id, text }) => self.say(id, text, speaker).await,

@@ -16,7 +16,7 @@ pub(super) fn event(event: &Event) -> Option<String> {
 }
 
 /// A message. Further lines of its text are indented, so that none can pass for somebody else's.
-pub(super) fn message(draft: &Draft) -> String {
+pub(crate) fn message(draft: &Draft) -> String {
     let text = draft.text.trim_end_matches(is_line_break);
     let lines: Vec<&str> = text.split(is_line_break).collect();
     format!("{}: {}", draft.from, lines.join("\n    "))

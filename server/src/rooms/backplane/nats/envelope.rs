@@ -42,7 +42,7 @@ pub(super) fn max_bytes(settings: &Settings) -> usize {
 }
 
 /// `draft` as it stands in the stream.
-pub(super) fn encode(draft: &Draft) -> Vec<u8> {
+pub(crate) fn encode(draft: &Draft) -> Vec<u8> {
     let envelope = Outgoing { v: VERSION, draft };
     serde_json::to_vec(&envelope).expect("strings and numbers can always be written as JSON")
 }
@@ -51,7 +51,7 @@ pub(super) fn encode(draft: &Draft) -> Vec<u8> {
 ///
 /// # Errors
 /// It is none of ours; one word for why.
-pub(super) fn decode(payload: &[u8], settings: &Settings) -> Result<Draft, &'static str> {
+pub(crate) fn decode(payload: &[u8], settings: &Settings) -> Result<Draft, &'static str> {
     if payload.len() > max_bytes(settings) {
         return Err("too_large");
     }

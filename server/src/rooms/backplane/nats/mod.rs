@@ -18,7 +18,7 @@
 //! the `Nats-Msg-Id`, by which `JetStream` itself knows a repeat within its window; one that comes later is looked for in
 //! the room's history.
 
-mod envelope;
+pub(crate) mod envelope;
 mod feed;
 mod history;
 mod link;

@@ -1,0 +1,147 @@
+//! What reads the bytes of strangers, as plain functions for fuzzers; no part of the interface.
+//!
+//! Each takes any bytes. Whatever they are, nothing panics, and what a function promises in its first sentence holds.
+
+use crate::access;
+use crate::config;
+use crate::drone::command::{Command, MAX_COMMAND_BYTES};
+use crate::drone::dialect::Dialect;
+use crate::rooms::backplane::nats::envelope;
+use crate::rooms::{Draft, Position, Settings};
+use crate::routes::{ChatRequest, chat_line};
+
+/// Reads a message of a client of `chat.v1.json`; whether it is understood.
+pub fn chat_request(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    ChatRequest::read(text).is_ok()
+}
+
+/// The line that members without JSON get for a text: every line of it but the first is indented.
+///
+/// # Panics
+/// A text can pass for two messages.
+pub fn chat_text(bytes: &[u8]) {
+    let draft = Draft {
+        id: "1".parse().expect("a digit is an id"),
+        from: "ana".parse().expect("letters are a name"),
+        member: None,
+        text: String::from_utf8_lossy(bytes).into(),
+        at: 0,
+    };
+    let line = chat_line(&draft);
+    let mut lines = line.split([
+        '\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}',
+    ]);
+    let is_first = lines.next().is_some_and(|line| line.starts_with("ana: "));
+    assert!(
+        is_first && lines.all(|line| line.starts_with("    ")),
+        "{line:?}"
+    );
+}
+
+/// Reads a place in a room's history: what is read is written as the same place.
+///
+/// # Panics
+/// It is not.
+pub fn position(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(position) = text.parse::<Position>() {
+        assert_eq!(position.to_string().parse(), Ok(position));
+    }
+}
+
+/// Reads a drone command in both dialects: a command that is understood is written as the same command.
+///
+/// # Panics
+/// It is not.
+pub fn drone_command(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    for dialect in [Dialect::Text, Dialect::Json] {
+        let Ok(command) = dialect.read(text).command else {
+            continue;
+        };
+        let written = command.to_string();
+        if written.len() > MAX_COMMAND_BYTES {
+            // Numbers near zero take hundreds of digits.
+            continue;
+        }
+        assert_eq!(Command::from_line(&written), Ok(command), "{written}");
+    }
+}
+
+/// Reads a message of another node, or of whoever else writes into NATS: what is read is written as the same message.
+///
+/// # Panics
+/// It is not.
+pub fn envelope(bytes: &[u8]) {
+    let settings = Settings::default();
+    if let Ok(draft) = envelope::decode(bytes, &settings) {
+        assert_eq!(
+            envelope::decode(&envelope::encode(&draft), &settings),
+            Ok(draft)
+        );
+    }
+}
+
+/// Reads a file of settings; whether they can be used.
+pub fn config_file(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    config::from_text(text).is_ok()
+}
+
+/// Reads a file of keys for tokens; how many keys it has.
+pub fn token_keys(bytes: &[u8]) -> usize {
+    access::count_keys(bytes)
+}
+
+/// Checks a token against a key: nothing that was not signed with that key is good.
+///
+/// # Panics
+/// It is.
+pub fn token(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    assert!(!access::is_good(
+        text,
+        b"a secret that no fuzzer can guess, of 48 bytes.."
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_take_what_is_good_and_what_is_not() {
+        assert!(chat_request(br#"{"type":"message","text":"x"}"#));
+        assert!(!chat_request(b"x"));
+        assert!(config_file(b"[rooms]\npolicy = \"latest\"\n"));
+        assert!(!config_file(b"[rooms]\npolicy = \"?\"\n"));
+        assert_eq!(token_keys(&[b'x'; 32]), 1);
+        assert_eq!(token_keys(b"{}"), 0);
+        for bytes in [
+            &b""[..],
+            b"goto 1 2 3",
+            br#"{"command":"goto","x":1,"y":2,"z":3}"#,
+            br#"{"v":1,"draft":{"id":"1","from":"ana","text":"x","at":1}}"#,
+            b"0000000000c0ffee:7",
+            b"hi\r\nbob: pay me",
+            &[0xff; 9],
+        ] {
+            chat_text(bytes);
+            position(bytes);
+            drone_command(bytes);
+            envelope(bytes);
+            token(bytes);
+        }
+    }
+}
