@@ -21,6 +21,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match loaded.config.task {
         Task::Run => start(loaded),
         Task::Check => check(&loaded),
+        Task::Reference => reference(),
     }
 }
 
@@ -56,6 +57,14 @@ fn check(loaded: &Loaded) -> ExitCode {
             complain(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints what can be set.
+fn reference() -> ExitCode {
+    match write!(std::io::stdout().lock(), "{}", Config::reference()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

@@ -3,6 +3,7 @@
 mod nats;
 mod network;
 mod observe;
+mod reference;
 mod rooms;
 mod sources;
 mod tls;
@@ -46,6 +47,8 @@ pub enum Task {
     Run,
     /// Validate the settings, print each with its origin, and end.
     Check,
+    /// Print every setting there is as a page of Markdown, and end.
+    Reference,
 }
 
 /// Everything that can be chosen about the server.
@@ -65,7 +68,7 @@ pub enum Task {
 )]
 #[non_exhaustive]
 pub struct Config {
-    /// `check` validates the settings, prints each with its origin, and ends
+    /// `check` validates the settings and prints each with its origin; `reference` prints a page about all there are
     #[arg(value_enum, default_value = "run")]
     pub task: Task,
     /// TOML file with settings, `name = value` as the flags are named [default: none]

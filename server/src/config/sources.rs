@@ -173,7 +173,7 @@ pub(super) fn command_without_environment() -> Command {
 }
 
 /// `max-streams` → `SERVER_MAX_STREAMS`.
-fn variable(flag: &str) -> String {
+pub(super) fn variable(flag: &str) -> String {
     format!("{PREFIX}{}", flag.replace('-', "_").to_uppercase())
 }
 

@@ -1,0 +1,104 @@
+//! Every setting as a page of Markdown, made from the declarations that the program itself reads.
+
+use std::fmt::Write;
+
+use clap::{Arg, ArgAction};
+
+use super::Config;
+use super::sources::{command_without_environment, variable};
+
+impl Config {
+    /// The reference of all settings, as `server reference` prints it and `server/CONFIGURATION.md` holds it.
+    pub fn reference() -> String {
+        let mut page = INTRODUCTION.to_owned();
+        let mut heading = None;
+        let command = command_without_environment();
+        for argument in command.get_arguments() {
+            let Some(name) = argument.get_long().filter(|name| *name != "config") else {
+                continue;
+            };
+            if heading != argument.get_help_heading() {
+                heading = argument.get_help_heading();
+                let title = heading.unwrap_or_default();
+                page.extend(["\n## ", title, "\n", TABLE]);
+            }
+            row(&mut page, name, argument);
+        }
+        page
+    }
+}
+
+/// Appends the row of one setting.
+fn row(page: &mut String, name: &str, argument: &Arg) {
+    let (help, told) = without_default(&argument.get_help().unwrap_or_default().to_string());
+    let values = argument.get_default_values().iter();
+    let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+    let default = match (values.as_slice(), told) {
+        ([], told) => told.unwrap_or_else(|| "none".to_owned()),
+        (values, _) => format!("`{}`", values.join(", ")),
+    };
+    let again = match argument.get_action() {
+        ArgAction::Append if !help.contains("repeatable") => "; repeatable",
+        _ => "",
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        page,
+        "| `--{name} {}` | `{}` | {default} | {}{again} |",
+        value(argument),
+        variable(name),
+        help.replace('|', "\\|"),
+    );
+}
+
+/// The help, and the default that it tells in words where there is no value.
+fn without_default(help: &str) -> (String, Option<String>) {
+    let parts = help
+        .split_once(" [default: ")
+        .and_then(|(before, rest)| Some((before, rest.split_once(']')?)));
+    match parts {
+        Some((before, (default, after))) => (format!("{before}{after}"), Some(default.to_owned())),
+        None => (help.to_owned(), None),
+    }
+}
+
+/// What may be written as the value: the words that are allowed, or its kind.
+fn value(argument: &Arg) -> String {
+    let words: Vec<String> = argument
+        .get_possible_values()
+        .iter()
+        .map(|word| word.get_name().to_owned())
+        .collect();
+    if !words.is_empty() {
+        return words.join("\\|");
+    }
+    let names = argument.get_value_names().unwrap_or_default();
+    names.join(" ")
+}
+
+const TABLE: &str = "\n| option | variable | default | meaning |\n|---|---|---|---|\n";
+
+const INTRODUCTION: &str = "\
+# Settings of the server
+Every option of `server`, written by `server reference` from the same declarations that the program reads; a test fails when this page is
+not what the program would print.
+
+A value comes from the command line, else from the environment, else from the TOML file that `--config FILE` or `SERVER_CONFIG` names, else it
+is the default. The key in the file is the option's name without dashes in front (`_` for `-` will do); a table is the beginning of names. What
+is repeatable is an array. Unknown keys and variables are warned about. `server check` validates everything and prints each value with its
+origin; it changes nothing.
+
+```toml
+listen = \"0.0.0.0:443\"
+cert = [\"/etc/wss/chat.crt\"]
+key = [\"/etc/wss/chat.key\"]
+origin-allow = [\"https://chat.example\"]
+deflate = true
+
+[rooms]
+policy = \"drop-oldest\"
+token-key = \"/etc/wss/tokens.pem\"
+```
+Times are written `250ms`, `10s`, `5m`, `1h`; sizes in bytes or as `64KiB`, `1MiB`, `1GiB`. Switches are `on` and `off`, in the file also `true` and
+`false`. Where `off` is allowed beside a value, it removes the limit.
+";
