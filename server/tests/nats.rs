@@ -34,6 +34,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// A number that the environment may set, for longer runs.
+fn setting(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |value| value.parse().unwrap())
+}
+
 /// A backplane that is connected, with its deliveries.
 async fn connected(backplane: &Nats) -> BoxStream<'static, Delivery> {
     let deliveries = backplane.deliveries();
@@ -280,7 +285,7 @@ async fn rubbish_is_ignored_with_a_count() {
     let stranger = broker.stranger().await;
     let tea = room("tea");
     let before = one.publish(&tea, &draft("1", "before")).await.unwrap();
-    for number in 0..2_000_u32 {
+    for number in 0..10_000_u32 {
         let bytes: Vec<u8> = (0..number % 300).map(|_| rand::random()).collect();
         stranger
             .publish("wss-rooms.room.tea", bytes.into())
@@ -340,7 +345,7 @@ async fn rubbish_is_ignored_with_a_count() {
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
     for line in [
         "ignored_total{reason=\"version\"} 1",
-        "ignored_total{reason=\"malformed\"} 2002",
+        "ignored_total{reason=\"malformed\"} 10002",
         "ignored_total{reason=\"presence\"} 1",
         "ignored_total{reason=\"subject\"} 1",
     ] {
@@ -457,7 +462,13 @@ impl Node {
         };
         match self.hub.publish(&room("tea"), post).await {
             Ok(Receipt::Stored(_)) => true,
-            Ok(Receipt::Provisional(pending)) => soon(pending).await.is_ok(),
+            // Longer than any freeze.
+            Ok(Receipt::Provisional(pending)) => {
+                tokio::time::timeout(Duration::from_secs(90), pending)
+                    .await
+                    .unwrap()
+                    .is_ok()
+            }
             Err(_) => false,
         }
     }
@@ -593,7 +604,7 @@ async fn nothing_acknowledged_is_lost_when_nats_is_killed() {
     // X3
     let mut broker = Broker::started().await;
     survive(&mut broker, async |broker: &mut Broker| {
-        for _ in 0..3 {
+        for _ in 0..setting("NATS_TEST_KILLS", 3) {
             broker.kill();
             tokio::time::sleep(Duration::from_millis(300)).await;
             broker.start().await;
@@ -609,9 +620,16 @@ async fn nothing_acknowledged_is_lost_when_nats_freezes() {
     // X3
     let mut broker = Broker::started().await;
     survive(&mut broker, async |broker: &mut Broker| {
-        broker.signal(Signal::STOP);
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        broker.signal(Signal::CONT);
+        for round in 0..setting("NATS_TEST_FREEZES", 1) {
+            broker.signal(Signal::STOP);
+            let seconds = setting("NATS_TEST_FREEZE_SECONDS", 5);
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            broker.signal(Signal::CONT);
+            if round > 0 {
+                // Long enough for everything that waited.
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            }
+        }
     })
     .await;
 }
