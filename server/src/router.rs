@@ -43,6 +43,7 @@ pub(crate) struct Context {
     pub(crate) options: Arc<Options>,
     pub(crate) write_timeout: Duration,
     pub(crate) max_uri_bytes: usize,
+    pub(crate) max_headers: usize,
     pub(crate) max_grpc_bytes: usize,
     pub(crate) grpc_timeout: Option<Duration>,
 }
@@ -201,6 +202,21 @@ async fn check_request(
         )
             .into_response();
     }
+    let fields = request.headers().len();
+    if fields > context.max_headers {
+        return (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            format!("{fields} fields, at most {} allowed\n", context.max_headers),
+        )
+            .into_response();
+    }
+    if request.version() == Version::HTTP_2 && !is_well_formed(&request) {
+        return (
+            StatusCode::BAD_REQUEST,
+            "the request's target, scheme or a field is malformed\n",
+        )
+            .into_response();
+    }
     if !is_well_framed(&request) {
         let mut refusal = (
             StatusCode::BAD_REQUEST,
@@ -246,6 +262,23 @@ fn is_well_framed(request: &Request<Body>) -> bool {
         (Some(_), Some(_)) => false,
         (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
     }
+}
+
+/// Whether an HTTP/2 request is well-formed where h2 does not look: no white space around a value (RFC 9113 §8.2.1), a
+/// scheme, and `*` for OPTIONS alone (§8.3.1).
+fn is_well_formed(request: &Request<Body>) -> bool {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let uri = request.uri();
+    // h2 drops the scheme where there is no authority.
+    let has_scheme = request.method() == Method::CONNECT
+        || uri.authority().is_none()
+        || uri.scheme_str().is_some_and(|scheme| !scheme.is_empty());
+    has_scheme
+        && (uri.path() != "*" || request.method() == Method::OPTIONS)
+        && request.headers().values().all(|value| {
+            let bytes = value.as_bytes();
+            !is_blank(bytes.first()) && !is_blank(bytes.last())
+        })
 }
 
 /// The host that a request names, with its port if it has one; `None` unless it is named once and valid.

@@ -247,6 +247,7 @@ impl Server {
             options: Arc::new(options(&self.config)),
             write_timeout: self.config.websocket.write_timeout.0,
             max_uri_bytes: self.config.http.max_uri_bytes.0,
+            max_headers: self.config.http.max_headers,
             max_grpc_bytes: self.config.websocket.max_message_bytes.0,
             grpc_timeout: self.config.websocket.message_timeout.0.map(Duration::from),
         });
