@@ -1,0 +1,289 @@
+//! Streams: their states, their identifiers and their number (RFC 9113 §5.1).
+
+use super::case::Outcome::{Alive, Goaway, Reset, Status};
+use super::case::{Case, case};
+use super::wire::code::{CANCEL, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED};
+use super::wire::{
+    END_HEADERS, END_STREAM, continuation, data, frame, get, goaway, headers, kind, post, priority,
+    rst_stream, websocket, window_update,
+};
+
+/// Why DATA and HEADERS behind `END_STREAM` are answered otherwise than the RFC asks.
+pub const BEHIND_THE_END: &str = "h2 ends the connection with PROTOCOL_ERROR where the stream alone should be reset with STREAM_CLOSED";
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = idle();
+    cases.extend(half_closed());
+    cases.extend(closed());
+    cases.extend(identifiers());
+    cases.extend(numbers());
+    cases
+}
+
+fn idle() -> Vec<Case> {
+    let section = "RFC 9113 §5.1";
+    let frames: [(&str, Vec<u8>); 4] = [
+        ("DATA", data(1, END_STREAM, b"x")),
+        ("RST_STREAM", rst_stream(1, CANCEL)),
+        ("WINDOW_UPDATE", window_update(1, 100)),
+        ("CONTINUATION", continuation(1, END_HEADERS, &get(&[]))),
+    ];
+    let mut cases: Vec<Case> = frames
+        .into_iter()
+        .map(|(name, bytes)| {
+            case(section, format!("{name} on an idle stream"))
+                .send(bytes)
+                .may(&[Goaway(PROTOCOL_ERROR)])
+        })
+        .collect();
+    cases.push(
+        case(section, "PRIORITY on an idle stream")
+            .send(priority(1, 0, 1))
+            .may(&[Alive]),
+    );
+    for (name, bytes) in [
+        ("DATA", data(2, 0, b"x")),
+        ("RST_STREAM", rst_stream(2, CANCEL)),
+        ("WINDOW_UPDATE", window_update(2, 1)),
+    ] {
+        cases.push(
+            case(section, format!("{name} on an idle stream of the server's"))
+                .send(bytes)
+                .may(&[Goaway(PROTOCOL_ERROR)]),
+        );
+    }
+    cases
+}
+
+/// Behind `END_STREAM`, while the server still answers.
+fn half_closed() -> Vec<Case> {
+    let section = "RFC 9113 §5.1";
+    let open = |what: &str| {
+        // The response to this is larger than its window, so the stream cannot end.
+        case(section, what)
+            .with_settings(&[(super::wire::setting::INITIAL_WINDOW_SIZE, 1)])
+            .send(headers(1, END_STREAM, &super::wire::request("GET", "/")))
+            .head(1)
+    };
+    let closed = &[Reset(STREAM_CLOSED), Goaway(STREAM_CLOSED)];
+    vec![
+        open("DATA behind END_STREAM")
+            .send(data(1, END_STREAM, b"x"))
+            .may(closed)
+            .deviates(Goaway(PROTOCOL_ERROR), BEHIND_THE_END),
+        open("HEADERS behind END_STREAM")
+            .send(headers(1, END_STREAM, &get(&[])))
+            .may(closed)
+            .deviates(Goaway(PROTOCOL_ERROR), BEHIND_THE_END),
+        open("CONTINUATION behind END_STREAM")
+            .send(continuation(1, END_HEADERS, &get(&[])))
+            // It follows no HEADERS either.
+            .may(closed)
+            .may(&[Goaway(PROTOCOL_ERROR)]),
+        open("WINDOW_UPDATE behind END_STREAM")
+            .send(window_update(1, 100))
+            .may(&[Alive]),
+        open("PRIORITY behind END_STREAM")
+            .send(priority(1, 0, 1))
+            .may(&[Alive]),
+        open("RST_STREAM behind END_STREAM")
+            .send(rst_stream(1, CANCEL))
+            .may(&[Alive]),
+    ]
+}
+
+fn closed() -> Vec<Case> {
+    let section = "RFC 9113 §5.1";
+    let done = |what: &str| {
+        case(section, what)
+            .send(headers(1, END_STREAM, &get(&[])))
+            .answered(1)
+            .settle()
+    };
+    let reset = |what: &str| {
+        case(section, what)
+            .send(headers(1, 0, &post(&[])))
+            .send(rst_stream(1, CANCEL))
+            .settle()
+    };
+    let closed = &[Reset(STREAM_CLOSED), Goaway(STREAM_CLOSED)];
+    // It may also be taken for a stream that is smaller than one seen (§5.1.1).
+    let headers_behind = &[
+        Reset(STREAM_CLOSED),
+        Goaway(STREAM_CLOSED),
+        Goaway(PROTOCOL_ERROR),
+    ];
+    vec![
+        done("DATA on a stream that has ended")
+            .send(data(1, END_STREAM, b"x"))
+            .may(closed),
+        done("HEADERS on a stream that has ended")
+            .send(headers(1, END_STREAM, &get(&[])))
+            .may(headers_behind),
+        done("CONTINUATION on a stream that has ended")
+            .send(continuation(1, END_HEADERS, &get(&[])))
+            .may(headers_behind),
+        done("WINDOW_UPDATE on a stream that has ended")
+            .send(window_update(1, 100))
+            .may(&[Alive]),
+        done("RST_STREAM on a stream that has ended")
+            .send(rst_stream(1, CANCEL))
+            .may(&[Alive]),
+        done("PRIORITY on a stream that has ended")
+            .send(priority(1, 0, 1))
+            .may(&[Alive]),
+        reset("DATA on a stream that we have reset")
+            .send(data(1, END_STREAM, b"x"))
+            .may(closed),
+        reset("HEADERS on a stream that we have reset")
+            .send(headers(1, END_STREAM, &get(&[])))
+            .may(headers_behind),
+        reset("CONTINUATION on a stream that we have reset")
+            .send(continuation(1, END_HEADERS, &get(&[])))
+            .may(headers_behind),
+        reset("WINDOW_UPDATE on a stream that we have reset")
+            .send(window_update(1, 100))
+            .may(&[Alive])
+            .may(closed),
+        reset("RST_STREAM on a stream that we have reset")
+            .send(rst_stream(1, CANCEL))
+            .may(&[Alive])
+            .may(closed),
+        // The RST_STREAM crosses what we have sent before we saw it.
+        case(
+            "RFC 9113 §5.4.2",
+            "DATA on a stream that the server has reset",
+        )
+        .send(headers(1, 0, &super::wire::request("GET", "/healthz")))
+        .answered(1)
+        .send(data(1, 0, b"x"))
+        .send(data(1, 0, b"x"))
+        .may(&[Alive, Reset(STREAM_CLOSED)]),
+    ]
+}
+
+fn identifiers() -> Vec<Case> {
+    let section = "RFC 9113 §5.1.1";
+    let mut cases: Vec<Case> = [2, 4, 0x7fff_fffe]
+        .into_iter()
+        .map(|stream| {
+            case(section, format!("a request on the even stream {stream}"))
+                .send(headers(stream, END_STREAM, &get(&[])))
+                .may(&[Goaway(PROTOCOL_ERROR)])
+        })
+        .collect();
+    cases.push(
+        case(section, "a request on a smaller stream than the last")
+            .send(headers(5, END_STREAM, &get(&[])))
+            .answered(5)
+            .send(headers(3, END_STREAM, &get(&[])))
+            .watching(3)
+            .may(&[
+                Goaway(PROTOCOL_ERROR),
+                Goaway(STREAM_CLOSED),
+                Reset(STREAM_CLOSED),
+            ]),
+    );
+    cases.push(
+        case(section, "DATA on a stream that was passed over")
+            .send(headers(5, END_STREAM, &get(&[])))
+            .answered(5)
+            .send(data(3, END_STREAM, b"x"))
+            .watching(3)
+            .may(&[
+                Goaway(PROTOCOL_ERROR),
+                Goaway(STREAM_CLOSED),
+                Reset(STREAM_CLOSED),
+            ]),
+    );
+    cases.push(
+        case(section, "streams with gaps between them")
+            .send(headers(1, END_STREAM, &get(&[])))
+            .send(headers(77, END_STREAM, &get(&[])))
+            .watching(77)
+            .may(&[Status(200)]),
+    );
+    cases.push(
+        case(section, "the last stream that there is")
+            .send(headers(0x7fff_ffff, END_STREAM, &get(&[])))
+            .watching(0x7fff_ffff)
+            .without_probe()
+            .may(&[Status(200)]),
+    );
+    cases.push(
+        case(section, "a request behind the last stream that there is")
+            .send(headers(0x7fff_ffff, END_STREAM, &get(&[])))
+            .answered(0x7fff_ffff)
+            .send(headers(1, END_STREAM, &get(&[])))
+            .may(&[
+                Goaway(PROTOCOL_ERROR),
+                Goaway(STREAM_CLOSED),
+                Reset(STREAM_CLOSED),
+            ]),
+    );
+    cases
+}
+
+fn numbers() -> Vec<Case> {
+    let many = |count: u32| -> Vec<u8> {
+        (0..count)
+            .flat_map(|number| headers(2 * number + 1, 0, &post(&[])))
+            .collect()
+    };
+    let refused = &[
+        Reset(REFUSED_STREAM),
+        Reset(PROTOCOL_ERROR),
+        Goaway(PROTOCOL_ERROR),
+    ];
+    vec![
+        case(
+            "RFC 9113 §5.1.2",
+            "as many streams as are allowed, one of them ended",
+        )
+        .send(many(100))
+        .send(rst_stream(1, CANCEL))
+        .may(&[Alive]),
+        case("RFC 9113 §5.1.2", "one stream more than are allowed")
+            .send(many(101))
+            .watching(201)
+            .without_probe()
+            .may(refused),
+        case(
+            "RFC 9113 §5.1.2",
+            "a WebSocket more than streams are allowed",
+        )
+        .send(many(100))
+        .send(headers(201, 0, &websocket("/echo")))
+        .watching(201)
+        .without_probe()
+        .may(refused),
+        case("RFC 9113 §5.1.2", "streams that are reset count no more")
+            .send(
+                (0..150_u32)
+                    .flat_map(|number| {
+                        let stream = 2 * number + 1;
+                        [headers(stream, 0, &post(&[])), rst_stream(stream, CANCEL)].concat()
+                    })
+                    .collect::<Vec<_>>(),
+            )
+            // Fewer than what h2 takes for an attack (RFC 9113 §10.5).
+            .may(&[Alive, Goaway(super::wire::code::ENHANCE_YOUR_CALM)]),
+        case("RFC 9113 §6.8", "a request goes on behind our GOAWAY")
+            .send(headers(1, 0, &post(&[])))
+            .settle()
+            .send(goaway(0, 0))
+            .send(data(1, END_STREAM, br#"{"from":"rules","text":"late"}"#))
+            .last()
+            .may(&[Status(200), Status(201)]),
+        case("RFC 9113 §5.1", "trailers end a stream")
+            .send(headers(1, 0, &post(&[])))
+            .send(data(1, 0, br#"{"from":"rules","text":"with trailers"}"#))
+            .send(frame(
+                kind::HEADERS,
+                END_STREAM | END_HEADERS,
+                1,
+                &super::wire::block(&[("x-checksum", "1")]),
+            ))
+            .may(&[Status(200), Status(201)]),
+    ]
+}
