@@ -6,6 +6,7 @@ use super::budget::{self, Budget, Share};
 use super::compressor;
 use super::config::{Compression, DeflateConfig, MIN_WINDOW_BITS, WhenBudgetSpent};
 use super::deflater::Deflater;
+use super::encoder::Context;
 use super::inflater::{self, InflateError, Inflater};
 use super::negotiate::Agreed;
 use super::pool;
@@ -15,7 +16,8 @@ use crate::tungstenite::protocol::Role;
 /// Both directions' compression of one connection.
 #[derive(Debug)]
 pub(crate) struct Codec {
-    level: u8,
+    /// zlib's level, or `None` for our own compressor.
+    level: Option<u8>,
     /// Base-2 logarithm of the window that our messages must keep to, 8 to 15.
     window_bits: u8,
     when_budget_spent: WhenBudgetSpent,
@@ -25,9 +27,9 @@ pub(crate) struct Codec {
     keeps_incoming: bool,
     threshold: usize,
     /// The compressor whose context is that of this connection.
-    outgoing: Option<Held<Deflater>>,
+    outgoing: Option<Held<Outgoing>>,
     /// The decompressor whose context is that of this connection, or that of the message in progress.
-    incoming: Option<Held<Inflater>>,
+    incoming: Option<Held<Box<Inflater>>>,
     /// The compressed beginning of a message that is not worth a decompressor yet.
     beginning: Vec<u8>,
     statistics: Statistics,
@@ -37,8 +39,15 @@ pub(crate) struct Codec {
 /// A context together with its share of the budget.
 #[derive(Debug)]
 struct Held<T> {
-    context: Box<T>,
+    context: T,
     share: Share,
+}
+
+/// What compresses with the messages before as context.
+#[derive(Debug)]
+enum Outgoing {
+    Own(Box<Context>),
+    Zlib(Box<Deflater>),
 }
 
 impl Codec {
@@ -67,7 +76,7 @@ impl Codec {
             Role::Client => (client, server),
         };
         Self {
-            level: config.get_level(),
+            level: (!config.is_own()).then(|| config.get_level()),
             window_bits,
             when_budget_spent: config.get_when_budget_spent(),
             keeps_outgoing,
@@ -127,8 +136,16 @@ impl Codec {
     /// Makes this connection's compressor unless it has one, or gives `None` if the budget has no room for it.
     fn context(&mut self) -> Option<()> {
         if self.outgoing.is_none() {
-            let share = self.budget.take(compressor::own_bytes(self.window_bits))?;
-            let context = Box::new(Deflater::own(self.level, self.window_bits));
+            let bits = self.window_bits;
+            let bytes = match self.level {
+                None => Context::bytes(bits),
+                Some(_) => compressor::own_bytes(bits),
+            };
+            let share = self.budget.take(bytes)?;
+            let context = match self.level {
+                None => Outgoing::Own(Box::new(Context::new(bits))),
+                Some(level) => Outgoing::Zlib(Box::new(Deflater::own(level, bits))),
+            };
             self.outgoing = Some(Held { context, share });
         }
         Some(())
@@ -137,7 +154,16 @@ impl Codec {
     /// Compresses without a context, by a compressor of the thread.
     fn deflate_alone(&self, payload: &[u8], bound: usize, out: &mut BytesMut) -> bool {
         let window_bits = self.window_bits.max(MIN_WINDOW_BITS);
-        pool::with_deflater(self.level, window_bits, |deflater| {
+        let Some(level) = self.level else {
+            let start = out.len();
+            pool::with_encoder(|encoder| encoder.encode(payload, window_bits, out));
+            let fits = out.len() - start < bound;
+            if !fits {
+                out.truncate(start);
+            }
+            return fits;
+        };
+        pool::with_deflater(level, window_bits, |deflater| {
             deflater.message(payload, bound, out)
         })
     }
@@ -148,7 +174,13 @@ impl Codec {
         let Some(held) = &mut self.outgoing else {
             return false;
         };
-        let compressed = held.context.message(payload, usize::MAX, out);
+        let compressed = match &mut held.context {
+            Outgoing::Own(context) => {
+                pool::with_encoder(|encoder| encoder.encode_in(context, payload, out));
+                true
+            }
+            Outgoing::Zlib(deflater) => deflater.message(payload, usize::MAX, out),
+        };
         if !compressed {
             self.outgoing = None;
         }

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::budget::Budget;
-use super::{Agreed, Codec, Compression, DeflateConfig, InflateError, WhenBudgetSpent};
+use super::{Agreed, Codec, Compression, Compressor, DeflateConfig, InflateError, WhenBudgetSpent};
 use crate::tungstenite::protocol::Role;
 
 /// Parameters without context takeover and with the largest windows.
@@ -136,10 +136,14 @@ fn empty_message_is_compressed_to_one_zero_byte() {
 
 #[test]
 fn every_level_and_window_gives_the_message_back() {
-    for level in 1..=9 {
+    let zlib = (1..=9).map(|level| (level, Compressor::Zlib));
+    for (level, compressor) in zlib.chain([(1, Compressor::ByLevel)]) {
         for bits in 9..=15 {
             for keeps in [true, false] {
-                let config = DeflateConfig::default().level(level).unwrap();
+                let config = DeflateConfig::default()
+                    .level(level)
+                    .unwrap()
+                    .compressor(compressor);
                 let agreed = Agreed {
                     server_no_context_takeover: !keeps,
                     server_max_window_bits: bits,
@@ -156,7 +160,7 @@ fn every_level_and_window_gives_the_message_back() {
                         .expect("our own data");
                     assert!(
                         out == message,
-                        "level {level}, window {bits}, takeover {keeps}, {} bytes",
+                        "{compressor:?} at level {level}, window {bits}, takeover {keeps}, {} bytes",
                         message.len()
                     );
                 }
@@ -227,21 +231,32 @@ fn d3_server_window_is_honoured() {
         .collect();
     let zeros = vec![0; 40_000];
     for bits in 9..=15 {
-        for (level, keeps) in [(1, true), (1, false), (2, true), (6, true), (9, false)] {
+        for (compressor, level, keeps) in [
+            (Compressor::ByLevel, 1, true),
+            (Compressor::ByLevel, 1, false),
+            (Compressor::Zlib, 1, true),
+            (Compressor::Zlib, 1, false),
+            (Compressor::Zlib, 2, true),
+            (Compressor::Zlib, 6, true),
+            (Compressor::Zlib, 9, false),
+        ] {
             let agreed = Agreed {
                 server_no_context_takeover: !keeps,
                 server_max_window_bits: bits,
                 ..PLAIN
             };
-            let (mut server, mut client) =
-                pair(agreed, &DeflateConfig::default().level(level).unwrap());
+            let config = DeflateConfig::default()
+                .level(level)
+                .unwrap()
+                .compressor(compressor);
+            let (mut server, mut client) = pair(agreed, &config);
             let mut used = 0;
             for payload in [&words, &lines, &zeros] {
                 let wire = deflated(&mut server, payload);
                 let largest = super::distances::largest(&[&wire[..], &[0, 0, 0xff, 0xff]].concat());
                 assert!(
                     largest <= 1 << bits,
-                    "distance {largest} at window {bits}, level {level}"
+                    "distance {largest} at window {bits}, {compressor:?} at level {level}"
                 );
                 used = used.max(largest);
                 assert!(inflated(&mut client, &wire, payload.len()).unwrap() == payload);
@@ -249,7 +264,7 @@ fn d3_server_window_is_honoured() {
             // zlib stays 262 bytes short of its window.
             assert!(
                 used > (1 << bits) / 3,
-                "only {used} at window {bits}, level {level}"
+                "only {used} at window {bits}, {compressor:?} at level {level}"
             );
         }
     }

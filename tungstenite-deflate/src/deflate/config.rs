@@ -19,6 +19,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeflateConfig {
     level: u8,
+    compressor: Compressor,
     threshold: usize,
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
@@ -41,6 +42,20 @@ pub enum Compression {
     Always,
     /// Never compressed: for a message that holds a secret beside text of somebody else's choosing (CRIME, BREACH).
     Never,
+}
+
+/// What compresses our messages. The peer's are inflated by zlib-rs in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compressor {
+    /// At level 1 this crate's own, made for small messages; at levels 2 to 9 zlib-rs.
+    ///
+    /// Ours needs no clearing between messages, 31 KB instead of 150 to 280 for a context, and takes fewer bytes than
+    /// zlib-rs does at level 1.
+    ByLevel,
+    /// zlib-rs at every level, through flate2 where messages have no context.
+    #[default]
+    Zlib,
 }
 
 /// What a connection does that agreed to context takeover for its own messages when the process-wide
@@ -80,6 +95,7 @@ impl Default for DeflateConfig {
     fn default() -> Self {
         Self {
             level: DEFAULT_LEVEL,
+            compressor: Compressor::default(),
             threshold: DEFAULT_THRESHOLD,
             server_no_context_takeover: true,
             client_no_context_takeover: true,
@@ -101,6 +117,11 @@ impl DeflateConfig {
             Ok(level @ 1..=9) => Ok(Self { level, ..self }),
             _ => Err(ConfigError::Level { seen: level }),
         }
+    }
+
+    /// What compresses at which level. Default: [`Compressor::Zlib`].
+    pub fn compressor(self, compressor: Compressor) -> Self {
+        Self { compressor, ..self }
     }
 
     /// Smallest message that is compressed, in bytes. Default: 256.
@@ -182,6 +203,16 @@ impl DeflateConfig {
     /// The level chosen, 1 to 9.
     pub fn get_level(&self) -> u8 {
         self.level
+    }
+
+    /// What was chosen to compress.
+    pub fn get_compressor(&self) -> Compressor {
+        self.compressor
+    }
+
+    /// Whether messages are compressed by this crate's own compressor.
+    pub(super) fn is_own(&self) -> bool {
+        self.compressor == Compressor::ByLevel && self.level == 1
     }
 
     /// The threshold chosen, in bytes.

@@ -50,6 +50,7 @@ mod codec;
 mod compressor;
 mod config;
 mod deflater;
+mod encoder;
 mod inflater;
 pub mod negotiate;
 mod parameters;
@@ -57,7 +58,7 @@ mod pool;
 mod statistics;
 
 pub(crate) use codec::Codec;
-pub use config::{Compression, ConfigError, DeflateConfig, WhenBudgetSpent};
+pub use config::{Compression, Compressor, ConfigError, DeflateConfig, WhenBudgetSpent};
 pub(crate) use inflater::InflateError;
 pub use negotiate::{Agreed, ResponseError};
 pub use parameters::ParameterError;

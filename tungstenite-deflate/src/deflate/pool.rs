@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use super::deflater::Deflater;
+use super::encoder::Encoder;
 use super::inflater::Inflater;
 
 /// What a thread keeps for the next message.
@@ -16,6 +17,8 @@ struct Pool {
     deflaters: Vec<Box<Deflater>>,
     /// Idle decompressors.
     inflaters: Vec<Box<Inflater>>,
+    /// The compressor for small messages.
+    encoder: Option<Box<Encoder>>,
     /// Where output lands before it is appended to a message.
     scratch: Option<Box<[u8; SCRATCH_BYTES]>>,
 }
@@ -48,6 +51,15 @@ pub(super) fn with_deflater<R>(
         }
         pool.deflaters.push(deflater);
     });
+    result
+}
+
+/// Runs `use_it` with the thread's compressor for small messages.
+pub(super) fn with_encoder<R>(use_it: impl FnOnce(&mut Encoder) -> R) -> R {
+    let kept = with_pool(|pool| pool.encoder.take()).flatten();
+    let mut encoder = kept.unwrap_or_default();
+    let result = use_it(&mut encoder);
+    with_pool(|pool| pool.encoder = Some(encoder));
     result
 }
 
