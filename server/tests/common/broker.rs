@@ -72,6 +72,11 @@ impl Broker {
         kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// As by kill -9.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
