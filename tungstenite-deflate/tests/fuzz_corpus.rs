@@ -1,92 +1,15 @@
-//! The fuzz targets on their committed seeds, and on a few hundred mutations of each: a fuzzer of one second. `FUZZ_ROUNDS`
-//! sets how many; scripts/fuzz runs the real one.
+//! The fuzz targets on their committed seeds, and on a few hundred mutations of each.
 #![cfg(feature = "handshake")]
 
+use std::path::Path;
+
+#[expect(unreachable_pub, reason = "shared with the server's tests")]
+mod mutations;
 #[expect(unreachable_pub, reason = "a crate of its own in fuzz/")]
 mod targets;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use targets::TARGETS;
-
-fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/seeds")
-        .join(target);
-    let mut paths: Vec<PathBuf> = fs::read_dir(&directory)
-        .expect("seeds")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    paths.sort();
-    paths
-        .into_iter()
-        .map(|path| (path.clone(), fs::read(path).expect("a seed")))
-        .collect()
-}
-
-/// Marsaglia's xorshift, enough to choose mutations.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound.max(1) as u64).expect("below a usize")
-    }
-}
-
-/// One to four changes: a flipped bit, another byte, a cut, a repeated piece.
-fn mutate(seed: &[u8], random: &mut Random) -> Vec<u8> {
-    let mut bytes = seed.to_vec();
-    for _ in 0..=random.below(4) {
-        let at = random.below(bytes.len());
-        match random.below(5) {
-            _ if bytes.is_empty() => bytes.push(0x81),
-            0 => bytes[at] ^= 1 << random.below(8),
-            1 => {
-                bytes[at] =
-                    [0, 1, 0x7d, 0x7e, 0x7f, 0x80, 0xff, b',', b';', b'='][random.below(10)];
-            }
-            2 => bytes.truncate(at),
-            3 => bytes.insert(at, u8::try_from(random.below(256)).expect("a byte")),
-            _ => {
-                let piece = bytes[at..]
-                    .iter()
-                    .take(1 + random.below(20))
-                    .copied()
-                    .collect::<Vec<_>>();
-                bytes.splice(at..at, piece);
-            }
-        }
-    }
-    bytes
-}
-
 #[test]
 fn every_target_holds_on_its_seeds_and_their_mutations() {
-    let rounds =
-        std::env::var("FUZZ_ROUNDS").map_or(300, |rounds| rounds.parse().expect("a number"));
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    for (name, target) in TARGETS {
-        let seeds = seeds(name);
-        assert!(!seeds.is_empty(), "no seeds for {name}");
-        for (path, seed) in seeds {
-            for round in 0..rounds {
-                let input = if round == 0 {
-                    seed.clone()
-                } else {
-                    mutate(&seed, &mut random)
-                };
-                if let Err(panic) = std::panic::catch_unwind(|| target(&input)) {
-                    println!(
-                        "{name} on mutation {round} of {}: {input:02x?}",
-                        path.display()
-                    );
-                    std::panic::resume_unwind(panic);
-                }
-            }
-        }
-    }
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds");
+    mutations::run(&seeds, targets::TARGETS);
 }
