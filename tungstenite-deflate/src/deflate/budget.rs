@@ -91,6 +91,20 @@ impl Budget {
 }
 
 impl Share {
+    /// Makes it larger or smaller, whether there is room left or not.
+    pub(super) fn resize_anyway(&mut self, bytes: usize) {
+        if bytes > self.bytes {
+            self.budget
+                .used
+                .fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else {
+            self.budget
+                .used
+                .fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+
     /// How many bytes it is.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
@@ -117,6 +131,11 @@ mod tests {
         assert!(!BUDGET.has_room(0));
         assert!(BUDGET.take(usize::MAX).is_none());
         drop(six);
+        let mut past = past;
+        past.resize_anyway(120);
+        assert_eq!(BUDGET.used(), 120);
+        past.resize_anyway(7);
+        assert_eq!((BUDGET.used(), past.bytes()), (7, 7));
         drop(past);
         assert!(BUDGET.take(10).is_some());
         assert!(BUDGET.has_room(10));

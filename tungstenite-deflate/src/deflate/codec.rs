@@ -10,6 +10,7 @@ use super::encoder::Context;
 use super::inflater::{self, InflateError, Inflater};
 use super::negotiate::Agreed;
 use super::pool;
+use super::received::Received;
 use super::statistics::Statistics;
 use crate::tungstenite::protocol::Role;
 
@@ -28,7 +29,11 @@ pub(crate) struct Codec {
     threshold: usize,
     /// The compressor whose context is that of this connection.
     outgoing: Option<Held<Outgoing>>,
-    /// The decompressor whose context is that of this connection, or that of the message in progress.
+    /// What the peer sent before, if it takes its context over.
+    received: Option<Held<Received>>,
+    /// Largest window of the peer's messages, as base-2 logarithm.
+    incoming_window_bits: u8,
+    /// The decompressor of the message in progress.
     incoming: Option<Held<Box<Inflater>>>,
     /// The compressed beginning of a message that is not worth a decompressor yet.
     beginning: Vec<u8>,
@@ -71,7 +76,7 @@ impl Codec {
             agreed.client_max_window_bits,
             !agreed.client_no_context_takeover,
         );
-        let ((window_bits, keeps_outgoing), (_, keeps_incoming)) = match role {
+        let ((window_bits, keeps_outgoing), (incoming_window_bits, keeps_incoming)) = match role {
             Role::Server => (server, client),
             Role::Client => (client, server),
         };
@@ -83,6 +88,8 @@ impl Codec {
             keeps_incoming,
             threshold: config.get_threshold(),
             outgoing: None,
+            received: None,
+            incoming_window_bits,
             incoming: None,
             beginning: Vec::new(),
             statistics: Statistics::default(),
@@ -190,8 +197,7 @@ impl Codec {
     /// Appends the inflated form of one frame's payload to `out`, which holds what the message's earlier frames gave;
     /// `fin` ends the message (RFC 7692 §7.2.2). `out` never grows past `limit` bytes: the error comes first.
     ///
-    /// Without context takeover up to [`BEGINNING_BYTES`] of a message in several frames wait for more before they are
-    /// inflated, so that many unfinished messages do not hold a decompressor each.
+    /// Up to [`BEGINNING_BYTES`] of a message in several frames wait for more before they are inflated, so that many unfinished messages do not hold a decompressor each.
     ///
     /// # Errors
     /// The message is too long or not valid. The context is dropped; the connection must be failed.
@@ -203,10 +209,7 @@ impl Codec {
         out: &mut BytesMut,
     ) -> Result<(), InflateError> {
         let start = out.len();
-        if fin
-            || self.keeps_incoming
-            || self.incoming.is_some()
-            || self.beginning.len() + payload.len() > BEGINNING_BYTES
+        if fin || self.incoming.is_some() || self.beginning.len() + payload.len() > BEGINNING_BYTES
         {
             self.inflate_frame(payload, fin, limit, out)?;
         } else {
@@ -227,18 +230,26 @@ impl Codec {
         out: &mut BytesMut,
     ) -> Result<(), InflateError> {
         let beginning = std::mem::take(&mut self.beginning);
-        let held = self.incoming.take();
-        let (mut inflater, share) = match held {
-            Some(Held { context, share }) => (context, Some(share)),
-            None => (pool::take_inflater(), None),
+        let (mut inflater, share) = if let Some(Held { context, share }) = self.incoming.take() {
+            (context, Some(share))
+        } else {
+            let mut inflater = pool::take_inflater();
+            if let Some(received) = &self.received {
+                inflater.remember(received.context.parts())?;
+            }
+            (inflater, None)
         };
+        let start = out.len();
         inflater.frame(&beginning, false, limit, out)?;
         inflater.frame(payload, fin, limit, out)?;
-        if fin && !self.keeps_incoming {
+        if self.keeps_incoming {
+            self.keep_received(inflater.take_beginning(), start, out);
+        }
+        if fin {
             pool::return_inflater(inflater);
         } else {
-            // The peer was allowed to keep its context, or is amid a message: there is no stepping down from that.
-            let share = share.unwrap_or_else(|| self.budget.take_anyway(inflater::CONTEXT_BYTES));
+            // Amid a message there is no stepping down.
+            let share = share.unwrap_or_else(|| self.budget.take_anyway(inflater::BYTES));
             self.incoming = Some(Held {
                 context: inflater,
                 share,
@@ -247,11 +258,33 @@ impl Codec {
         Ok(())
     }
 
+    /// Adds to the peer's context what one call appended to `out` from `start` on.
+    ///
+    /// The peer was allowed to keep its context, so its memory is taken whether the budget has room or not.
+    fn keep_received(&mut self, beginning: Option<usize>, start: usize, out: &[u8]) {
+        let bits = self.incoming_window_bits;
+        let budget = self.budget;
+        let Held { context, share } = self.received.get_or_insert_with(|| Held {
+            context: Received::new(bits),
+            share: budget.take_anyway(0),
+        });
+        let start = match beginning {
+            Some(beginning) => {
+                context.clear();
+                beginning.max(start)
+            }
+            None => start,
+        };
+        context.append(&out[start..]);
+        share.resize_anyway(context.allocated());
+    }
+
     /// What compression did so far.
     pub(crate) fn statistics(&self) -> Statistics {
         let shares = [
             self.outgoing.as_ref().map(|held| &held.share),
             self.incoming.as_ref().map(|held| &held.share),
+            self.received.as_ref().map(|held| &held.share),
         ];
         Statistics {
             contexts: shares.iter().flatten().map(|_| 1).sum(),

@@ -728,7 +728,7 @@ fn d16_contexts_are_made_at_first_use_and_counted() {
         inflated(&mut server, &wire, 5).unwrap();
         let seen = server.statistics();
         assert_eq!(
-            (seen.contexts, seen.context_bytes > 300_000),
+            (seen.contexts, seen.context_bytes > 5),
             (contexts, contexts > 0)
         );
         assert_eq!(seen.context_bytes, BUDGET.used());
@@ -744,6 +744,64 @@ fn d16_contexts_are_made_at_first_use_and_counted() {
         assert_eq!((seen.sent.wire_bytes, seen.received.wire_bytes), (7, 7));
         drop(server);
         assert_eq!(BUDGET.used(), 0);
+    }
+}
+
+#[test]
+fn d16_peers_context_takes_what_was_sent_and_at_most_a_window() {
+    static BUDGET: Budget = Budget::new(1 << 30);
+    for bits in [9, 12, 15] {
+        let agreed = Agreed {
+            client_no_context_takeover: false,
+            client_max_window_bits: bits,
+            ..PLAIN
+        };
+        let config = DeflateConfig::default();
+        let mut server = Codec::with_budget(Role::Server, agreed, &config, &BUDGET);
+        let mut client = Codec::new(Role::Client, agreed, &config);
+        let mut sent = 0;
+        for (number, message) in samples().into_iter().cycle().take(60).enumerate() {
+            let wire = deflated(&mut client, &message);
+            // Some in one frame, some in several, of which the long ones need a decompressor for a while.
+            let piece = [usize::MAX, 1_000, 7][number % 3];
+            let got = inflate_pieces(&mut server, wire.chunks(piece), message.len());
+            assert!(
+                got.as_deref() == Ok(&message),
+                "message {number}, window {bits}"
+            );
+            sent += message.len();
+            let held = server.statistics().context_bytes;
+            assert!(
+                held <= (2 * sent).min(1 << bits),
+                "{held} bytes for window {bits}"
+            );
+            assert_eq!((BUDGET.used(), server.statistics().contexts), (held, 1));
+        }
+        assert_eq!(BUDGET.used(), 1 << bits);
+    }
+    assert_eq!(BUDGET.used(), 0);
+}
+
+#[test]
+fn matches_in_the_context_past_the_agreed_window_are_refused() {
+    let agreed = |bits| Agreed {
+        client_no_context_takeover: false,
+        client_max_window_bits: bits,
+        ..PLAIN
+    };
+    let noise = &samples()[10][..1_500];
+    for (bits, understood) in [(15, true), (11, true), (10, false)] {
+        let mut client = pair(agreed(15), &DeflateConfig::default()).1;
+        let mut server = pair(agreed(bits), &DeflateConfig::default()).0;
+        let first = deflated(&mut client, noise);
+        assert!(inflated(&mut server, &first, 1_500).unwrap() == noise);
+        let again = deflated(&mut client, noise);
+        assert!(again.len() < 100, "one long match");
+        assert_eq!(
+            inflated(&mut server, &again, 1_500).is_ok(),
+            understood,
+            "window {bits}"
+        );
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) enum InflateError {
     Invalid(&'static str),
 }
 
-/// A raw DEFLATE decompressor with what was received before as its context.
+/// A raw DEFLATE decompressor for one message, with what was received before as its context.
 ///
 /// The last byte of what arrived is held back until it is known whether it is the message's last: that byte is
 /// inflated together with the `00 00 ff ff` which the sender left out, stopping at block boundaries, so that a message
@@ -28,6 +28,8 @@ pub(super) struct Inflater {
     held: Option<u8>,
     /// The last four bytes received, `held` among them: is the tail there already?
     recent: u32,
+    /// Where in the output the context begins, if a final block (BFINAL) made it begin anew.
+    begins: Option<usize>,
 }
 
 /// Where inflated bytes go.
@@ -55,6 +57,7 @@ impl Default for Inflater {
             inflate: Inflate::new(false, 15),
             held: None,
             recent: 0,
+            begins: None,
         }
     }
 }
@@ -73,6 +76,22 @@ impl Inflater {
         self.inflate.reset(false);
         self.held = None;
         self.recent = 0;
+        self.begins = None;
+    }
+
+    /// Takes up a context after a reset: these bytes, one part after the other.
+    pub(super) fn remember(&mut self, parts: [&[u8]; 2]) -> Result<(), InflateError> {
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            self.inflate
+                .set_dictionary(part)
+                .map_err(|_| InflateError::Invalid("context refused"))?;
+        }
+        Ok(())
+    }
+
+    /// Where in the output the context begins, if it began anew since the last call: what came before is forgotten.
+    pub(super) fn take_beginning(&mut self) -> Option<usize> {
+        self.begins.take()
     }
 
     /// Appends the inflated form of one frame's payload to `out`; `fin` ends the message.
@@ -185,6 +204,7 @@ impl Inflater {
         };
         if ended {
             self.inflate.reset(false);
+            self.begins = Some(output.out.len());
         }
         Ok(Step {
             consumed,
@@ -206,8 +226,9 @@ impl Output<'_> {
     }
 }
 
-/// What a decompressor takes, in bytes: that of zlib-rs 0.6 allocates 47,552, whatever the peer's window.
-pub(super) const CONTEXT_BYTES: usize = 48_000;
+/// What a decompressor takes while a message is in progress, in bytes: that of zlib-rs 0.6 allocates 47,552, whatever the
+/// peer's window.
+pub(super) const BYTES: usize = 48_000;
 /// Bytes left in [`Inflater::finish`] when the tail was inflated, and nothing behind it.
 const AFTER_TAIL: usize = 1;
 /// Bytes left in [`Inflater::finish`] before anything was inflated.

@@ -55,6 +55,7 @@ mod inflater;
 pub mod negotiate;
 mod parameters;
 mod pool;
+mod received;
 mod statistics;
 
 pub(crate) use codec::Codec;

@@ -53,8 +53,8 @@
 
 use super::budget;
 use super::config::{DeflateConfig, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
-use super::inflater::CONTEXT_BYTES;
 use super::parameters::{ClientWindow, ParameterError, Parameters, cut};
+use super::received;
 use crate::extensions::{self, GrammarError};
 
 /// What both sides agreed on for one connection (RFC 7692 §7.1).
@@ -152,7 +152,7 @@ pub fn offer(config: &DeflateConfig) -> String {
     let [server, client] = windows.map(|bits| (bits < MAX_WINDOW_BITS).then_some(bits));
     let parameters = Parameters {
         server_no_context_takeover: config.get_server_no_context_takeover()
-            || !budget::PROCESS.has_room(CONTEXT_BYTES),
+            || !budget::PROCESS.has_room(received::MAX_BYTES),
         client_no_context_takeover: config.get_client_no_context_takeover(),
         server_max_window_bits: server,
         client_max_window_bits: config
@@ -214,7 +214,7 @@ fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, St
         None => MAX_WINDOW_BITS,
     };
     let client_forgets =
-        config.get_client_no_context_takeover() || !budget::PROCESS.has_room(CONTEXT_BYTES);
+        config.get_client_no_context_takeover() || !budget::PROCESS.has_room(received::MAX_BYTES);
     let agreed = Agreed {
         server_no_context_takeover: offer.server_no_context_takeover
             || config.get_server_no_context_takeover(),

@@ -10,7 +10,7 @@ pub struct Statistics {
     pub received: Traffic,
     /// Messages sent uncompressed: too short, no smaller, not wanted or without room in the budget.
     pub sent_uncompressed: u64,
-    /// Compression contexts held now, 0 to 2.
+    /// Compression contexts held now: our own, the peer's, and the decompressor of a message in progress.
     pub contexts: u8,
     /// What these contexts take, in bytes.
     pub context_bytes: usize,

@@ -1,0 +1,116 @@
+//! What was received before, for a peer that takes its context over (RFC 7692 §7.1.1).
+
+/// The last bytes received, up to a window of them, in memory that grows as they come.
+///
+/// Between two messages this is all that a decompressor knows. So the connections of a thread share decompressors, and
+/// each keeps only this.
+#[derive(Debug)]
+pub(super) struct Received {
+    bytes: Vec<u8>,
+    /// Where the oldest byte is once the window is full: the next one takes its place.
+    oldest: usize,
+    window: usize,
+}
+
+impl Received {
+    /// Nothing yet, of a peer held to a window of two to the power of `window_bits`.
+    pub(super) fn new(window_bits: u8) -> Self {
+        Self {
+            bytes: Vec::new(),
+            oldest: 0,
+            window: window_bytes(window_bits),
+        }
+    }
+
+    /// Adds what the peer sent.
+    pub(super) fn append(&mut self, inflated: &[u8]) {
+        let (_, inflated) = inflated.split_at(inflated.len().saturating_sub(self.window));
+        let room = self.window - self.bytes.len();
+        let (behind, over) = inflated.split_at(inflated.len().min(room));
+        self.grow(behind.len());
+        self.bytes.extend_from_slice(behind);
+        // The window is full: the rest goes over the oldest bytes, round the end.
+        let (to_end, from_start) = over.split_at(over.len().min(self.window - self.oldest));
+        self.bytes[self.oldest..self.oldest + to_end.len()].copy_from_slice(to_end);
+        self.bytes[..from_start.len()].copy_from_slice(from_start);
+        self.oldest = (self.oldest + over.len()) % self.window;
+    }
+
+    /// Makes room for `more` bytes, and as much again while that stays within the window.
+    fn grow(&mut self, more: usize) {
+        let needed = self.bytes.len() + more;
+        if needed > self.bytes.capacity() {
+            let room = (2 * needed).min(self.window);
+            self.bytes.reserve_exact(room - self.bytes.len());
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.oldest = 0;
+    }
+
+    /// What is there, the older part first.
+    pub(super) fn parts(&self) -> [&[u8]; 2] {
+        let (newer, older) = self.bytes.split_at(self.oldest);
+        [older, newer]
+    }
+
+    /// What it allocated, in bytes.
+    pub(super) fn allocated(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+/// Most bytes kept for any window.
+pub(super) const MAX_BYTES: usize = 32 * 1024;
+
+/// Most bytes kept for a window. zlib uses 9 bits where it was told 8.
+pub(super) fn window_bytes(window_bits: u8) -> usize {
+    1 << window_bits.clamp(9, 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_window_of_bytes_is_kept() {
+        let stream: Vec<u8> = (0..5_000_u32)
+            .map(|at| (at * 31 % 251).to_le_bytes()[0])
+            .collect();
+        for bits in [8, 9, 10] {
+            let window = window_bytes(bits);
+            let lengths = [
+                0,
+                1,
+                3,
+                window - 5,
+                2,
+                window,
+                window - 1,
+                window + 1,
+                7,
+                2_000,
+            ];
+            let mut received = Received::new(bits);
+            let mut at = 0;
+            for length in lengths.into_iter().chain([3; 200]) {
+                let end = (at + length).min(stream.len());
+                received.append(&stream[at..end]);
+                at = end;
+                let kept = received.parts().concat();
+                assert!(
+                    kept == stream[at.saturating_sub(window)..at],
+                    "{at} at window {bits}"
+                );
+                assert!(received.allocated() <= window);
+            }
+            received.clear();
+            assert_eq!(received.parts().concat(), []);
+            received.append(b"anew");
+            assert_eq!(received.parts().concat(), b"anew");
+        }
+    }
+}
