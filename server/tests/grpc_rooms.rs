@@ -446,3 +446,31 @@ async fn subscriptions_end_with_the_server_and_leave_with_the_client() {
     drop((staying, client));
     assert_eq!(server.stop().await.cut_off, 0);
 }
+
+#[tokio::test]
+async fn an_event_is_encoded_once_for_all_who_listen() {
+    let server = start(&[]).await;
+    let mut client = Client::new(over_tls(&server).await);
+    let mut listeners = Vec::new();
+    for number in 0..50 {
+        let name = format!("m{number}");
+        listeners.push(subscribe(&mut client, &name, "").await.0);
+    }
+    soon(client.send(message("first"))).await.unwrap();
+    for events in &mut listeners {
+        assert_eq!(heard(events).await.2, "first");
+    }
+    let encoded = async || {
+        let metrics = server.get("/metrics").await;
+        let name = "wss_rooms_rendered_total{form=\"grpc\"} ";
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let before = encoded().await;
+    soon(client.send(message("second"))).await.unwrap();
+    let second = heard(&mut listeners[0]).await;
+    for events in &mut listeners[1..] {
+        assert_eq!(heard(events).await, second);
+    }
+    assert_eq!(encoded().await - before, 1);
+}

@@ -25,7 +25,8 @@ use tonic_web::GrpcWebLayer;
 
 use crate::router::Context;
 use proto::chat_service_server::ChatServiceServer;
-use proto_v2::chat_service_server::ChatServiceServer as RoomServiceServer;
+use rooms::chat_service_server::ChatServiceServer as RoomServiceServer;
+use v2::{EncodedCodec, EncodedEvent};
 
 /// What the tutorial's description, `proto/chat.proto`, becomes in Rust.
 #[allow(
@@ -49,6 +50,18 @@ pub mod proto {
 )]
 pub mod proto_v2 {
     tonic::include_proto!("chat.v2");
+}
+
+/// The server's side of `proto/chat_v2.proto`, as `build.rs` describes it.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "made by tonic"
+)]
+mod rooms {
+    include!(concat!(env!("OUT_DIR"), "/chat.v2.ChatService.rs"));
 }
 
 /// The paths of all services; no message may be longer than [`Context::max_grpc_bytes`].

@@ -25,6 +25,11 @@ pub(super) fn register(registry: &mut Registry) -> Counts {
         counts.delivered.clone(),
     );
     rooms.register(
+        "rendered",
+        "Events written as text, JSON or protocol buffers, once for all members that get them so",
+        counts.rendered.clone(),
+    );
+    rooms.register(
         "lagged",
         "Times that a member was further behind than its queue is long, by what its room does then",
         counts.lagged.clone(),

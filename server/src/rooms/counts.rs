@@ -5,6 +5,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::event::Rendering;
+
 /// What is counted of rooms on this node; cheap to clone, every clone counts the same.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -17,6 +19,8 @@ pub struct Counts {
     pub published: Family<ResultLabel, Counter>,
     /// Messages and other events handed to members.
     pub delivered: Counter,
+    /// Events that were written in a form, by the form; once for all members that get it.
+    pub rendered: Family<FormLabel, Counter>,
     /// Times that a member was too far behind, by what its room does then.
     pub lagged: Family<PolicyLabel, Counter>,
     /// Events that members were not told because they were too far behind, by what their room does then.
@@ -51,6 +55,13 @@ pub struct PolicyLabel {
     pub policy: &'static str,
 }
 
+/// In which form.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct FormLabel {
+    /// `text`, `json` or `grpc`.
+    pub form: &'static str,
+}
+
 /// Why.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ReasonLabel {
@@ -62,6 +73,12 @@ impl Counts {
     /// Counts a request that was refused.
     pub fn reject(&self, reason: &'static str) {
         self.rejected.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Counts that an event was written in a form.
+    pub(crate) fn render(&self, rendering: Rendering) {
+        let form = rendering.name();
+        self.rendered.get_or_create(&FormLabel { form }).inc();
     }
 
     /// Counts what became of a message.

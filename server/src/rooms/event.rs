@@ -86,6 +86,17 @@ pub enum Rendering {
     Grpc,
 }
 
+impl Rendering {
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Grpc => "grpc",
+        }
+    }
+}
+
 const RENDERINGS: usize = 3;
 
 impl Broadcast {

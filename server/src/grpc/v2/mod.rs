@@ -1,5 +1,6 @@
 //! Rooms over gRPC, `chat.v2.ChatService`: the same rooms, limits and tokens as over WebSocket.
 
+mod encoded;
 mod session;
 mod told;
 
@@ -11,14 +12,15 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::proto_v2::chat_service_server::ChatService;
-use super::proto_v2::{ConverseRequest, Event, SendRequest, SendResponse, SubscribeRequest};
+use super::proto_v2::{ConverseRequest, SendRequest, SendResponse, SubscribeRequest};
+use super::rooms::chat_service_server::ChatService;
 use crate::access::{Attempts, Denied, Grant, Right};
 use crate::connection::Peer;
 use crate::rooms::backplane::PublishError;
 use crate::rooms::{MemberName, MessageId, Position, Post, Receipt, RoomName};
 use crate::router::Context;
 use crate::routes::bearer_token;
+pub(super) use encoded::{EncodedCodec, EncodedEvent};
 use session::Session;
 
 /// Rooms over gRPC.
@@ -37,7 +39,7 @@ struct Wish {
     grant: Grant,
 }
 
-type Events = BoxStream<'static, Result<Event, Status>>;
+type Events = BoxStream<'static, Result<EncodedEvent, Status>>;
 
 impl Rooms {
     pub(super) fn new(context: &Arc<Context>) -> Self {

@@ -11,18 +11,21 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
+use super::encoded::EncodedEvent;
 use super::{Wish, id, told};
 use crate::access::{Grant, Right};
 use crate::grpc::proto_v2::converse_request::Kind as Asked;
 use crate::grpc::proto_v2::event::Kind;
-use crate::grpc::proto_v2::{ConverseRequest, Event, Say, SubscribeRequest};
+use crate::grpc::proto_v2::{ConverseRequest, Say, SubscribeRequest};
 use crate::rooms::backplane::{PublishError, Published};
 use crate::rooms::rate::Rate;
-use crate::rooms::{Hub, Joined, Lagged, Membership, MessageId, Post, Receipt, Seen, Stored};
+use crate::rooms::{
+    Hub, Joined, Lagged, Membership, MessageId, Post, Receipt, Rendering, Seen, Stored,
+};
 use crate::router::Context;
 
 /// Where events go; who reads them is the call.
-pub(super) type Outgoing = mpsc::Sender<Result<Event, Status>>;
+pub(super) type Outgoing = mpsc::Sender<Result<EncodedEvent, Status>>;
 
 /// Somebody in a room.
 pub(super) struct Session<'a> {
@@ -250,12 +253,18 @@ impl<'a> Session<'a> {
         }));
     }
 
+    /// Tells an event; it is encoded once for all who get it.
     async fn pass_on(&mut self, seen: &Seen) -> Result<(), Status> {
-        let kind = match seen {
-            Seen::Event(broadcast) | Seen::Again(broadcast) => told::happened(broadcast.event()),
-            Seen::Gap(gap) => told::gap(gap),
+        let broadcast = match seen {
+            Seen::Event(broadcast) | Seen::Again(broadcast) => broadcast,
+            Seen::Gap(gap) => return self.tell(told::gap(gap)).await,
         };
-        self.tell(kind).await
+        let counts = self.hub.counts();
+        let encoded = broadcast.rendered(Rendering::Grpc, |event| {
+            counts.render(Rendering::Grpc);
+            EncodedEvent::new(told::happened(event))
+        });
+        self.tell_encoded(encoded.as_ref().clone()).await
     }
 
     /// Tells the sender of a message what became of it, if it gave it a name.
@@ -283,10 +292,15 @@ impl<'a> Session<'a> {
     /// # Errors
     /// The client takes nothing, for longer than it may; the membership is not held for it any longer.
     async fn tell(&mut self, kind: Kind) -> Result<(), Status> {
+        self.tell_encoded(EncodedEvent::new(kind)).await
+    }
+
+    /// The same with an event that is encoded already.
+    async fn tell_encoded(&mut self, event: EncodedEvent) -> Result<(), Status> {
         let sending = async {
             // The place that this leaves free is for the status.
             let places = self.outgoing.reserve_many(2).await;
-            places.map(|mut places| places.next().map(|place| place.send(Ok(told::event(kind)))))
+            places.map(|mut places| places.next().map(|place| place.send(Ok(event))))
         };
         match timeout(self.patience, sending).await {
             Ok(Ok(_)) => Ok(()),

@@ -40,6 +40,7 @@ pub(super) async fn run(
         _ => Dialect::Text,
     };
     let mut speaker = Speaker {
+        hub: hub.clone(),
         conversation: Conversation::new(socket, info),
         dialect,
         deflate: deflate.unwrap_or_default(),
@@ -107,6 +108,7 @@ enum Dialect {
 
 /// The connection's own end: knows how things are said.
 struct Speaker {
+    hub: Hub,
     conversation: Conversation,
     dialect: Dialect,
     deflate: DeflateConfig,
@@ -425,13 +427,16 @@ impl Speaker {
 
     /// The frames of an event, if there is something to tell.
     fn prepared(&self, broadcast: &Broadcast) -> std::sync::Arc<Option<PreparedMessage>> {
-        let prepare = |text: String| PreparedMessage::text(text).deflate(self.deflate.clone());
+        let prepare = |rendering, text: String| {
+            self.hub.counts().render(rendering);
+            PreparedMessage::text(text).deflate(self.deflate.clone())
+        };
         match self.dialect {
             Dialect::Text => broadcast.rendered(Rendering::Text, |event: &Event| {
-                text::event(event).map(prepare)
+                text::event(event).map(|text| prepare(Rendering::Text, text))
             }),
             Dialect::Json => broadcast.rendered(Rendering::Json, |event: &Event| {
-                Some(prepare(Told::event(event).write()))
+                Some(prepare(Rendering::Json, Told::event(event).write()))
             }),
         }
     }
