@@ -43,7 +43,7 @@ pub struct TlsOptions {
     /// What a client gets that names an unknown server (SNI)
     #[arg(long, value_enum, default_value = "default")]
     pub unknown_name: UnknownName,
-    /// How often the certificate files are looked at for a change, or `off` (SIGHUP reloads at once)
+    /// How often the certificate files are looked at for a change and their end, or `off` (SIGHUP reloads at once)
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub certificate_poll: Limit<Span>,
     /// Whether clients must show a certificate

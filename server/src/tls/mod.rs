@@ -3,6 +3,7 @@
 mod ahead;
 mod info;
 mod pairs;
+mod reminder;
 mod watch;
 
 use std::path::PathBuf;

@@ -131,7 +131,7 @@ pub(super) fn make_if_missing(options: &TlsOptions) -> Result<(), TlsError> {
 }
 
 /// Tells how long a certificate is good for.
-fn report(file: &Path, description: &Description, metrics: &Metrics) {
+pub(super) fn report(file: &Path, description: &Description, metrics: &Metrics) {
     let label = CertificateLabel {
         file: file.display().to_string(),
     };

@@ -1,4 +1,4 @@
-//! Notices that the files of the certificates have changed.
+//! Notices that the files of the certificates have changed, or that what they hold comes to its end.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::MissedTickBehavior;
 use tracing::debug;
 
+use super::reminder::Reminder;
 use super::{Tls, pairs};
 
 /// What is looked at to see that a file is another one than before; `None` while it cannot be looked at.
@@ -14,12 +15,13 @@ type Stamp = Option<(SystemTime, u64, u64)>;
 
 impl Tls {
     /// Reloads whenever a file has changed and then stayed the same for one more look, so that a file which is being
-    /// written is not read half. Runs until it is dropped.
+    /// written is not read half; warns of certificates that come near their end. Runs until it is dropped.
     pub(crate) async fn watch(self: Arc<Self>, interval: Duration) {
         let mut timer = tokio::time::interval(interval.max(SHORTEST_INTERVAL));
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut loaded = self.stamps();
         let mut previous = loaded.clone();
+        let mut reminder = Reminder::new(&self.options);
         loop {
             timer.tick().await;
             let now = self.stamps();
@@ -27,6 +29,9 @@ impl Tls {
                 debug!("files of the certificates have changed");
                 self.reload();
                 loaded.clone_from(&now);
+            }
+            if now == loaded {
+                reminder.remind(&self.options, &self.metrics);
             }
             previous = now;
         }
