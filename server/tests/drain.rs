@@ -58,6 +58,51 @@ async fn every_connection_gets_going_away_within_the_window() {
 }
 
 #[tokio::test]
+async fn x2_a_thousand_websockets_over_http2_all_get_going_away() {
+    const CONNECTIONS: usize = 10;
+    let mut server = start(&[]).await;
+    let mut senders = Vec::new();
+    for _ in 0..CONNECTIONS {
+        senders.push(common::http2::dial(&server).await);
+    }
+    let opened = senders.iter_mut().map(async |sender| {
+        let mut sockets = Vec::new();
+        for number in 0..100 {
+            let path = ["/ws", "/echo", "/ack"][number % 3];
+            let mut socket = common::http2::open(&server, sender, path).await;
+            soon(socket.send(Message::text("before the signal")))
+                .await
+                .unwrap();
+            assert!(soon(socket.next()).await.unwrap().unwrap().is_text());
+            sockets.push(socket);
+        }
+        sockets
+    });
+    let sockets: Vec<_> = join_all(opened).await.into_iter().flatten().collect();
+    let begun = Instant::now();
+    server.begin_stop();
+    let goodbyes = sockets.into_iter().map(async |mut socket| {
+        let mut code = None;
+        while let Some(Ok(message)) = socket.next().await {
+            if let Message::Close(frame) = message {
+                code = frame.map(|frame| frame.code);
+            }
+        }
+        code
+    });
+    let codes = soon(join_all(goodbyes)).await;
+    let away = codes.iter().filter(|code| **code == Some(CloseCode::Away));
+    assert_eq!(away.count(), 100 * CONNECTIONS);
+    drop(senders);
+    assert_eq!(server.stop().await.cut_off, 0);
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
 async fn a_message_sent_before_the_signal_is_answered() {
     let mut server = start(&[]).await;
     let (mut client, _) = server.open("/echo", &[]).await;
