@@ -514,11 +514,19 @@ async fn join_with_small_buffer(server: &Running, path: &str) -> Member {
 /// Lets a member stop reading while the room gets more than all buffers hold; gives what it then reads.
 async fn slow_member(policy: &str) -> (Option<u16>, Vec<Value>) {
     const MESSAGES: usize = 120;
-    let server = start(&[
+    // However busy the machine is, the member is too slow for its room and not for its connection: else that would end
+    // by one of these deadlines before the room has its say.
+    let server = common::start(&[
         "--rooms-kind",
         &format!("s-*={policy}"),
         "--rooms-queue-messages",
         "8",
+        "--write-timeout",
+        "2m",
+        "--close-timeout",
+        "20s",
+        "--ping-interval",
+        "off",
     ])
     .await;
     let mut slow = join_with_small_buffer(&server, "/chat/s-1?name=slow").await;
@@ -558,6 +566,7 @@ async fn slow_member(policy: &str) -> (Option<u16>, Vec<Value>) {
         metrics.contains(&lagged) && metrics.contains(&dropped),
         "{metrics}"
     );
+    drop((slow, fast));
     server.stop().await;
     (code, events)
 }

@@ -11,6 +11,8 @@
 #[path = "common/broker.rs"]
 mod broker;
 mod common;
+#[path = "common/operator.rs"]
+mod operator;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use broker::Broker;
 use common::{soon, until};
 use futures_util::stream::BoxStream;
 use futures_util::{SinkExt, StreamExt};
+use operator::Operator;
 use rustix::process::Signal;
 use server::rooms::backplane::{
     Backplane, Delivery, Health, History, Nats, NatsCounts, NatsSettings, Query, Range,
@@ -848,4 +851,170 @@ async fn nats_is_reached_with_tls_and_a_password() {
     let mut distrustful = settings;
     distrustful.authorities = None;
     down(distrustful, "certificate").await;
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn nats_is_reached_with_credentials_of_an_account() {
+    let server = common::start(&[]).await;
+    let certs = server.certs.path();
+    let (ours, theirs) = (Operator::new(), Operator::new());
+    let directory = tempfile::tempdir().unwrap();
+    let mut broker = Broker::absent();
+    let configuration = directory.path().join("nats.conf");
+    std::fs::write(&configuration, ours.configuration(directory.path())).unwrap();
+    for (flag, value) in [
+        ("-c", &configuration),
+        ("--tlscert", &certs.join("server.crt")),
+        ("--tlskey", &certs.join("server.key")),
+    ] {
+        let value = value.to_str().unwrap().to_owned();
+        broker.flags.extend([flag.to_owned(), value]);
+    }
+    broker.flags.push("--tls".to_owned());
+    broker.start().await;
+    let credentials = |name: &str, text: String| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let url = format!("tls://localhost:{}", broker.port);
+    let mut settings = NatsSettings::new(vec![url.parse().unwrap()]);
+    settings.authorities = Some(server.authority());
+    settings.credentials = Some(credentials("good.creds", ours.credentials()));
+    let good = Broker::backplane_with(settings.clone(), NatsCounts::default());
+    let mut deliveries = connected(&good).await;
+    let stored = good.publish(&room("tea"), &draft("1", "hello")).await;
+    assert_eq!(
+        next_message(&mut deliveries).await.1.position,
+        stored.unwrap().position
+    );
+    let down = async |credentials, wanted: &str| {
+        let mut settings = settings.clone();
+        settings.credentials = credentials;
+        let bad = Broker::backplane_with(settings, NatsCounts::default());
+        let _deliveries = bad.deliveries();
+        until(async || match bad.health() {
+            Health::Down(reason) => reason.to_lowercase().contains(wanted),
+            Health::Up => panic!("connected"),
+        })
+        .await;
+    };
+    down(None, "authorization").await;
+    let foreign = credentials("foreign.creds", theirs.credentials());
+    down(Some(foreign), "authorization").await;
+    let (jwt, seed) = (ours.credentials(), theirs.credentials());
+    let (jwt, _) = jwt.split_once("-----BEGIN USER").unwrap();
+    let (_, seed) = seed.split_once("-----BEGIN USER").unwrap();
+    let mixed = credentials("mixed.creds", format!("{jwt}-----BEGIN USER{seed}"));
+    down(Some(mixed), "authorization").await;
+    let rubbish = credentials("rubbish.creds", "rubbish".to_owned());
+    down(Some(rubbish), "rubbish.creds").await;
+}
+
+/// Three brokers that are one cluster, where a message can be stored on all of them.
+async fn three_brokers() -> Vec<Broker> {
+    let mut brokers: Vec<_> = (0..3).map(|_| Broker::absent()).collect();
+    // Ports for what they have to tell each other.
+    let listeners: Vec<_> = (0..3)
+        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let ports = listeners.iter().map(|port| port.local_addr().unwrap());
+    let urls: Vec<_> = ports.map(|port| format!("nats://{port}")).collect();
+    drop(listeners);
+    for (number, broker) in brokers.iter_mut().enumerate() {
+        for (flag, value) in [
+            ("--name", format!("n{number}")),
+            ("--cluster_name", "three".to_owned()),
+            ("--cluster", urls[number].clone()),
+            ("--routes", urls.join(",")),
+        ] {
+            broker.flags.extend([flag.to_owned(), value]);
+        }
+    }
+    for broker in &mut brokers {
+        broker.start().await;
+    }
+    brokers
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn nothing_acknowledged_is_lost_when_one_of_three_nats_servers_is() {
+    // X3
+    let mut brokers = three_brokers().await;
+    let mut settings = brokers[0].settings();
+    settings.replicas = 3;
+    settings.timeout = Duration::from_secs(5);
+    settings.servers = brokers
+        .iter()
+        .map(|broker| format!("nats://127.0.0.1:{}", broker.port).parse().unwrap())
+        .collect();
+    let node = || {
+        Node::new(Broker::backplane_with(
+            settings.clone(),
+            NatsCounts::default(),
+        ))
+    };
+    let nodes = [node(), node()].map(Arc::new);
+    for node in &nodes {
+        // They have to elect somebody first.
+        let up = async {
+            while !node.hub.health().is_up() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let up = tokio::time::timeout(common::PATIENCE * 3, up).await;
+        assert!(up.is_ok(), "{:?}", node.hub.health());
+    }
+    let (mut here, mut there) = (nodes[0].join("x").await, nodes[1].join("y").await);
+    let (stop, sent) = <(Arc<AtomicBool>, Arc<AtomicU64>)>::default();
+    let senders = [
+        load(&nodes[0], "a", &stop, &sent),
+        load(&nodes[1], "b", &stop, &sent),
+    ];
+    let some_more = async || {
+        let goal = sent.load(Ordering::Relaxed) + 40;
+        until(async || sent.load(Ordering::Relaxed) >= goal).await;
+    };
+    some_more().await;
+    let stream = async_nats::jetstream::new(brokers[2].stranger().await)
+        .get_stream("wss-rooms")
+        .await
+        .unwrap();
+    let info = stream.cached_info();
+    assert_eq!(info.config.num_replicas, 3);
+    assert_eq!(info.cluster.as_ref().unwrap().replicas.len(), 2);
+    // Each of them in turn, so whoever leads is among them; it has to catch up before the next may go.
+    for victim in 0..3 {
+        brokers[victim].kill();
+        some_more().await;
+        brokers[victim].start().await;
+        let other = brokers[(victim + 1) % 3].stranger().await;
+        let context = async_nats::jetstream::new(other);
+        let is_whole = async || {
+            let Ok(stream) = context.get_stream("wss-rooms").await else {
+                return false;
+            };
+            let cluster = stream.cached_info().cluster.clone().unwrap_or_default();
+            let replicas = cluster.replicas;
+            cluster.leader.is_some()
+                && replicas.len() == 2
+                && replicas.iter().all(|replica| replica.current)
+        };
+        until(is_whole).await;
+        some_more().await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut acknowledged = HashSet::new();
+    for sender in senders {
+        acknowledged.extend(soon(sender).await.unwrap());
+    }
+    assert!(acknowledged.len() > 200, "{}", acknowledged.len());
+    for joined in [&mut here, &mut there] {
+        let account = account(joined, &acknowledged).await;
+        check(&account);
+        let known = |gap: &Gap| gap.reason == Reason::Unavailable;
+        assert!(account.gaps.iter().all(known), "{:?}", account.gaps);
+    }
 }
