@@ -1,0 +1,116 @@
+// The chat page on two servers with NATS between them, and NATS killed in the middle of a conversation.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { PATIENCE, open, request, startBrowser, startServer, stopAll, until } from './harness.mjs';
+
+const store = mkdtempSync(join(tmpdir(), 'browser-nats-'));
+let port;
+let nats;
+let servers;
+let browser;
+
+/** A port that nobody listens on. */
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port: free } = server.address();
+  server.close();
+  await once(server, 'close');
+  return free;
+}
+
+/** Asks until `condition` holds. */
+async function eventually(what, condition) {
+  for (const end = Date.now() + PATIENCE; Date.now() < end; await pause(50)) if (await condition()) return;
+  assert.fail(`${what} did not come to be`);
+}
+
+const listens = () => new Promise((resolve) => {
+  const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); });
+  socket.on('error', () => resolve(false));
+});
+
+async function startNats() {
+  const path = `${process.env.PATH}:/usr/sbin`;
+  nats = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', store], { stdio: 'ignore', env: { ...process.env, PATH: path } });
+  nats.once('error', (error) => { throw error; });
+  await eventually('nats-server', listens);
+}
+
+/** As by kill -9. */
+async function killNats() {
+  nats.kill('SIGKILL');
+  await once(nats, 'exit');
+}
+
+const isReady = (server, status) => async () => (await request(`${server.origin}/readyz`)).status === status;
+
+before(async () => {
+  port = await freePort();
+  await startNats();
+  const flags = ['--nats', `nats://127.0.0.1:${port}`, '--nats-timeout', '1s', '--nats-required-for-readiness', 'on'];
+  servers = await Promise.all([startServer(0, flags), startServer(0, flags)]);
+  browser = await startBrowser();
+  for (const server of servers) await eventually('a ready server', isReady(server, 200));
+});
+after(async () => {
+  await browser?.close();
+  await stopAll();
+  nats?.kill('SIGKILL');
+  rmSync(store, { recursive: true, force: true });
+});
+
+async function enter(server, name) {
+  const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1200, height: 800 } });
+  const page = await open(context, `${server.origin}/chat.html`);
+  if (!await page.locator('#name').isVisible()) await page.click('#join-panel > summary');
+  await page.fill('#name', name);
+  await page.fill('#room', 'both');
+  await page.click('#join');
+  await until(page, '#link-text', /^connected as/);
+  return page;
+}
+
+async function say(page, text) {
+  await page.fill('#text', text);
+  await page.press('#text', 'Enter');
+}
+
+const said = (page) => page.locator('#entries .said').allTextContents();
+const stored = (page, text) => page.waitForFunction((wanted) => [...document.querySelectorAll('#entries .out[data-state="stored"] .said')].some((node) => node.textContent === wanted), text);
+
+test('people on two servers talk in one room while NATS is killed and comes back', async () => {
+  const [ana, bob] = [await enter(servers[0], 'ana'), await enter(servers[1], 'bob')];
+  for (const page of [ana, bob]) await until(page, '#members-title', /^Here now: 2$/);
+  await say(ana, 'one');
+  await stored(ana, 'one');
+  await until(bob, '#entries .in .said', /^one$/);
+  await killNats();
+  await eventually('a server that is not ready', isReady(servers[0], 503));
+  // Somebody on the same server hears it at once, the other server once NATS is back.
+  const eva = await enter(servers[0], 'eva');
+  await say(ana, 'two');
+  await until(eva, '#entries .in .said', /^two$/);
+  assert.deepEqual(await said(bob), ['one']);
+  await startNats();
+  await stored(ana, 'two');
+  await until(bob, '#entries .in .said', /^two$/);
+  await say(bob, 'three');
+  await stored(bob, 'three');
+  await until(ana, '#entries .in .said', /^three$/);
+  // Who comes now is told everything, once, on either server.
+  const late = [await enter(servers[0], 'late'), await enter(servers[1], 'later')];
+  for (const page of [ana, bob, ...late]) {
+    await until(page, '#entries .said', /^three$/);
+    assert.deepEqual(await said(page), ['one', 'two', 'three']);
+    assert.deepEqual(page.problems, []);
+  }
+  await Promise.all([ana, bob, eva, ...late].map((page) => page.context().close()));
+});
