@@ -3,6 +3,7 @@
     not(feature = "connect"),
     doc = "tokio-tungstenite's API and types with permessage-deflate (RFC 7692), less memory and stricter framing."
 )]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
 pub use tokio_tungstenite::tungstenite;
