@@ -1,5 +1,6 @@
 //! Settings of the server, typed and validated, each with a flag, an environment name and a key in the file.
 
+mod file;
 mod nats;
 mod network;
 mod observe;

@@ -1,6 +1,5 @@
 //! Settings from four places: command line, environment, TOML file, defaults.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::Config;
+use super::file::{self, FileValues};
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +85,6 @@ pub enum ConfigError {
     },
 }
 
-/// Values of the file by key, as they would be written on the command line.
-type FileValues = BTreeMap<String, Vec<String>>;
-
 /// What every variable of ours begins with.
 const PREFIX: &str = "SERVER_";
 
@@ -109,7 +106,7 @@ impl Config {
                 warnings,
             });
         };
-        let mut file = read(&path)?;
+        let mut file = file::read(&path)?;
         warnings.extend(drop_unknown(&path, &mut file));
         file.retain(|key, _| {
             matches!(
@@ -229,20 +226,10 @@ fn drop_unknown(path: &Path, file: &mut FileValues) -> Vec<String> {
     unknown.into_iter().map(warn).collect()
 }
 
-/// Reads the file.
-fn read(path: &Path) -> Result<FileValues, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    parse(path, &text)
-}
-
 /// The settings that a text would make if it stood in a file and nothing was said elsewhere, with the warnings.
 pub(crate) fn from_text(text: &str) -> Result<(Config, Vec<String>), ConfigError> {
     let path = Path::new("settings");
-    let mut file = parse(path, text)?;
+    let mut file = file::parse(path, text)?;
     let warnings = drop_unknown(path, &mut file);
     let values = file.iter().flat_map(|(key, values)| {
         values
@@ -252,55 +239,6 @@ pub(crate) fn from_text(text: &str) -> Result<(Config, Vec<String>), ConfigError
     let arguments = std::iter::once(OsString::from("server")).chain(values);
     let matches = command_without_environment().try_get_matches_from(arguments)?;
     Ok((Config::from_arg_matches(&matches)?, warnings))
-}
-
-/// What a file says; `_` in keys is as good as `-`.
-fn parse(path: &Path, text: &str) -> Result<FileValues, ConfigError> {
-    let not_toml = |source| ConfigError::NotToml {
-        path: path.to_owned(),
-        source: Box::new(source),
-    };
-    let table: toml::Table = text.parse().map_err(not_toml)?;
-    let mut values = FileValues::new();
-    for (key, value) in flatten(table) {
-        let items = match value {
-            toml::Value::Array(items) => items,
-            value => vec![value],
-        };
-        let items: Option<Vec<String>> = items.into_iter().map(written).collect();
-        let items = items.ok_or_else(|| ConfigError::ValueKind {
-            path: path.to_owned(),
-            key: key.clone(),
-        })?;
-        values.insert(key.replace('_', "-"), items);
-    }
-    Ok(values)
-}
-
-/// `[rooms]` and `policy` beneath it mean `rooms-policy`, and so for every table.
-fn flatten(table: toml::Table) -> Vec<(String, toml::Value)> {
-    let mut flat = Vec::new();
-    for (key, value) in table {
-        match value {
-            toml::Value::Table(inner) => {
-                let inner = flatten(inner).into_iter();
-                flat.extend(inner.map(|(name, value)| (format!("{key}-{name}"), value)));
-            }
-            value => flat.push((key, value)),
-        }
-    }
-    flat
-}
-
-/// A value as it would be written on the command line.
-fn written(value: toml::Value) -> Option<String> {
-    match value {
-        toml::Value::String(text) => Some(text),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Boolean(true) => Some("on".to_owned()),
-        toml::Value::Boolean(false) => Some("off".to_owned()),
-        _ => None,
-    }
 }
 
 /// Every option with its value and origin.

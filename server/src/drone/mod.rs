@@ -9,13 +9,14 @@
 //! | [`command`] | what it can be told, and how that is spelled |
 //! | [`orders`] | what each command does, or why it is refused |
 //! | [`simulation`] | the rules of flight, twenty ticks a second |
-//! | [`dialect`] | text lines and JSON objects in, answers and telemetry out |
+//! | [`dialect`] | messages in, answers and telemetry out, as lines of text or by `json` as objects |
 //! | [`rate`] | how many commands one connection may give |
 //! | [`fleet`] | which connections share which drone |
 
 pub mod command;
 pub mod dialect;
 pub mod fleet;
+mod json;
 pub mod orders;
 pub mod rate;
 pub mod simulation;
