@@ -22,6 +22,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(connection_specific());
     cases.extend(pseudo_fields());
     cases.extend(targets());
+    cases.extend(authorities());
     cases.extend(lengths());
     cases.extend(bodies_and_trailers());
     cases.extend(connects());
@@ -241,23 +242,17 @@ fn pseudo_fields() -> Vec<Case> {
     cases
 }
 
+/// A request with these pseudo-fields.
+fn of(method: &str, scheme: &str, authority: Option<&str>, path: &str) -> Vec<u8> {
+    let mut block = vec![(":method", method), (":scheme", scheme)];
+    block.extend(authority.map(|authority| (":authority", authority)));
+    block.push((":path", path));
+    fields(&block)
+}
+
 fn targets() -> Vec<Case> {
     let section = "RFC 9113 §8.3.1";
-    let of = |method, scheme, authority: Option<&str>, path| {
-        let mut block = vec![(":method", method), (":scheme", scheme)];
-        block.extend(authority.map(|authority| (":authority", authority)));
-        block.push((":path", path));
-        fields(&block)
-    };
     let to = |path| of("GET", "https", Some("localhost"), path);
-    let at = |authority| of("GET", "https", Some(authority), "/healthz");
-    let with_host = |host| {
-        [
-            of("GET", "https", None, "/healthz"),
-            block(&[("host", host)]),
-        ]
-        .concat()
-    };
     vec![
         refused(section, "an empty path", &to("")),
         refused(section, "a path without its slash", &to("healthz")),
@@ -290,6 +285,20 @@ fn targets() -> Vec<Case> {
             "a method with a space",
             &of("GET /", "https", Some("localhost"), "/healthz"),
         ),
+    ]
+}
+
+fn authorities() -> Vec<Case> {
+    let section = "RFC 9113 §8.3.1";
+    let at = |authority| of("GET", "https", Some(authority), "/healthz");
+    let with_host = |host| {
+        [
+            of("GET", "https", None, "/healthz"),
+            block(&[("host", host)]),
+        ]
+        .concat()
+    };
+    vec![
         refused(
             section,
             "neither :authority nor Host",
