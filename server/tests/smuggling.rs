@@ -44,6 +44,10 @@ async fn statuses(server: &common::Running, bytes: &[u8]) -> (Vec<u16>, String) 
 }
 
 /// Runs every case on a connection of its own.
+#[expect(
+    clippy::print_stdout,
+    reason = "it is a test that tells how many there were"
+)]
 async fn check(cases: &[Case]) {
     let server = start(&["--head-timeout", "700ms"]).await;
     let checking = cases.iter().map(async |(name, expected, request)| {
@@ -51,6 +55,14 @@ async fn check(cases: &[Case]) {
         (seen != *expected).then(|| format!("{name}: {seen:?}, expected {expected:?}: {text}"))
     });
     let wrong: Vec<String> = join_all(checking).await.into_iter().flatten().collect();
+    let bad = cases
+        .iter()
+        .filter(|(_, expected, _)| expected.iter().any(|status| *status >= 400));
+    println!(
+        "{} bad inputs: heads that could be read in two ways, {} wrong",
+        bad.count(),
+        wrong.len()
+    );
     assert!(
         wrong.is_empty(),
         "{} wrong:\n{}",
