@@ -93,6 +93,11 @@ impl Servers {
             "--rooms-burst".to_owned(),
             "1000000".to_owned(),
         ];
+        // Members take as much of this machine as servers do: who is late is not gone.
+        for flag in ["--handshake-timeout", "--head-timeout", "--write-timeout"] {
+            flags.extend([flag.to_owned(), "2m".to_owned()]);
+        }
+        flags.extend(["--ping-interval".to_owned(), "off".to_owned()]);
         if let Some(broker) = &broker {
             let url = format!("nats://127.0.0.1:{}", broker.port);
             flags.extend(["--nats".to_owned(), url]);
@@ -185,7 +190,8 @@ impl Crowd {
     async fn delivered(&self, wanted: u64) {
         let waiting = async {
             while self.delivered.load(Ordering::Relaxed) < wanted {
-                assert_eq!(*self.wrong.lock().unwrap(), Vec::<String>::new());
+                let wrong = self.wrong.lock().unwrap().clone();
+                assert!(wrong.is_empty(), "{wrong:?}");
                 sleep(Duration::from_millis(1)).await;
             }
         };
@@ -233,16 +239,21 @@ impl Doors {
             .headers_mut()
             .insert("sec-websocket-protocol", protocol);
         let name = "localhost".try_into().unwrap();
-        let stream = soon(TcpStream::connect(*address)).await.unwrap();
+        let stream = patient(TcpStream::connect(*address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let stream = soon(connector.connect(name, stream)).await.unwrap();
+        let stream = patient(connector.connect(name, stream)).await.unwrap();
         let opening = client_async_with_options(request, stream, self.options.clone());
-        let (mut socket, _) = soon(opening).await.unwrap();
-        let first = soon(socket.next()).await.unwrap().unwrap();
+        let (mut socket, _) = patient(opening).await.unwrap();
+        let first = patient(socket.next()).await.unwrap().unwrap();
         let text = first.to_text().unwrap();
         assert!(text.starts_with(r#"{"type":"joined""#), "{text}");
         socket
     }
+}
+
+/// Waits as long as the servers would.
+async fn patient<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE * 6, future).await.expect("in two minutes")
 }
 
 /// The digits behind `key` in a JSON text.
@@ -277,7 +288,7 @@ async fn listen(crowd: Arc<Crowd>, mut socket: Socket) {
         last = offset.unwrap_or(last);
         crowd.delivered.fetch_add(1, Ordering::Relaxed);
     }
-    crowd.wrong("a connection ended".to_owned());
+    crowd.wrong(format!("a connection ended: {:?}", socket.closed()));
 }
 
 /// Lets everybody in, so many at once.

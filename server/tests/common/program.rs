@@ -14,9 +14,11 @@ pub struct Program {
     pub certs: tempfile::TempDir,
 }
 
-/// The program with `arguments` and none of our variables.
+/// The program with `arguments` and none of our variables; `PROGRAM_UNDER_TEST` names another build of it.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = clean(Command::new(env!("CARGO_BIN_EXE_server")));
+    let built = env!("CARGO_BIN_EXE_server").into();
+    let program = std::env::var_os("PROGRAM_UNDER_TEST").unwrap_or(built);
+    let mut command = clean(Command::new(program));
     command.args(arguments);
     command
 }
