@@ -350,6 +350,8 @@ struct Figures {
     memory: u64,
     /// From the sending of one message to its arrival at the last member; sorted.
     single: Vec<Duration>,
+    /// Processor time of the servers for those.
+    alone: Duration,
     /// For all messages in a row, by the clock and of the processor.
     took: Duration,
     servers: Duration,
@@ -386,7 +388,11 @@ impl Figures {
             ("messages per second", size.messages as f64 / took),
             ("deliveries per second", deliveries / took),
             (
-                "deliveries per second of the servers' processor",
+                "deliveries per second of the servers' processor, one message at a time",
+                SINGLE as f64 * members / self.alone.as_secs_f64().max(0.01),
+            ),
+            (
+                "deliveries per second of the servers' processor, many messages",
                 deliveries / worked.max(0.01),
             ),
             ("cores that the servers take", worked / took),
@@ -413,7 +419,7 @@ async fn everybody_in_a_crowd_gets_everything() {
     let joining = began.elapsed();
     let joined = servers.busy().saturating_sub(idle);
     let memory = servers.resident().saturating_sub(empty);
-    let mut single = Vec::new();
+    let (mut single, idle) = (Vec::new(), servers.busy());
     for _ in 0..SINGLE {
         let began = Instant::now();
         sender.send().await;
@@ -421,6 +427,7 @@ async fn everybody_in_a_crowd_gets_everything() {
         single.push(began.elapsed());
     }
     single.sort();
+    let alone = servers.busy().saturating_sub(idle);
     let (busy, nats, began) = (servers.busy(), servers.nats(), Instant::now());
     for _ in 0..size.messages {
         sender.send().await;
@@ -433,6 +440,7 @@ async fn everybody_in_a_crowd_gets_everything() {
         joined,
         memory,
         single,
+        alone,
         took: began.elapsed(),
         servers: servers.busy().saturating_sub(busy),
         nats: servers.nats().saturating_sub(nats),
