@@ -195,11 +195,17 @@ impl Acceptor {
     /// TLS within its deadline, the wait for a turn included.
     pub(crate) async fn handshake(&self, stream: TcpStream) -> Option<TlsTransport> {
         let accepting = async {
+            // A turn is for work, not for waiting: silence takes none, and who stalls within the handshake gives it back.
+            stream.readable().await?;
             // The semaphore is never closed; without a permit the handshake would only be less bounded.
-            let _turn = self.handshakes.acquire().await;
-            TlsAcceptor::from(self.tls.current())
-                .accept(ReadAhead::new(stream))
-                .await
+            let turn = self.handshakes.acquire().await;
+            let mut accepting =
+                pin!(TlsAcceptor::from(self.tls.current()).accept(ReadAhead::new(stream)));
+            if let Ok(done) = tokio::time::timeout(TURN, accepting.as_mut()).await {
+                return done;
+            }
+            drop(turn);
+            accepting.await
         };
         let cause =
             match tokio::time::timeout(self.config.network.handshake_timeout.into(), accepting)
@@ -413,6 +419,8 @@ fn cause(error: &io::Error) -> &'static str {
 
 /// Time without such failures after which the next one is worth a line again.
 const QUIET: Duration = Duration::from_secs(60);
+/// Time after which a handshake that is still going on makes room for another one; it waits for its client.
+const TURN: Duration = Duration::from_millis(100);
 /// hyper's smallest read buffer.
 const SMALLEST_BUFFER: usize = 8192;
 /// First wait after a failure to accept.

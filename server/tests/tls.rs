@@ -161,6 +161,28 @@ async fn silent_handshakes_end_at_their_deadline_and_hold_nobody_up() {
 }
 
 #[tokio::test]
+async fn t5_who_is_silent_or_stalls_takes_no_turn_from_others() {
+    let server = start(&["--handshake-timeout", "15s", "--max-handshakes", "4"]).await;
+    let mut held = Vec::new();
+    for number in 0..40 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        if number % 4 == 0 {
+            // The beginning of a record that never gets whole.
+            stream.write_all(&[0x16, 3, 1, 2, 0, 1]).await.unwrap();
+        }
+        held.push(stream);
+    }
+    let begun = Instant::now();
+    let config = client_config(&server.authority(), &[]);
+    assert_eq!(healthy(&server, config).await, Ok(()));
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "they held it up: {:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
 async fn tls12_is_served_unless_switched_off() {
     // T1
     let tls12 = |authority: &Path| {
