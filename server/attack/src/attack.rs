@@ -1,0 +1,46 @@
+//! What an attack is given to work with.
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::dial::Dialler;
+use crate::target::Target;
+
+/// How much is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Small counts, short deadlines.
+    Short,
+    /// Full counts, the server's own deadlines.
+    Long,
+}
+
+/// The server, and a way to it whose cost is counted.
+pub(crate) struct Attack<'a> {
+    /// The server.
+    pub(crate) target: &'a Target,
+    /// Opens the attackers' connections.
+    pub(crate) dial: Dialler,
+    /// Opens an honest client's connection, which costs the attackers nothing.
+    pub(crate) honest: Dialler,
+    /// How much is to be done.
+    pub(crate) form: Form,
+}
+
+impl Attack<'_> {
+    /// `short` or `long`, as the form is.
+    pub(crate) fn of<T>(&self, short: T, long: T) -> T {
+        match self.form {
+            Form::Short => short,
+            Form::Long => long,
+        }
+    }
+
+    /// The same numbers each time.
+    pub(crate) fn random() -> StdRng {
+        StdRng::seed_from_u64(SEED)
+    }
+}
+
+/// Of everything random in the suite.
+const SEED: u64 = 0x5eed_0008;

@@ -1,0 +1,193 @@
+//! A client of HTTP/2 that keeps to nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::{ACK, DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame};
+use crate::dial::{Dialler, Protocol, Tls};
+use crate::ends::End;
+
+/// A connection whose frames are written by hand; a task reads the server's.
+pub(crate) struct Peer {
+    writer: WriteHalf<Tls>,
+    /// The other half of one that never reads; dropping it would close the connection.
+    _unread: Option<ReadHalf<Tls>>,
+    reading: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    seen: Mutex<Seen>,
+    news: Notify,
+}
+
+/// What the server has sent so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// Code of its GOAWAY, unless that was the one without error.
+    pub(crate) goaway: Option<u32>,
+    /// Whether the stream has ended.
+    pub(crate) ended: bool,
+    /// Streams with a response's head.
+    pub(crate) answered: BTreeSet<u32>,
+    /// Streams that were reset, by code.
+    pub(crate) resets: BTreeMap<u32, usize>,
+    /// Bytes of DATA by stream.
+    pub(crate) data: BTreeMap<u32, usize>,
+    /// Acknowledged SETTINGS.
+    pub(crate) settings_acks: usize,
+    /// Acknowledged PINGs.
+    pub(crate) ping_acks: usize,
+}
+
+/// What became of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// TCP has taken them.
+    Done,
+    /// The server does not read.
+    Stalled,
+    /// The connection is gone.
+    Gone,
+}
+
+impl Peer {
+    /// Connects and sends the preface with `settings`; with `listening` the server's frames are read.
+    pub(crate) async fn open(dial: &Dialler, settings: &[u8], listening: bool) -> Result<Self> {
+        let stream = dial.tls(Protocol::Http2).await?;
+        let (reader, mut writer) = tokio::io::split(stream);
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend_from_slice(&frame(SETTINGS, 0, 0, settings));
+        writer.write_all(&bytes).await?;
+        writer.flush().await?;
+        let shared = Arc::<Shared>::default();
+        let (unread, reading) = if listening {
+            let theirs = Arc::clone(&shared);
+            (None, Some(tokio::spawn(read(reader, theirs))))
+        } else {
+            (Some(reader), None)
+        };
+        Ok(Self {
+            writer,
+            _unread: unread,
+            reading,
+            shared,
+        })
+    }
+
+    /// Hands bytes to TCP, unless the server stops reading for two seconds.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Sent {
+        let writing = async {
+            self.writer.write_all(bytes).await?;
+            self.writer.flush().await
+        };
+        match timeout(Duration::from_secs(2), writing).await {
+            Ok(Ok(())) => Sent::Done,
+            Ok(Err(_)) => Sent::Gone,
+            Err(_) => Sent::Stalled,
+        }
+    }
+
+    /// What the server has sent.
+    pub(crate) fn seen(&self) -> Seen {
+        lock(&self.shared).clone()
+    }
+
+    /// Waits until what was seen satisfies `enough`; false if that takes longer than `patience`.
+    pub(crate) async fn until(&self, patience: Duration, enough: impl Fn(&Seen) -> bool) -> bool {
+        let waiting = async {
+            loop {
+                let news = self.shared.news.notified();
+                if enough(&lock(&self.shared)) {
+                    return;
+                }
+                news.await;
+            }
+        };
+        timeout(patience, waiting).await.is_ok()
+    }
+
+    /// How the connection ends within `patience`.
+    pub(crate) async fn end(&self, patience: Duration) -> End {
+        self.until(patience, |seen| seen.goaway.is_some() || seen.ended)
+            .await;
+        let seen = lock(&self.shared);
+        match seen.goaway {
+            Some(code) => End::GoAway(code),
+            None if seen.ended => End::Cut,
+            None => End::Open,
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if let Some(reading) = &self.reading {
+            reading.abort();
+        }
+    }
+}
+
+impl Seen {
+    /// Notes one frame.
+    fn note(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let code = |at: usize| {
+            let bytes = payload
+                .get(at..at + 4)
+                .and_then(|four| four.try_into().ok());
+            u32::from_be_bytes(bytes.unwrap_or_default())
+        };
+        match kind {
+            DATA => *self.data.entry(stream).or_default() += payload.len(),
+            HEADERS => {
+                self.answered.insert(stream);
+            }
+            RST_STREAM => *self.resets.entry(code(0)).or_default() += 1,
+            SETTINGS if flags & ACK != 0 => self.settings_acks += 1,
+            PING if flags & ACK != 0 => self.ping_acks += 1,
+            // A shutdown begins with NO_ERROR.
+            GOAWAY if code(4) != 0 => self.goaway = Some(code(4)),
+            _ => {}
+        }
+    }
+}
+
+/// Reads frames to the end of the stream.
+async fn read(mut reader: ReadHalf<Tls>, shared: Arc<Shared>) {
+    loop {
+        let mut head = [0; 9];
+        let mut payload = Vec::new();
+        let reading = async {
+            reader.read_exact(&mut head).await?;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            payload.resize(length as usize, 0);
+            reader.read_exact(&mut payload).await
+        };
+        let read = reading.await;
+        let mut seen = lock(&shared);
+        if read.is_err() {
+            seen.ended = true;
+        } else {
+            let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff;
+            seen.note(head[3], head[4], stream, &payload);
+        }
+        let ended = seen.ended;
+        drop(seen);
+        shared.news.notify_waiters();
+        if ended {
+            return;
+        }
+    }
+}
+
+fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, Seen> {
+    shared.seen.lock().unwrap_or_else(PoisonError::into_inner)
+}

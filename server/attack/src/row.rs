@@ -1,0 +1,55 @@
+//! A row of the threat table as an attack.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use futures_util::future::LocalBoxFuture;
+
+use crate::attack::{Attack, Form};
+
+/// One attack, its bounds, and the settings of the server that it is made on.
+pub(crate) struct Row {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its threats in `THREAT_MODEL.md`, separated by commas.
+    pub(crate) threats: &'static str,
+    /// What the attackers do, in a few words.
+    pub(crate) what: &'static str,
+    /// Flags of the server.
+    pub(crate) flags: fn(Form) -> &'static str,
+    /// Most MiB by which resident memory may grow.
+    pub(crate) growth: u64,
+    /// MiB of that which the server may go on holding, because that is what it is for.
+    pub(crate) keeps: u64,
+    /// Longest time, short and long.
+    pub(crate) seconds: (u64, u64),
+    /// The attack; says what was seen, or what was wrong.
+    pub(crate) run: Run,
+}
+
+/// An attack in progress.
+pub(crate) type Run = for<'a> fn(&'a Attack<'a>) -> LocalBoxFuture<'a, Result<String>>;
+
+impl Row {
+    /// Whether `wanted` is its name or one of its threats.
+    pub(crate) fn is(&self, wanted: &str) -> bool {
+        self.name == wanted
+            || self
+                .threats
+                .split(", ")
+                .any(|threat| threat.eq_ignore_ascii_case(wanted))
+    }
+
+    /// Longest time it may take.
+    pub(crate) fn limit(&self, form: Form) -> Duration {
+        Duration::from_secs(match form {
+            Form::Short => self.seconds.0,
+            Form::Long => self.seconds.1,
+        })
+    }
+}
+
+/// No flags: the server as everybody starts it.
+pub(crate) fn defaults(_: Form) -> &'static str {
+    ""
+}

@@ -1,0 +1,31 @@
+//! Every attack of the suite.
+
+mod bombs;
+mod connections;
+mod floods;
+mod fragments;
+mod heads;
+mod history;
+mod http2;
+mod readers;
+mod tls;
+
+use crate::row::Row;
+
+/// All rows, in the order in which they run.
+pub(crate) fn all() -> Vec<&'static Row> {
+    [
+        bombs::ROWS,
+        fragments::ROWS,
+        floods::ROWS,
+        readers::ROWS,
+        connections::ROWS,
+        tls::ROWS,
+        heads::ROWS,
+        history::ROWS,
+        http2::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,188 @@
+//! Peers that do not read, or do nothing at all.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use futures_util::future::{join_all, try_join_all};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::attack::{Attack, Form};
+use crate::ends::{End, Ends};
+use crate::row::Row;
+use crate::socket::{Reader, Socket, frame, send};
+
+/// Slow readers, zero windows, half-open connections.
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        name: "r7-slow-readers",
+        threats: "R7",
+        what: "100 members of a room stop reading while 200 messages of 8 KiB (long: 1,000 of 1 KiB) are sent there each second; 10 members read",
+        flags: |form| match form {
+            Form::Short => "--write-timeout 2s",
+            Form::Long => "",
+        },
+        growth: 112,
+        keeps: 0,
+        seconds: (30, 120),
+        run: |attack| slow_readers(attack).boxed_local(),
+    },
+    Row {
+        name: "r8-zero-window",
+        threats: "R8, R7",
+        what: "100 connections with a receive buffer of 1 KiB ask for echoes of 64 KiB and read none",
+        flags: |form| match form {
+            Form::Short => "--write-timeout 2s",
+            Form::Long => "",
+        },
+        growth: 48,
+        // Of some 200 KiB for each connection glibc's allocator gives little back to the system; it uses them again.
+        keeps: 32,
+        seconds: (30, 60),
+        run: |attack| zero_window(attack).boxed_local(),
+    },
+    Row {
+        name: "r9-half-open",
+        threats: "R9",
+        what: "200 (long: 1,000) WebSockets never say a word, nor answer a Ping",
+        flags: |form| match form {
+            Form::Short => "--ping-interval 1s --pong-timeout 1s",
+            Form::Long => "",
+        },
+        growth: 64,
+        keeps: 0,
+        seconds: (30, 90),
+        run: |attack| half_open(attack).boxed_local(),
+    },
+];
+
+async fn slow_readers(attack: &Attack<'_>) -> Result<String> {
+    let (publishers, seconds) = attack.of((5, 5_u64), (25, 60));
+    let per_second = 40;
+    let path = |name: String| format!("/chat/r7?name={name}");
+    let slow: Vec<Socket> = stream::iter(0..100)
+        .map(|number| {
+            let dial = attack.dial.from(number % 5).receiving(4096);
+            let path = path(format!("slow{number}"));
+            async move { Socket::open(&dial, &path, "").await }
+        })
+        .buffered(16)
+        .try_collect()
+        .await?;
+    let total = publishers * per_second * seconds;
+    let fast = (0..10).map(|number| {
+        let path = path(format!("fast{number}"));
+        async move {
+            let socket = Socket::open(&attack.honest, &path, "").await?;
+            Ok::<_, anyhow::Error>(tokio::spawn(read_lines(socket.split().0, total)))
+        }
+    });
+    let fast = try_join_all(fast).await?;
+    let sockets = try_join_all((0..publishers).map(|number| {
+        let path = path(format!("pub{number}"));
+        async move { Socket::open(&attack.dial.from(6), &path, "").await }
+    }));
+    let publishing = sockets.await?.into_iter().map(|socket| async move {
+        let (reader, mut writer) = socket.split();
+        let reading = tokio::spawn(read_lines(reader, total));
+        let mut ticks = interval(Duration::from_millis(1_000 / per_second));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // More in all than the system's buffers hold.
+        let text = vec![b'x'; attack.of(8 << 10, 1 << 10)];
+        for _ in 0..per_second * seconds {
+            ticks.tick().await;
+            send(&mut writer, &frame(0x81, &text)).await?;
+        }
+        timeout(Duration::from_secs(10), reading).await???;
+        Ok::<_, anyhow::Error>(writer)
+    });
+    let _writers = try_join_all(publishing).await?;
+    for reading in fast {
+        timeout(Duration::from_secs(10), reading)
+            .await
+            .context("a member that reads did not get everything")???;
+    }
+    // Those that lie behind are sent away, or dropped at the deadline for writing.
+    let deadline = attack.of(Duration::from_secs(3), Duration::from_secs(11));
+    sleep(deadline).await;
+    let ends: Ends = join_all(
+        slow.into_iter()
+            .map(|mut socket| async move { socket.end(Duration::from_secs(5)).await }),
+    )
+    .await
+    .into_iter()
+    .collect();
+    ends.all("1013 or cut off for all", |end| {
+        matches!(end, End::Closed(1013) | End::Cut)
+    })?;
+    Ok(format!("{ends}; 10 readers got all of {total}"))
+}
+
+/// Reads lines of publishers until there were `total`.
+async fn read_lines(mut reader: Reader, total: u64) -> Result<()> {
+    let mut lines = 0;
+    while lines < total {
+        let line = reader.next().await?;
+        let line = line.with_context(|| format!("closed after {lines} of {total} lines"))?;
+        ensure!(line.first != 0x88, "closed after {lines} of {total} lines");
+        lines += u64::from(line.payload.starts_with(b"pub"));
+    }
+    Ok(())
+}
+
+async fn zero_window(attack: &Attack<'_>) -> Result<String> {
+    let deadline = attack.of(Duration::from_secs(2), Duration::from_secs(10));
+    let message = frame(0x82, &vec![b'z'; 64 << 10]);
+    let message = &message;
+    let ends: Ends = stream::iter(0..100)
+        .map(|number| async move {
+            let dial = attack.dial.from(number % 5).receiving(1024);
+            let Ok(mut socket) = Socket::open(&dial, "/echo", "").await else {
+                return End::Open;
+            };
+            let begun = Instant::now();
+            // Soon every buffer on the way is full, and the server stops reading.
+            let wait = deadline + Duration::from_secs(3);
+            while let Ok(Ok(())) = timeout(wait, socket.send(message)).await {
+                if begun.elapsed() > deadline * 2 + Duration::from_secs(10) {
+                    return End::Open;
+                }
+            }
+            socket.end(Duration::from_secs(5)).await
+        })
+        .buffer_unordered(100)
+        .collect()
+        .await;
+    ends.all("1013 or cut off for all", |end| {
+        matches!(end, End::Closed(1013) | End::Cut)
+    })?;
+    Ok(ends.to_string())
+}
+
+async fn half_open(attack: &Attack<'_>) -> Result<String> {
+    let count = attack.of(200, 1_000);
+    let deadline = attack.of(Duration::from_secs(4), Duration::from_secs(40));
+    let begun = Instant::now();
+    let sockets: Vec<Socket> = stream::iter(0..count)
+        .map(|number| {
+            let dial = attack.dial.from(number % 10);
+            async move { Socket::open(&dial, "/echo", "").await }
+        })
+        .buffer_unordered(16)
+        .try_collect()
+        .await?;
+    let opened = begun.elapsed();
+    let ends: Ends = join_all(
+        sockets
+            .into_iter()
+            .map(|mut socket| async move { socket.end(deadline).await }),
+    )
+    .await
+    .into_iter()
+    .collect();
+    ends.all("1001 or cut off for all", |end| {
+        matches!(end, End::Closed(1001) | End::Cut)
+    })?;
+    let took = begun.elapsed().saturating_sub(opened);
+    Ok(format!("{ends} within {:.1} s", took.as_secs_f64()))
+}

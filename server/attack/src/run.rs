@@ -1,0 +1,274 @@
+//! Runs rows one after the other: quiet time, attack, canary.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tokio::time::{sleep, timeout};
+
+use crate::args::Args;
+use crate::attack::{Attack, Form};
+use crate::canary::{self, Before};
+use crate::cgroup::Cgroup;
+use crate::dial::Dialler;
+use crate::honest::{Honest, Phase};
+use crate::meter::Meter;
+use crate::process::own_cpu;
+use crate::report::{self, Report, say};
+use crate::row::Row;
+use crate::rows;
+use crate::soak;
+use crate::target::Target;
+
+/// Runs what was asked for.
+pub(crate) fn main(args: &Args) -> ExitCode {
+    let all = rows::all();
+    let wanted: Vec<&Row> = all
+        .iter()
+        .copied()
+        .filter(|row| args.only.is_empty() || args.only.iter().any(|name| row.is(name)))
+        .collect();
+    if args.list {
+        for row in wanted {
+            say(&format!("{:20} {:12} {}", row.name, row.threats, row.what));
+        }
+        return ExitCode::SUCCESS;
+    }
+    if let Some(unknown) = args
+        .only
+        .iter()
+        .find(|name| !all.iter().any(|row| row.is(name)))
+    {
+        say(&format!(
+            "attack: there is no row `{unknown}`; --list shows them"
+        ));
+        return ExitCode::from(2);
+    }
+    match run(args, &wanted) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say(&format!("attack: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether every row held.
+fn run(args: &Args, rows: &[&Row]) -> Result<bool> {
+    ensure!(
+        args.server.is_file(),
+        "there is no server at {}; build it (`cargo build --release -p server`) or name it with --server",
+        args.server.display()
+    );
+    raise_descriptors()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    if let Some(seconds) = args.soak {
+        return runtime.block_on(soak::run(args, Duration::from_secs(seconds)));
+    }
+    let cgroup = args.memory_limit.map(Cgroup::new).transpose()?;
+    let mut suite = Suite {
+        args,
+        form: if args.extent.long {
+            Form::Long
+        } else {
+            Form::Short
+        },
+        cgroup: cgroup.as_ref(),
+        kept: None,
+    };
+    say(report::HEAD);
+    let mut reports = Vec::new();
+    for row in rows {
+        let report = runtime.block_on(suite.row(row))?;
+        say(&report::line(&report));
+        for fault in &report.faults {
+            say(&format!("    {}: {fault}", report.name));
+        }
+        reports.push(report);
+    }
+    let mut more = Vec::new();
+    if let Some(target) = suite.kept.take() {
+        target.stop()?;
+    }
+    if let Some(cgroup) = &cgroup {
+        let (most, refused) = cgroup.account()?;
+        more.push(format!(
+            "Memory of the server's cgroup: at most {} MiB of {}; the kernel ran into the limit {refused} times (it then takes back page cache).",
+            most >> 20,
+            args.memory_limit.unwrap_or(0)
+        ));
+    }
+    let failed = reports
+        .iter()
+        .filter(|report| !report.faults.is_empty())
+        .count();
+    more.push(format!("{} rows, {failed} failed.", reports.len()));
+    for line in &more {
+        say(line);
+    }
+    if let Some(file) = &args.report {
+        let text = report::document(&reports, suite.form, &more);
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(failed == 0)
+}
+
+/// What all rows share.
+struct Suite<'a> {
+    args: &'a Args,
+    form: Form,
+    cgroup: Option<&'a Cgroup>,
+    /// The server of the row before, where one is to survive many.
+    kept: Option<Target>,
+}
+
+impl Suite<'_> {
+    /// A server for `row`.
+    fn target(&mut self, row: &Row) -> Result<Target> {
+        let flags: Vec<String> = (row.flags)(self.form)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        if let Some(mut kept) = self.kept.take() {
+            if kept.flags() == flags && kept.ended().is_none() {
+                return Ok(kept);
+            }
+            if kept.ended().is_none() {
+                kept.stop()?;
+            }
+        }
+        Target::start(&self.args.server, &flags, self.cgroup)
+    }
+
+    /// One row from its quiet time to its canary.
+    async fn row(&mut self, row: &Row) -> Result<Report> {
+        let mut target = self.target(row)?;
+        let meter = Meter::default();
+        let honest_dial = Dialler::new(target.address(), &target.authority(), Meter::default())?;
+        let mut honest = Honest::start(honest_dial.clone(), CLIENTS).await?;
+        canary::echoes(&honest_dial).await?;
+        let process = target.process();
+        let quiet = match self.form {
+            Form::Short => Duration::from_millis(1_200),
+            Form::Long => Duration::from_secs(5),
+        };
+        let cpu = process.cpu()?;
+        sleep(quiet).await;
+        let quiet_cpu = process.cpu()?.saturating_sub(cpu).as_secs_f64() / quiet.as_secs_f64();
+        let mut before = Before::look(&target)?;
+        process.forget_peak()?;
+
+        honest.enter(Phase::Attack);
+        let (cpu, own, begun) = (process.cpu()?, own_cpu(), Instant::now());
+        let attack = Attack {
+            target: &target,
+            dial: Dialler::new(target.address(), &target.authority(), meter.clone())?,
+            honest: honest_dial.clone(),
+            form: self.form,
+        };
+        let limit = row.limit(self.form);
+        let result = timeout(limit, (row.run)(&attack))
+            .await
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("not done within {limit:?}")));
+        let took = begun.elapsed();
+        let attacker_cpu = own_cpu().saturating_sub(own);
+        // A server that is gone has neither; the canary tells of it.
+        let spent = process.cpu().unwrap_or(cpu).saturating_sub(cpu);
+        let server_cpu =
+            spent.saturating_sub(Duration::from_secs_f64(quiet_cpu * took.as_secs_f64()));
+        let peak = process.peak().unwrap_or(before.resident);
+        honest.enter(Phase::After);
+
+        let resident = before.resident;
+        before.resident += row.keeps << 20;
+        let sung = canary::sings(&mut target, &honest_dial, before).await;
+        let stopped = honest.stop();
+        let mut report = Report {
+            name: row.name,
+            threats: row.threats,
+            what: row.what,
+            sent: meter.bytes(),
+            connections: meter.connections(),
+            before: resident,
+            peak,
+            server_cpu,
+            attacker_cpu,
+            took,
+            quiet: honest.traffic(Phase::Quiet),
+            beside: honest.traffic(Phase::Attack),
+            outcome: String::new(),
+            faults: Vec::new(),
+        };
+        match result {
+            Ok(outcome) => report.outcome = outcome,
+            Err(error) => report.faults.push(format!("outcome: {error:#}")),
+        }
+        report
+            .faults
+            .extend(sung.err().map(|error| format!("canary: {error:#}")));
+        report
+            .faults
+            .extend(stopped.err().map(|error| format!("{error:#}")));
+        self.judge(row, &honest, &mut report);
+        if self.cgroup.is_some() && report.faults.is_empty() {
+            self.kept = Some(target);
+        } else if report.faults.is_empty() {
+            report
+                .faults
+                .extend(target.stop().err().map(|error| format!("stop: {error:#}")));
+        }
+        Ok(report)
+    }
+
+    /// Holds the figures against the bounds.
+    fn judge(&self, row: &Row, honest: &Honest, report: &mut Report) {
+        let mut faults = Vec::new();
+        let lost = report.beside.lost + report.quiet.lost + honest.traffic(Phase::After).lost;
+        let told = honest.faults();
+        if lost > 0 || !told.is_empty() {
+            faults.push(format!("{lost} honest messages lost: {}", told.join("; ")));
+        }
+        let (quiet, beside) = (report.quiet.p99, report.beside.p99);
+        // Where the quiet figure is bad already, others are using the machine.
+        if beside > SLOWEST.max(quiet * 10) {
+            faults.push(format!("honest p99 {beside:?}, at most {SLOWEST:?}"));
+        }
+        let growth = report.growth() >> 20;
+        if growth > row.growth {
+            faults.push(format!(
+                "memory grew by {growth} MiB, at most {}",
+                row.growth
+            ));
+        }
+        let (memory, cpu) = (report.memory_amplification(), report.cpu_amplification());
+        if memory > 20.0 {
+            faults.push(format!("memory × {memory:.1}, at most 20"));
+        }
+        if cpu > 10.0 {
+            faults.push(format!("CPU × {cpu:.1}, at most 10"));
+        }
+        if self.args.strict && !report.is_within_five() {
+            faults.push("honest p99 beyond five times the quiet one".to_owned());
+        }
+        report.faults.extend(faults);
+    }
+}
+
+/// Lets this program hold as many descriptors as the system allows.
+fn raise_descriptors() -> Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).context("cannot raise the limit of descriptors")
+}
+
+/// Honest clients' 99th percentile, unless the machine is so slow that ten times the quiet one is more.
+const SLOWEST: Duration = Duration::from_secs(1);
+/// Honest clients beside each attack.
+const CLIENTS: usize = 100;
