@@ -258,7 +258,7 @@ pub(crate) struct ConnectionArgs {
     /// Do not offer permessage-deflate.
     #[arg(long, help_heading = COMPRESSION)]
     pub no_deflate: bool,
-    /// How hard to compress: 1 (fast) to 9 (small).
+    /// How hard to compress: 1 (fast, the default) or a level of zlib, 2 to 9 (small).
     #[arg(long, value_name = "1-9", help_heading = COMPRESSION)]
     pub deflate_level: Option<u32>,
     /// Smallest message that is compressed.

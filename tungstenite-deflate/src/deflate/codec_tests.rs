@@ -291,15 +291,21 @@ fn d4_client_held_to_a_window_of_8_sends_only_short_messages_compressed() {
 
 #[test]
 fn d5_contexts_are_reset_exactly_if_agreed() {
-    for (server_forgets, client_forgets) in
-        [(false, false), (false, true), (true, false), (true, true)]
-    {
+    for (server_forgets, client_forgets, level) in [
+        (false, false, 1),
+        (false, false, 2),
+        (false, true, 1),
+        (true, false, 2),
+        (true, true, 1),
+        (true, true, 2),
+    ] {
         let agreed = Agreed {
             server_no_context_takeover: server_forgets,
             client_no_context_takeover: client_forgets,
             ..PLAIN
         };
-        let (mut server, mut client) = pair(agreed, &DeflateConfig::default());
+        let config = DeflateConfig::default().level(level).unwrap();
+        let (mut server, mut client) = pair(agreed, &config);
         let (mut from_server, mut from_client) = (0, 0);
         for number in 0..1_000 {
             let message = line(number);
@@ -718,8 +724,13 @@ fn d16_contexts_are_made_at_first_use_and_counted() {
         client_no_context_takeover: false,
         ..PLAIN
     };
-    for (agreed, contexts) in [(keeps, 2), (PLAIN, 0)] {
-        let config = DeflateConfig::default();
+    for (agreed, contexts, compressor) in [
+        (keeps, 2, Compressor::ByLevel),
+        (keeps, 2, Compressor::Zlib),
+        (PLAIN, 0, Compressor::ByLevel),
+        (PLAIN, 0, Compressor::Zlib),
+    ] {
+        let config = DeflateConfig::default().compressor(compressor);
         let mut server = Codec::with_budget(Role::Server, agreed, &config, &BUDGET);
         let mut client = Codec::new(Role::Client, agreed, &config);
         assert_eq!(server.statistics(), super::Statistics::default());
@@ -748,6 +759,31 @@ fn d16_contexts_are_made_at_first_use_and_counted() {
 }
 
 #[test]
+fn d16_both_contexts_stay_within_64_kib_by_default() {
+    static BUDGET: Budget = Budget::new(1 << 30);
+    let keeps = Agreed {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        ..PLAIN
+    };
+    let config = DeflateConfig::default();
+    let mut server = Codec::with_budget(Role::Server, keeps, &config, &BUDGET);
+    let mut client = Codec::new(Role::Client, keeps, &config);
+    for message in samples() {
+        let wire = deflated(&mut server, &message);
+        assert!(inflated(&mut client, &wire, message.len()).unwrap() == message);
+        let wire = deflated(&mut client, &message);
+        assert!(inflated(&mut server, &wire, message.len()).unwrap() == message);
+        let held = server.statistics().context_bytes;
+        assert!(held <= 64 * 1024, "{held} bytes");
+    }
+    assert!(
+        server.statistics().context_bytes > 60 * 1024,
+        "all were used"
+    );
+}
+
+#[test]
 fn d16_peers_context_takes_what_was_sent_and_at_most_a_window() {
     static BUDGET: Budget = Budget::new(1 << 30);
     for bits in [9, 12, 15] {
@@ -772,7 +808,7 @@ fn d16_peers_context_takes_what_was_sent_and_at_most_a_window() {
             sent += message.len();
             let held = server.statistics().context_bytes;
             assert!(
-                held <= (2 * sent).min(1 << bits),
+                held <= (4 * sent).min(1 << bits),
                 "{held} bytes for window {bits}"
             );
             assert_eq!((BUDGET.used(), server.statistics().contexts), (held, 1));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::{Agreed, Codec, Compression, DeflateConfig};
+use super::{Agreed, Codec, Compression, Compressor, DeflateConfig};
 use crate::tungstenite::protocol::Role;
 
 /// JSON of at least `length` bytes cut there, made of chat lines in which most things differ.
@@ -68,26 +68,27 @@ fn compression_costs() {
         println!(
             "context takeover: {keeps}; per message: µs to compress / µs to inflate / wire bytes per byte"
         );
-        println!("| bytes | level 1 | 2 | 3 | 4 | 6 | 9 |\n|---|---|---|---|---|---|---|");
+        println!("| bytes | level 1 | zlib at 1 | 2 | 4 | 6 | 9 |\n|---|---|---|---|---|---|---|");
         for length in [125, 256, 512, 1_024, 4_096, 16_384] {
-            let cells: Vec<String> = [1, 2, 3, 4, 6, 9]
-                .into_iter()
-                .map(|level| cell(keeps, level, length))
-                .collect();
+            let mut cells = vec![cell(keeps, Compressor::ByLevel, 1, length)];
+            cells.extend([1, 2, 4, 6, 9].map(|level| cell(keeps, Compressor::Zlib, level, length)));
             println!("| {length} | {} |", cells.join(" | "));
         }
     }
 }
 
 /// What one level does to messages of one length.
-fn cell(keeps: bool, level: u32, length: usize) -> String {
+fn cell(keeps: bool, compressor: Compressor, level: u32, length: usize) -> String {
     let agreed = Agreed {
         server_no_context_takeover: !keeps,
         client_no_context_takeover: true,
         server_max_window_bits: 15,
         client_max_window_bits: 15,
     };
-    let config = DeflateConfig::default().level(level).expect("1 to 9");
+    let config = DeflateConfig::default()
+        .level(level)
+        .expect("1 to 9")
+        .compressor(compressor);
     let mut server = Codec::new(Role::Server, agreed, &config);
     let mut client = Codec::new(Role::Client, agreed, &config);
     let count = u32::try_from(400_000 / length)
@@ -136,15 +137,17 @@ const SETTING: &str = "COMPRESSION_MEMORY_SETTING";
 fn compression_memory() {
     println!("resident bytes per connection of a server, measured over {CONNECTIONS} connections");
     println!(
-        "| server's contexts, window | client's contexts | agreed | 1 KiB each way | 64 KiB each way |\n|---|---|---|---|---|"
+        "| level, window | server's contexts | client's contexts | agreed | 1 KiB each way | 64 KiB each way |\n|---|---|---|---|---|---|"
     );
-    for (server, client, bits) in [
-        (false, false, 15),
-        (false, true, 15),
-        (true, false, 9),
-        (true, false, 12),
-        (true, false, 15),
-        (true, true, 15),
+    for (level, server, client, bits) in [
+        (1, false, false, 15),
+        (1, false, true, 15),
+        (1, true, false, 9),
+        (1, true, false, 12),
+        (1, true, false, 15),
+        (1, true, true, 15),
+        (2, true, true, 12),
+        (2, true, true, 15),
     ] {
         // A process of its own each, so that no heap has room left from the one before.
         let figures = [0, 1, 64].map(|messages| {
@@ -155,7 +158,10 @@ fn compression_memory() {
                     "--test-threads=1",
                     "compression_memory_of_one_setting",
                 ])
-                .env(SETTING, format!("{server},{client},{bits},{messages}"))
+                .env(
+                    SETTING,
+                    format!("{level},{server},{client},{bits},{messages}"),
+                )
                 .output()
                 .expect("this program again");
             let printed = String::from_utf8_lossy(&run.stdout).into_owned();
@@ -168,7 +174,7 @@ fn compression_memory() {
         });
         let kept = |keeps| if keeps { "kept" } else { "–" };
         println!(
-            "| {}, {bits} | {} | {} |",
+            "| {level}, {bits} | {} | {} | {} |",
             kept(server),
             kept(client),
             figures.join(" | ")
@@ -183,18 +189,19 @@ fn compression_memory_of_one_setting() {
         return;
     };
     let parts: Vec<&str> = setting.split(',').collect();
-    let [server, client, bits, messages] = parts[..] else {
-        panic!("four parts: {setting}")
+    let [level, server, client, bits, messages] = parts[..] else {
+        panic!("five parts: {setting}")
     };
+    let level = level.parse().expect("1 to 9");
     let (server, client) = (server == "true", client == "true");
     let (bits, messages) = (
         bits.parse().expect("9 to 15"),
         messages.parse().expect("a number"),
     );
     // Fills the thread's pool.
-    drop(settle(server, client, bits, messages, 10));
+    drop(settle(level, server, client, bits, messages, 10));
     let before = resident_bytes();
-    let codecs = settle(server, client, bits, messages, CONNECTIONS);
+    let codecs = settle(level, server, client, bits, messages, CONNECTIONS);
     let bytes = resident_bytes().saturating_sub(before) / CONNECTIONS;
     drop(codecs);
     println!("bytes={bytes}");
@@ -202,6 +209,7 @@ fn compression_memory_of_one_setting() {
 
 /// The servers' codecs of `count` connections after so many messages of 1 KiB each way.
 fn settle(
+    level: u32,
     server: bool,
     client: bool,
     server_max_window_bits: u8,
@@ -214,7 +222,7 @@ fn settle(
         server_max_window_bits,
         client_max_window_bits: 15,
     };
-    let config = DeflateConfig::default();
+    let config = DeflateConfig::default().level(level).expect("1 to 9");
     let mut peer = Codec::new(Role::Client, agreed, &config);
     let mut wires: Vec<(Vec<u8>, BytesMut)> = Vec::new();
     for seed in 1..=messages {

@@ -36,11 +36,11 @@ impl Received {
         self.oldest = (self.oldest + over.len()) % self.window;
     }
 
-    /// Makes room for `more` bytes, and as much again while that stays within the window.
+    /// Makes room for `more` bytes, which fit into the window.
     fn grow(&mut self, more: usize) {
         let needed = self.bytes.len() + more;
         if needed > self.bytes.capacity() {
-            let room = (2 * needed).min(self.window);
+            let room = grown(needed, self.window);
             self.bytes.reserve_exact(room - self.bytes.len());
         }
     }
@@ -60,6 +60,16 @@ impl Received {
     /// What it allocated, in bytes.
     pub(super) fn allocated(&self) -> usize {
         self.bytes.capacity()
+    }
+}
+
+/// The room to make where `needed` bytes are: as much again, and all from a fourth of `capacity` on. A piece of memory
+/// that was large and is given back leaves a hole between those of other connections.
+pub(super) fn grown(needed: usize, capacity: usize) -> usize {
+    if needed > capacity / 4 {
+        capacity
+    } else {
+        2 * needed
     }
 }
 

@@ -4,6 +4,7 @@
 //! in `cargo test`. Everything goes through the public API.
 
 pub mod differential;
+pub mod encoder;
 pub mod engine;
 pub mod frames;
 pub mod handshake;
@@ -20,6 +21,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("engine_server", engine::server),
     ("engine_client", engine::client),
     ("inflate", inflate::inflate),
+    ("encoder", encoder::encoder),
     ("offers", negotiation::offers),
     ("responses", negotiation::responses),
     ("handshake_request", handshake::request),

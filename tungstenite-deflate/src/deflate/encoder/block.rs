@@ -47,9 +47,6 @@ impl<'a, 'b> FixedSink<'a, 'b> {
 }
 
 impl Sink for FixedSink<'_, '_> {
-    const GOOD_LENGTH: usize = 16;
-    const INSERT_STEP: usize = 2;
-
     #[inline]
     fn sequence(&mut self, literals: &[u8], length: usize, distance: usize) {
         self.literals(literals);
@@ -99,9 +96,6 @@ impl Default for Sequences {
 }
 
 impl Sink for Sequences {
-    const GOOD_LENGTH: usize = 16;
-    const INSERT_STEP: usize = 1;
-
     #[inline]
     fn sequence(&mut self, literals: &[u8], length: usize, distance: usize) {
         for &literal in literals {

@@ -39,7 +39,7 @@ fn table_bits(window_bits: u8) -> u32 {
     u32::from(window_bits.saturating_sub(1)).min(MAX_TABLE_BITS)
 }
 
-/// Most bytes of a history: with the table and the 32 KiB that a decompressor keeps a connection stays below 64 KiB.
+/// Most bytes of a history: with the table and the 32 KiB of the peer, a connection stays below 64 KiB, resident.
 /// The ratio is that of zlib's level 1 with all of 32 KiB.
 const MAX_HISTORY: usize = 22 * 1024;
 /// 4,096 places, 8 KiB.

@@ -1,5 +1,6 @@
 //! What was sent before, as one piece of memory (RFC 7692 §7.2.3.2).
 
+use super::super::received::grown;
 use super::low_bits;
 
 /// The last bytes sent, with room for the next message behind them.
@@ -40,7 +41,7 @@ impl History {
         let start = self.bytes.len();
         let needed = start + message.len();
         if needed > self.bytes.capacity() {
-            let room = (needed * 2).min(self.capacity);
+            let room = grown(needed, self.capacity);
             self.bytes.reserve_exact(room - start);
         }
         self.bytes.extend_from_slice(message);
@@ -52,7 +53,7 @@ impl History {
         let (dropped, kept) = longer.split_at(longer.len().saturating_sub(self.keep()));
         self.base = base.wrapping_add(low_bits(dropped.len()));
         self.bytes.clear();
-        self.bytes.reserve_exact(kept.len().min(self.capacity));
+        self.bytes.reserve_exact(grown(kept.len(), self.capacity));
         self.bytes.extend_from_slice(kept);
     }
 
