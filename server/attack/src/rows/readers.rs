@@ -23,7 +23,8 @@ pub(crate) const ROWS: &[Row] = &[
             Form::Long => "",
         },
         growth: 112,
-        keeps: 0,
+        // The room's history, and what the allocator keeps of the frames that it was sent in.
+        keeps: 16,
         seconds: (30, 120),
         run: |attack| slow_readers(attack).boxed_local(),
     },
