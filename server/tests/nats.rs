@@ -912,6 +912,17 @@ async fn nats_is_reached_with_credentials_of_an_account() {
     down(Some(rubbish), "rubbish.creds").await;
 }
 
+/// Asks until `condition` holds, which takes as long as elections and copies take on a busy machine.
+async fn slowly<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
+    let asking = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(common::PATIENCE * 4, asking).await;
+    assert!(in_time.is_ok(), "this should not take so long");
+}
+
 /// Three brokers that are one cluster, where a message can be stored on all of them.
 async fn three_brokers() -> Vec<Broker> {
     let mut brokers: Vec<_> = (0..3).map(|_| Broker::absent()).collect();
@@ -975,7 +986,7 @@ async fn nothing_acknowledged_is_lost_when_one_of_three_nats_servers_is() {
     ];
     let some_more = async || {
         let goal = sent.load(Ordering::Relaxed) + 40;
-        until(async || sent.load(Ordering::Relaxed) >= goal).await;
+        slowly(async || sent.load(Ordering::Relaxed) >= goal).await;
     };
     some_more().await;
     let stream = async_nats::jetstream::new(brokers[2].stranger().await)
@@ -1002,7 +1013,7 @@ async fn nothing_acknowledged_is_lost_when_one_of_three_nats_servers_is() {
                 && replicas.len() == 2
                 && replicas.iter().all(|replica| replica.current)
         };
-        until(is_whole).await;
+        slowly(is_whole).await;
         some_more().await;
     }
     stop.store(true, Ordering::Relaxed);
