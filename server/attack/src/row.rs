@@ -21,6 +21,8 @@ pub(crate) struct Row {
     pub(crate) growth: u64,
     /// MiB of that which the server may go on holding, because that is what it is for.
     pub(crate) keeps: u64,
+    /// Most processor time that the server may take for each second of the attackers'.
+    pub(crate) cpu: f64,
     /// Longest time, short and long.
     pub(crate) seconds: (u64, u64),
     /// The attack; says what was seen, or what was wrong.

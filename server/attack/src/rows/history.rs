@@ -16,6 +16,7 @@ pub(crate) const ROWS: &[Row] = &[Row {
     growth: 256,
     // Twice the bytes of the texts: each is kept as it is sent, too.
     keeps: 200,
+    cpu: 10.0,
     seconds: (60, 120),
     run: |attack| history(attack).boxed_local(),
 }];

@@ -25,6 +25,7 @@ pub(crate) const ROWS: &[Row] = &[
         growth: 112,
         // The room's history, and what the allocator keeps of the frames that it was sent in.
         keeps: 16,
+        cpu: 10.0,
         seconds: (30, 120),
         run: |attack| slow_readers(attack).boxed_local(),
     },
@@ -39,6 +40,7 @@ pub(crate) const ROWS: &[Row] = &[
         growth: 48,
         // Of some 200 KiB for each connection glibc's allocator gives little back to the system; it uses them again.
         keeps: 32,
+        cpu: 10.0,
         seconds: (30, 60),
         run: |attack| zero_window(attack).boxed_local(),
     },
@@ -52,6 +54,7 @@ pub(crate) const ROWS: &[Row] = &[
         },
         growth: 64,
         keeps: 0,
+        cpu: 10.0,
         seconds: (30, 90),
         run: |attack| half_open(attack).boxed_local(),
     },
