@@ -1,10 +1,14 @@
 //! The stream over in-memory transports: exchange, closing handshake, split halves, deadlines.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
 use tungstenite_deflate::tungstenite::protocol::frame::Frame;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -279,6 +283,57 @@ async fn unfinished_message_and_unanswered_close_time_out() {
     let error = server.next().await.unwrap().unwrap_err();
     assert!(error.to_string().contains("close_timeout"), "{error}");
     assert!(start.elapsed() >= Duration::from_secs(5));
+}
+
+/// A transport that always has another message, and is never spoken to in vain.
+struct Flood;
+
+impl AsyncRead for Flood {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        buffer.put_slice(b"\x82\x81\0\0\0\0x");
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flood {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_flood_does_not_keep_a_deadline_from_passing() {
+    let options = Options::default().close_timeout(Some(Duration::from_millis(50)));
+    let mut server =
+        WebSocketStream::with_options(Flood, BytesMut::new(), Role::Server, options, None);
+    server.close(None).await.unwrap();
+    let start = std::time::Instant::now();
+    let error = loop {
+        match server.next().await {
+            Some(Ok(_)) => assert!(start.elapsed() < Duration::from_secs(10)),
+            Some(Err(error)) => break error,
+            None => panic!("a timeout is told of"),
+        }
+        // As a real transport lets other tasks run now and then.
+        tokio::task::yield_now().await;
+    };
+    assert!(error.to_string().contains("close_timeout"), "{error}");
 }
 
 #[tokio::test]

@@ -65,6 +65,8 @@ pub struct WebSocketStream<S> {
     /// Something was written since the last flush.
     unflushed: bool,
     timer: Timer,
+    /// Reads since the deadlines were last looked at.
+    reads: u8,
     wakers: Wakers,
 }
 
@@ -83,6 +85,9 @@ enum Phase {
 
 /// Longest wait for a peer to take the Close that tells it of its violation and to go, if `close_timeout` is not shorter.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Reads in a row after which other things have their turn though there is more to read.
+const READS_AT_MOST: u8 = 32;
 
 /// # Creation
 impl<S> WebSocketStream<S> {
@@ -121,6 +126,7 @@ impl<S> WebSocketStream<S> {
             write_failed: None,
             unflushed: false,
             timer: Timer::default(),
+            reads: 0,
             wakers: Wakers::default(),
         }
     }
@@ -415,17 +421,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 continue;
             }
             self.transmit(cx);
-            if self
-                .timer
-                .poll(self.connection.next_timeout(), cx)
-                .is_ready()
-            {
-                match self.connection.handle_timeout(timer::now()) {
-                    Ok(()) => {}
-                    Err(violation) => self.finish(Some(violation.into())),
-                }
+            // Deadlines are kept before there is a wait; a transport that always has something is interrupted for them.
+            if self.reads >= READS_AT_MOST && self.poll_deadlines(cx).is_ready() {
                 continue;
             }
+            self.reads = self.reads.saturating_add(1);
             match self.poll_fill(cx) {
                 Poll::Ready(Ok(0)) => {
                     let clean = self.connection.receive_eof();
@@ -455,10 +455,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                         self.finish(Some(violation.into()));
                         continue;
                     }
-                    return Poll::Pending;
+                    ready!(self.poll_deadlines(cx));
                 }
             }
         }
+    }
+
+    /// Does what a deadline asks for if one has passed.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.reads = 0;
+        ready!(self.timer.poll(self.connection.next_timeout(), cx));
+        if let Err(violation) = self.connection.handle_timeout(timer::now()) {
+            self.finish(Some(violation.into()));
+        }
+        Poll::Ready(())
     }
 
     /// Writes as much as the transport takes; what is left goes out with a later poll.
@@ -537,9 +547,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         Poll::Ready(self.failure.take().map(Err))
     }
 
-    /// Reads and discards until the end of the byte stream.
+    /// Reads and discards until the end of the byte stream, with a pause now and then where there always is more.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
+        for _ in 0..READS_AT_MOST {
             self.buffer.clear();
             match self.poll_fill(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
@@ -547,6 +557,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
