@@ -22,7 +22,6 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{Instrument, debug, error, info_span};
 
@@ -34,7 +33,7 @@ use crate::drain::Drain;
 use crate::limits::{ConnectionLimits, Permit};
 use crate::log::failure;
 use crate::metrics::{CauseLabel, LimitLabel, Metrics};
-use crate::tls::{ReadAhead, Tls, TlsInfo, TlsTransport};
+use crate::tls::{Tls, TlsInfo, TlsTransport};
 
 /// What every connection needs.
 #[derive(Debug)]
@@ -137,10 +136,10 @@ impl Acceptor {
             failure!(DEBUG, %error, "connection lost before its handshake");
             return;
         }
-        let Some(stream) = self.handshake(stream).await else {
+        let Some(mut stream) = self.handshake(stream).await else {
             return;
         };
-        let tls = TlsInfo::of(stream.get_ref().1);
+        let tls = TlsInfo::of(&mut stream);
         self.metrics.handshakes.get_or_create(&tls.labels()).inc();
         debug!(
             version = tls.version,
@@ -199,8 +198,7 @@ impl Acceptor {
             stream.readable().await?;
             // The semaphore is never closed; without a permit the handshake would only be less bounded.
             let turn = self.handshakes.acquire().await;
-            let mut accepting =
-                pin!(TlsAcceptor::from(self.tls.current()).accept(ReadAhead::new(stream)));
+            let mut accepting = pin!(TlsTransport::accept(self.tls.current(), stream));
             if let Ok(done) = tokio::time::timeout(TURN, accepting.as_mut()).await {
                 return done;
             }

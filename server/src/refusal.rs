@@ -55,7 +55,7 @@ impl Acceptor {
             return answer(stream, true, full).await;
         }
         if let Some(stream) = self.handshake(stream).await {
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let http2 = stream.session().alpn_protocol() == Some(b"h2");
             answer(stream, http2, full).await;
         }
     }

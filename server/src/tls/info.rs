@@ -1,8 +1,9 @@
 //! What a handshake settled on.
 
 use rustls::pki_types::CertificateDer;
-use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
+use rustls::{HandshakeKind, ProtocolVersion};
 
+use super::TlsTransport;
 use crate::metrics::HandshakeLabels;
 
 /// What a handshake settled on.
@@ -29,7 +30,9 @@ pub struct TlsInfo {
 
 impl TlsInfo {
     /// Reads it off a connection whose handshake is done.
-    pub(crate) fn of(connection: &ServerConnection) -> Self {
+    pub(crate) fn of(transport: &mut TlsTransport) -> Self {
+        let server_name = transport.take_server_name();
+        let connection = transport.session();
         Self {
             version: match connection.protocol_version() {
                 Some(ProtocolVersion::TLSv1_2) => "1.2",
@@ -44,7 +47,7 @@ impl TlsInfo {
                 .map(|group| format!("{:?}", group.name()))
                 .unwrap_or_default(),
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-            server_name: connection.server_name().map(str::to_owned),
+            server_name: server_name.map(String::from),
             http2: connection.alpn_protocol() == Some(b"h2"),
             client_certificate: connection
                 .peer_certificates()

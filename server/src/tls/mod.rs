@@ -1,9 +1,11 @@
 //! The TLS side: what is offered, with which certificates, and how it is replaced while serving.
 
-mod ahead;
 mod info;
+mod name;
 mod pairs;
 mod reminder;
+mod rest;
+mod stream;
 mod watch;
 
 use std::path::PathBuf;
@@ -18,12 +20,12 @@ use tracing::{error, info};
 use crate::config::{ClientAuth, TlsOptions};
 use crate::metrics::{Metrics, ResultLabel};
 
-pub(crate) use ahead::ReadAhead;
 pub use info::TlsInfo;
 use pairs::Pairs;
+pub(crate) use stream::TlsStream;
 
 /// TLS over a TCP connection.
-pub(crate) type TlsTransport = tokio_rustls::server::TlsStream<ReadAhead<tokio::net::TcpStream>>;
+pub(crate) type TlsTransport = TlsStream<tokio::net::TcpStream>;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
