@@ -1,6 +1,5 @@
 //! What a handler is told about its connection.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -85,12 +84,6 @@ impl ConnectionInfo {
     pub fn sent(&self, message: &Message) {
         self.traffic.message(Direction::Out, message);
         self.note_close(message, "server");
-    }
-
-    /// The future of [`going_away`](Self::going_away), apart from `self`.
-    pub(crate) fn departing(&self) -> impl Future<Output = ()> + Send + use<> {
-        let departure = self.departure.clone();
-        async move { departure.reached().await }
     }
 
     /// The span that tells in the log which connection an event belongs to.

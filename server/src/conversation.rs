@@ -14,7 +14,7 @@ use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{PreparedMessage, WebSocketStream};
 
 use crate::connection::ConnectionInfo;
-use crate::drain::Watched;
+use crate::drain::Departing;
 use crate::log::failure;
 use crate::metrics::{Counted, Direction, Tally};
 use crate::stream::ServerStream;
@@ -25,7 +25,8 @@ pub struct Conversation {
     socket: WebSocketStream<ServerStream>,
     info: ConnectionInfo,
     tally: Tally,
-    going_away: GoingAway,
+    /// The notice of the server's end.
+    going_away: Departing,
     /// Whether the handler's side of the conversation is over; what still comes in is dropped.
     closing: bool,
     /// A Close that waits for room in the queue.
@@ -33,9 +34,6 @@ pub struct Conversation {
     /// Whether the transport has been shut down.
     finished: bool,
 }
-
-/// The notice of the server's end, from the first time that the conversation waits.
-type GoingAway = Watched<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>;
 
 /// What a conversation waits for.
 enum Next {
@@ -49,7 +47,7 @@ impl Conversation {
     pub fn new(socket: WebSocketStream<ServerStream>, info: ConnectionInfo) -> Self {
         Self {
             socket,
-            going_away: Watched::new(Box::pin(info.departing())),
+            going_away: info.departure.reached(),
             info,
             tally: Tally::default(),
             closing: false,
@@ -120,8 +118,8 @@ impl Conversation {
             tell_slow(&mut self.socket, &self.info);
             return Poll::Pending;
         }
-        self.going_away
-            .poll(context, self.info.departure.has_begun())
+        Pin::new(&mut self.going_away)
+            .poll(context)
             .map(|()| Next::GoingAway)
     }
 

@@ -1,31 +1,31 @@
 //! The end of the server as its connections see it: a signal, a moment for each, a count of those still there.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, Sleep};
 use tokio_util::task::TaskTracker;
+
+use crate::bell::{Bell, Listener};
 
 /// Shared by everything that has to end when the server does.
 #[derive(Clone, Debug)]
 pub(crate) struct Drain {
-    plan: Arc<watch::Sender<Option<Plan>>>,
+    end: Arc<End>,
     tasks: TaskTracker,
-    cut: Arc<Cut>,
 }
 
-/// The order to drop what is left.
+/// The end of the server.
 #[derive(Debug, Default)]
-struct Cut {
-    /// Cheaper to look at than the token, which takes a lock.
-    ordered: AtomicBool,
-    token: CancellationToken,
+struct End {
+    plan: OnceLock<Plan>,
+    /// Rings when there is a plan.
+    begun: Bell,
+    /// Rings when what is left is to be dropped.
+    cut: Bell,
 }
 
 /// When the connections are told to go.
@@ -38,55 +38,56 @@ struct Plan {
 /// One connection's share in the end of the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Departure {
-    plan: watch::Receiver<Option<Plan>>,
+    end: Arc<End>,
     /// Where in the window this connection's moment lies, 0 to 1.
     share: f64,
+}
+
+/// Waits for a [`Departure`]'s moment, beside what is polled for every message.
+#[derive(Debug)]
+pub(crate) struct Departing {
+    departure: Departure,
+    begun: Listener,
+    moment: Option<Pin<Box<Sleep>>>,
 }
 
 impl Drain {
     /// Nothing is ending yet.
     pub(crate) fn new() -> Self {
         Self {
-            plan: Arc::new(watch::Sender::new(None)),
+            end: Arc::default(),
             tasks: TaskTracker::new(),
-            cut: Arc::default(),
         }
     }
 
     /// Runs `task` as one that the end of the server waits for, up to the moment when it cuts off what is left.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let cut = Arc::clone(&self.cut);
+        let mut cut = self.end.cut.listen();
         // In a box, since a future keeps room for what it is given and once more for what it pins.
         let mut task = Box::pin(task);
-        self.tasks.spawn(async move {
-            let cancelled = pin!(cut.token.cancelled());
-            let mut ordered = Watched::new(cancelled);
-            poll_fn(|cx| {
-                if task.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                let looks = cut.ordered.load(Ordering::Acquire);
-                ordered.poll(cx, looks)
-            })
-            .await;
-        });
+        self.tasks.spawn(poll_fn(move |cx| {
+            if task.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            cut.poll(cx)
+        }));
     }
 
     /// Whether the server is ending.
     pub(crate) fn has_begun(&self) -> bool {
-        self.plan.borrow().is_some()
+        self.end.begun.has_rung()
     }
 
     /// Waits until the server is ending. Cancel safe.
     pub(crate) async fn begun(&self) {
-        // The sender lives as long as `self`, so waiting cannot fail.
-        let _ = self.plan.subscribe().wait_for(Option::is_some).await;
+        let mut begun = self.end.begun.listen();
+        poll_fn(|cx| begun.poll(cx)).await;
     }
 
     /// A connection's own moment, at a random place in the window.
     pub(crate) fn departure(&self) -> Departure {
         Departure {
-            plan: self.plan.subscribe(),
+            end: Arc::clone(&self.end),
             share: rand::random(),
         }
     }
@@ -95,15 +96,12 @@ impl Drain {
     pub(crate) fn begin(&self, window: Duration) {
         let needed =
             PER_CONNECTION.saturating_mul(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX));
-        let plan = Plan {
+        // The first plan holds.
+        self.end.plan.get_or_init(|| Plan {
             started: Instant::now(),
             window: window.min(needed),
-        };
-        self.plan.send_if_modified(|current| {
-            let first = current.is_none();
-            current.get_or_insert(plan);
-            first
         });
+        self.end.begun.ring();
         self.tasks.close();
     }
 
@@ -115,71 +113,41 @@ impl Drain {
     /// Drops every task that is left; returns how many there were.
     pub(crate) fn cut_off(&self) -> usize {
         let left = self.tasks.len();
-        self.cut.ordered.store(true, Ordering::Release);
-        self.cut.token.cancel();
+        self.end.cut.ring();
         left
     }
 }
 
 impl Departure {
-    /// Whether the server is ending; costs one load.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.plan.has_changed().unwrap_or(true)
-    }
-
     /// Waits until the server is ending and this connection's moment has come.
     ///
     /// Cancel safe: the moment is the same however often this is called.
-    pub(crate) async fn reached(&self) {
-        let mut plan = self.plan.clone();
-        match plan.wait_for(Option::is_some).await.map(|plan| *plan) {
-            Ok(Some(plan)) => {
-                tokio::time::sleep_until(plan.started + plan.window.mul_f64(self.share)).await;
-            }
-            // Without a server there is nobody left to end anything.
-            Ok(None) | Err(_) => std::future::pending().await,
+    pub(crate) fn reached(&self) -> Departing {
+        Departing {
+            begun: self.end.begun.listen(),
+            departure: self.clone(),
+            moment: None,
         }
     }
 }
 
-/// A future that waits for something rare, beside one that is polled for every message: once the task's waker is with
-/// it, it need not be polled again before the rare thing shows.
-pub(crate) struct Watched<F> {
-    future: F,
-    waker: Option<Waker>,
-}
+impl Future for Departing {
+    type Output = ();
 
-impl<F> std::fmt::Debug for Watched<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watched")
-            .field("waits", &self.waker.is_some())
-            .finish_non_exhaustive()
-    }
-}
-
-impl<F> Watched<F> {
-    /// Nobody waits yet.
-    pub(crate) fn new(future: F) -> Self {
-        Self {
-            future,
-            waker: None,
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if this.moment.is_none() {
+            ready!(this.begun.poll(cx));
         }
-    }
-}
-
-impl<F: Future + Unpin> Watched<F> {
-    /// Polls `future` if it would wake another task than this one, or if it `shows` that there is something to see.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, shows: bool) -> Poll<F::Output> {
-        let waits = self
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()));
-        if waits && !shows {
-            return Poll::Pending;
-        }
-        let result = Pin::new(&mut self.future).poll(cx);
-        self.waker = Some(cx.waker().clone());
-        result
+        let moment = this.moment.get_or_insert_with(|| {
+            let Departure { end, share } = &this.departure;
+            // There is a plan when the bell rings.
+            let moment = end.plan.get().map_or_else(Instant::now, |plan| {
+                plan.started + plan.window.mul_f64(*share)
+            });
+            Box::pin(tokio::time::sleep_until(moment))
+        });
+        moment.as_mut().poll(cx)
     }
 }
 

@@ -28,6 +28,7 @@ pub mod drone;
 
 mod accept;
 mod arrivals;
+mod bell;
 mod connection;
 mod conversation;
 mod descriptors;

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::{Code, Status};
 
 use super::METHODS;
+use crate::drain::Departing;
 use crate::metrics::{CallLabels, Metrics};
 use crate::router::Context;
 
@@ -54,12 +55,12 @@ pub(super) async fn bound(
         count.ended_with(response.headers());
         return response;
     }
-    let departure = context.drain.departure();
+    let departure = context.drain.departure().reached();
     response.map(|body| {
         Body::new(Bounded {
             body,
             deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
-            departure: Box::pin(async move { departure.reached().await }),
+            departure,
             over: false,
             count,
         })
@@ -71,7 +72,7 @@ struct Bounded {
     body: Body,
     deadline: Option<Pin<Box<Sleep>>>,
     /// Resolves when this call has to go with the server.
-    departure: Pin<Box<dyn Future<Output = ()> + Send>>,
+    departure: Departing,
     over: bool,
     count: Count,
 }
@@ -107,7 +108,7 @@ impl HttpBody for Bounded {
             return self.end(&exceeded());
         }
         match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Pending => match self.departure.as_mut().poll(context) {
+            Poll::Pending => match Pin::new(&mut self.departure).poll(context) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(()) => self.end(&Status::unavailable("the server is shutting down")),
             },
