@@ -1,14 +1,23 @@
-// The chat page on two servers with NATS between them, and NATS killed in the middle of a conversation.
+// Pages, the client in a pipe and gRPC's own client on two servers with NATS between them, and NATS killed in the middle
+// of their conversation.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PATIENCE, open, request, startBrowser, startServer, stopAll, until } from './harness.mjs';
+
+const require = createRequire(import.meta.url);
+const grpc = require(`${process.env.GRPC}/grpc-js`);
+const { ChatService } = grpc.loadPackageDefinition(
+  require(`${process.env.GRPC}/proto-loader`).loadSync(new URL('../proto/chat_v2.proto', import.meta.url).pathname, { defaults: true }),
+).chat.v2;
 
 const store = mkdtempSync(join(tmpdir(), 'browser-nats-'));
 let port;
@@ -86,9 +95,50 @@ async function say(page, text) {
 const said = (page) => page.locator('#entries .said').allTextContents();
 const stored = (page, text) => page.waitForFunction((wanted) => [...document.querySelectorAll('#entries .out[data-state="stored"] .said')].some((node) => node.textContent === wanted), text);
 
+/** The client in a pipe: a line in, `name: line` out. */
+async function terminal(server, name) {
+  const ca = join(process.env.CERTS, 'ca.crt');
+  const url = `wss://localhost:${server.port}/chat/both?name=${name}`;
+  const child = spawn(process.env.CLIENT, ['--quiet', '--ca', ca, url], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = [];
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  return {
+    lines,
+    say: (text) => child.stdin.write(`${text}\n`),
+    /** Ends the input and gives the exit code. */
+    async leave() {
+      child.stdin.end();
+      const [code] = await once(child, 'exit');
+      return code;
+    },
+  };
+}
+
+/** A gRPC client that hears the room; what it says it says without joining. */
+function caller(server, name) {
+  const credentials = grpc.credentials.createSsl(readFileSync(join(process.env.CERTS, 'ca.crt')));
+  const client = new ChatService(`localhost:${server.port}`, credentials);
+  const heard = [];
+  const events = client.Subscribe({ room: 'both', name });
+  events.on('data', ({ message }) => { if (message && !message.provisional) heard.push(message.text); });
+  const ended = new Promise((resolve) => events.once('error', resolve));
+  return {
+    heard,
+    say: (text) => new Promise((resolve, reject) => {
+      client.Send({ room: 'both', sender: name, text }, (error, reply) => error ? reject(error) : resolve(reply));
+    }),
+    async leave() {
+      events.cancel();
+      assert.equal((await ended).code, grpc.status.CANCELLED);
+      client.close();
+    },
+  };
+}
+
 test('people on two servers talk in one room while NATS is killed and comes back', async () => {
   const [ana, bob] = [await enter(servers[0], 'ana'), await enter(servers[1], 'bob')];
-  for (const page of [ana, bob]) await until(page, '#members-title', /^Here now: 2$/);
+  const [gil, tom] = [caller(servers[0], 'gil'), await terminal(servers[1], 'tom')];
+  for (const page of [ana, bob]) await until(page, '#members-title', /^Here now: 4$/);
   await say(ana, 'one');
   await stored(ana, 'one');
   await until(bob, '#entries .in .said', /^one$/);
@@ -105,12 +155,24 @@ test('people on two servers talk in one room while NATS is killed and comes back
   await say(bob, 'three');
   await stored(bob, 'three');
   await until(ana, '#entries .in .said', /^three$/);
+  // From a terminal and from gRPC, each on another server.
+  tom.say('four');
+  await until(ana, '#entries .in .said', /^four$/);
+  assert.equal((await gil.say('five')).duplicate, false);
+  await until(bob, '#entries .in .said', /^five$/);
+  const all = ['one', 'two', 'three', 'four', 'five'];
+  await eventually('everything over gRPC', () => gil.heard.length >= all.length);
+  assert.deepEqual(gil.heard, all);
+  await eventually('everything in the terminal', () => tom.lines.some((line) => line === 'gil: five'));
+  assert.deepEqual(tom.lines.filter((line) => /^\w+: /.test(line)), ['ana: one', 'ana: two', 'bob: three', 'tom: four', 'gil: five']);
   // Who comes now is told everything, once, on either server.
   const late = [await enter(servers[0], 'late'), await enter(servers[1], 'later')];
   for (const page of [ana, bob, ...late]) {
-    await until(page, '#entries .said', /^three$/);
-    assert.deepEqual(await said(page), ['one', 'two', 'three']);
+    await until(page, '#entries .said', /^five$/);
+    assert.deepEqual(await said(page), all);
     assert.deepEqual(page.problems, []);
   }
+  await gil.leave();
+  assert.equal(await tom.leave(), 0);
   await Promise.all([ana, bob, eva, ...late].map((page) => page.context().close()));
 });
