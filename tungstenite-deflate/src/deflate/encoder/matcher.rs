@@ -101,12 +101,11 @@ impl Table {
             let start = at - 1;
             sink.sequence(&buffer[literals..start], earlier.length, earlier.distance);
             literals = start + earlier.length;
-            let mut inside = at + 1;
-            while inside < literals
-                && let Some(word) = self::word(buffer, inside)
-            {
+            for inside in (at + 1..literals).step_by(INSERT_STEP) {
+                let Some(word) = self::word(buffer, inside) else {
+                    break;
+                };
                 positions[slot(word, *shift)] = base.wrapping_add(low_bits(inside));
-                inside = inside.wrapping_add(INSERT_STEP);
             }
             at = literals;
             earlier = Match::NONE;
