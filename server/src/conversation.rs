@@ -171,7 +171,8 @@ impl Conversation {
     pub async fn feed_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
         self.ready().await?;
         self.socket.feed_prepared(prepared).await?;
-        self.info.sent(prepared.message());
+        self.tally
+            .message(Direction::Out, prepared.message().into());
         Ok(())
     }
 
