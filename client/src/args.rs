@@ -436,7 +436,8 @@ pub(crate) struct LoadArgs {
     pub count: Option<u64>,
     /// Messages per second over all connections.
     ///
-    /// Latency then counts from when each message was due, not from when it could be sent (coordinated omission).
+    /// A message that is due while --in-flight are unanswered counts from when it was due, not from when it could be sent
+    /// (coordinated omission).
     #[arg(short = 'r', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = LOAD)]
     pub rate: Option<u64>,
     /// Time at the start that is not measured: 500ms, or nothing with --count.

@@ -30,6 +30,10 @@ pub(super) struct Worker {
     measured: Measured,
     /// When the next message is due, when a rate is set.
     due: Instant,
+    /// Since when one more message may be underway.
+    room_since: Instant,
+    /// From when the latency of the message that is due counts, once it is.
+    starts: Option<Instant>,
     last_step: Instant,
 }
 
@@ -57,6 +61,8 @@ impl Worker {
             work,
             measured,
             due: now,
+            room_since: now,
+            starts: None,
             last_step: now,
         }
     }
@@ -97,8 +103,7 @@ impl Worker {
             let turn = match (may_send, self.work.interval) {
                 (false, _) => Turn::Wait,
                 (true, None) => Turn::Send,
-                // A message that could not be sent when it was due has waited all the same.
-                (true, Some(_)) => Turn::SendDue(self.due),
+                (true, Some(_)) => Turn::SendDue(self.starts(now)),
             };
             let wake = self.wake(end, exhausted, has_room && !may_send);
             let step = tokio::select! {
@@ -110,6 +115,17 @@ impl Worker {
             }
             self.take(part, step)?;
         }
+    }
+
+    /// From when the latency of the message that is due counts: from when it was due, if it found no room then and has
+    /// waited all the same; else from when this side looked, since its timers go by milliseconds.
+    fn starts(&mut self, now: Instant) -> Instant {
+        let starts = if self.room_since > self.due {
+            self.due
+        } else {
+            now
+        };
+        *self.starts.get_or_insert(starts)
     }
 
     /// When to look again although nothing happens: a message is due, the end has come, or a reply is overdue.
@@ -139,9 +155,13 @@ impl Worker {
         match step {
             Step::Sent => {
                 self.due += self.work.interval.unwrap_or_default();
+                self.starts = None;
                 self.last_step = now;
             }
             Step::Received(bytes, from) => {
+                if self.link.underway() + 1 == self.work.in_flight {
+                    self.room_since = now;
+                }
                 self.last_step = now;
                 self.work.done.fetch_add(1, Ordering::Relaxed);
                 if part == Part::Measurement {
