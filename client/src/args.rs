@@ -260,7 +260,7 @@ pub(crate) struct ConnectionArgs {
     pub no_deflate: bool,
     /// How hard to compress: 1 (fast, the default) or a level of zlib, 2 to 9 (small).
     #[arg(long, value_name = "1-9", help_heading = COMPRESSION)]
-    pub deflate_level: Option<u32>,
+    pub deflate_level: Option<u8>,
     /// Smallest message that is compressed.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = COMPRESSION)]
     pub deflate_threshold: Option<usize>,

@@ -336,9 +336,10 @@ fn options(config: &Config) -> Options {
         .max_fragments(websocket.max_fragments.0)
         .unfinished_memory(Some(unfinished))
         .unfinished_message_timeout(websocket.message_timeout.0.map(Duration::from));
-    let keepalive = websocket.ping_interval.0.map(|interval| Keepalive {
-        ping_interval: interval.0,
-        pong_timeout: websocket.pong_timeout.0,
+    let keepalive = websocket.ping_interval.0.map(|interval| {
+        Keepalive::default()
+            .ping_interval(interval.0)
+            .pong_timeout(websocket.pong_timeout.0)
     });
     Options::default()
         .websocket(

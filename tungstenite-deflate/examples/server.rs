@@ -26,11 +26,8 @@ async fn main() -> Result<(), std::io::Error> {
 }
 
 async fn echo(stream: TcpStream) -> Result<(), Error> {
-    let keepalive = Keepalive {
-        ping_interval: Duration::from_secs(25),
-        pong_timeout: Duration::from_secs(10),
-    };
-    let options = Options::default().keepalive(Some(keepalive));
+    // A Ping after 25 s of silence, which must be answered within 10 s.
+    let options = Options::default().keepalive(Some(Keepalive::default()));
     let handshake = timeout(
         Duration::from_secs(10),
         accept_async_with_options(stream, options),

@@ -7,15 +7,12 @@ use crate::frame::MAX_CONTROL_PAYLOAD;
 use crate::tungstenite::Utf8Bytes;
 use crate::tungstenite::protocol::CloseFrame;
 
-/// A close code as it stands on the wire, RFC 6455 §7.4.
-pub type CloseCodeNumber = u16;
-
 /// Status 1005: stands for "no code in the Close frame" and is never sent (RFC 6455 §7.4.1).
-const NO_STATUS_RECEIVED: CloseCodeNumber = 1005;
+const NO_STATUS_RECEIVED: u16 = 1005;
 
 /// Whether an endpoint may send `code` in a Close frame: those of RFC 6455 §7.4.1, 1012 to 1014 of the IANA registry,
 /// and 3000 to 4999 for libraries and applications (§7.4.2).
-pub(crate) fn may_be_sent(code: CloseCodeNumber) -> bool {
+pub(crate) fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
@@ -32,6 +29,7 @@ pub enum Initiator {
 
 /// How a connection ended, as far as it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Closed {
     /// The peer's Close frame; the inner `None` is one without a code (status 1005).
     pub received: Option<Option<CloseFrame>>,

@@ -3,7 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use crate::close::CloseCodeNumber;
 use crate::tungstenite;
 use crate::tungstenite::error::{CapacityError, Error, ProtocolError as Upstream};
 use crate::tungstenite::protocol::frame::coding::{CloseCode, Data};
@@ -139,7 +138,7 @@ impl ProtocolError {
     }
 
     /// [`close_code`](Self::close_code) as the number on the wire.
-    pub fn close_code_number(&self) -> CloseCodeNumber {
+    pub fn close_code_number(&self) -> u16 {
         self.close_code().into()
     }
 }

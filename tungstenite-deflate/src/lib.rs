@@ -40,7 +40,7 @@ mod tls;
 mod unfinished;
 mod utf8;
 
-pub use close::{CloseCodeNumber, Closed, Initiator};
+pub use close::{Closed, Initiator};
 pub use connection::{Connection, Event};
 pub use deflate::{Agreed, Compression, DeflateConfig};
 pub use error::{ProtocolError, SendError};

@@ -119,14 +119,41 @@ impl HeadLimits {
 }
 
 /// Pings sent unasked, and how long their Pong may take (RFC 6455 §5.5.2).
+///
+/// [`Options`] has none by default; `Keepalive::default()` suits most peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Keepalive {
     /// Time without anything received after which a Ping is sent; up to a quarter more after steady traffic, whose every
-    /// message is not worth a look at the clock.
+    /// message is not worth a look at the clock. Default: 25 s, below the 30 s after which common middleboxes forget a
+    /// silent connection.
     pub ping_interval: Duration,
     /// Time after that Ping within which something must be received; else the connection is failed with
-    /// 1001 (going away).
+    /// 1001 (going away). Default: 10 s.
     pub pong_timeout: Duration,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(25),
+            pong_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Keepalive {
+    /// Sets [`Self::ping_interval`].
+    pub fn ping_interval(mut self, ping_interval: Duration) -> Self {
+        self.ping_interval = ping_interval;
+        self
+    }
+
+    /// Sets [`Self::pong_timeout`].
+    pub fn pong_timeout(mut self, pong_timeout: Duration) -> Self {
+        self.pong_timeout = pong_timeout;
+        self
+    }
 }
 
 impl Default for Options {

@@ -480,15 +480,16 @@ fn options(random: &mut Random, harm: Harm, fragments: bool) -> Arc<Options> {
     websocket.write_buffer_size = 1024;
     websocket.max_write_buffer_size = MAX_QUEUED;
     let threshold = [0, 200][random.below(2)];
-    let level = 1 + u32::try_from(random.below(6)).expect("below 6");
+    let level = 1 + u8::try_from(random.below(6)).expect("below 6");
     let deflate = DeflateConfig::default()
         .threshold(threshold)
         .level(level)
         .expect("a valid level");
     // Longer than any delay of the pipe, so that only harm can make them pass.
-    let keepalive = random.one_in(2).then_some(Keepalive {
-        ping_interval: Duration::from_secs(3600),
-        pong_timeout: Duration::from_secs(3600),
+    let keepalive = random.one_in(2).then(|| {
+        Keepalive::default()
+            .ping_interval(Duration::from_secs(3600))
+            .pong_timeout(Duration::from_secs(3600))
     });
     let unfinished = Duration::from_secs(if harm == Harm::None { 36_000 } else { 3600 });
     let options = Options::from(websocket)

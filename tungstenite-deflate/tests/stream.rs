@@ -202,11 +202,7 @@ async fn halves_of_a_split_never_miss_a_wake_up() {
 #[tokio::test(start_paused = true)]
 async fn keepalive_pings_and_gives_up_on_a_silent_peer() {
     let (io, mut peer) = duplex(4096);
-    let keepalive = Keepalive {
-        ping_interval: Duration::from_secs(25),
-        pong_timeout: Duration::from_secs(10),
-    };
-    let options = Options::default().keepalive(Some(keepalive));
+    let options = Options::default().keepalive(Some(Keepalive::default()));
     let mut server =
         WebSocketStream::with_options(io, BytesMut::new(), Role::Server, options, None);
     let start = tokio::time::Instant::now();
@@ -237,10 +233,7 @@ async fn keepalive_pings_and_gives_up_on_a_silent_peer() {
 async fn keepalive_is_quiet_while_messages_come_and_pings_after_them() {
     let seconds = Duration::from_secs;
     let (io, mut peer) = duplex(4096);
-    let keepalive = Keepalive {
-        ping_interval: seconds(20),
-        pong_timeout: seconds(10),
-    };
+    let keepalive = Keepalive::default().ping_interval(seconds(20));
     let options = Options::default().keepalive(Some(keepalive));
     let server = WebSocketStream::with_options(io, BytesMut::new(), Role::Server, options, None);
     let receiving = tokio::spawn(server.for_each(|_| std::future::ready(())));

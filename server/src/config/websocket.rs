@@ -53,8 +53,8 @@ pub struct DeflateOptions {
     #[arg(long, value_enum, default_value = "on")]
     pub deflate: Switch,
     /// How hard to compress: 1 (fast, with little memory) or a level of zlib, 2 to 9 (small)
-    #[arg(long, value_name = "1-9", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=9))]
-    pub deflate_level: u32,
+    #[arg(long, value_name = "1-9", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub deflate_level: u8,
     /// Smallest message that is compressed
     #[arg(long, value_name = "SIZE", default_value = "256")]
     pub deflate_threshold: ByteSize,

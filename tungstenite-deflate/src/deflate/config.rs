@@ -32,6 +32,7 @@ pub struct DeflateConfig {
 
 /// Whether one message is compressed, beside what [`DeflateConfig`] says for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Compression {
     /// As the configuration says: at or above the threshold, and only if that makes it smaller.
     ///
@@ -62,6 +63,7 @@ pub enum Compressor {
 /// What a connection does that agreed to context takeover for its own messages when the process-wide
 /// [budget](super::budget) has no room for its context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WhenBudgetSpent {
     /// Compress each message by itself with a compressor of the thread (RFC 7692 §7.1.1 allows a sender to forget).
     #[default]
@@ -78,7 +80,7 @@ pub enum ConfigError {
     #[error("compression level {seen}, allowed are 1 (fast) to 9 (small)")]
     Level {
         /// What was given.
-        seen: u32,
+        seen: u8,
     },
     /// The window is not one that this side can compress with.
     #[error(
@@ -114,10 +116,10 @@ impl DeflateConfig {
     ///
     /// # Errors
     /// The level is not in that range.
-    pub fn level(self, level: u32) -> Result<Self, ConfigError> {
-        match u8::try_from(level) {
-            Ok(level @ 1..=9) => Ok(Self { level, ..self }),
-            _ => Err(ConfigError::Level { seen: level }),
+    pub fn level(self, level: u8) -> Result<Self, ConfigError> {
+        match level {
+            1..=9 => Ok(Self { level, ..self }),
+            seen => Err(ConfigError::Level { seen }),
         }
     }
 

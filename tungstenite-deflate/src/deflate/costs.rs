@@ -78,7 +78,7 @@ fn compression_costs() {
 }
 
 /// What one level does to messages of one length.
-fn cell(keeps: bool, compressor: Compressor, level: u32, length: usize) -> String {
+fn cell(keeps: bool, compressor: Compressor, level: u8, length: usize) -> String {
     let agreed = Agreed {
         server_no_context_takeover: !keeps,
         client_no_context_takeover: true,
@@ -209,7 +209,7 @@ fn compression_memory_of_one_setting() {
 
 /// The servers' codecs of `count` connections after so many messages of 1 KiB each way.
 fn settle(
-    level: u32,
+    level: u8,
     server: bool,
     client: bool,
     server_max_window_bits: u8,

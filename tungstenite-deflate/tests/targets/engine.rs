@@ -42,10 +42,7 @@ fn options(choice: u8) -> Options {
     websocket.max_frame_size = Some(8 * 1024);
     websocket.write_buffer_size = 1024;
     websocket.max_write_buffer_size = 32 * 1024;
-    let keepalive = (choice & 8 != 0).then_some(Keepalive {
-        ping_interval: Duration::from_secs(25),
-        pong_timeout: Duration::from_secs(10),
-    });
+    let keepalive = (choice & 8 != 0).then(Keepalive::default);
     Options::from(websocket)
         .keepalive(keepalive)
         .fragment_bytes((choice & 16 != 0).then_some(100))

@@ -33,7 +33,7 @@ const AGREED: Agreed = Agreed {
 
 fn ours(frame: Bytes, deflate: bool) -> WebSocketStream<Wire> {
     let config = DeflateConfig::default()
-        .level(LEVEL.into())
+        .level(LEVEL)
         .expect("a level of zlib")
         .threshold(0);
     let options = Options::drop_in(None).deflate(Some(config));
