@@ -6,6 +6,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::frame::MAX_CONTROL_PAYLOAD;
 use crate::tungstenite::Utf8Bytes;
 use crate::tungstenite::protocol::CloseFrame;
+use crate::tungstenite::protocol::frame::coding::CloseCode;
 
 /// Status 1005: stands for "no code in the Close frame" and is never sent (RFC 6455 §7.4.1).
 const NO_STATUS_RECEIVED: u16 = 1005;
@@ -37,6 +38,18 @@ pub struct Closed {
     pub sent: Option<Option<CloseFrame>>,
     /// Who began.
     pub by: Initiator,
+}
+
+impl Closed {
+    /// The code that tells how the connection ended, as RFC 6455 §7.1.5 defines it: the peer's, 1005 if its Close had
+    /// none, 1006 if there was no Close from the peer.
+    pub fn code(&self) -> CloseCode {
+        match &self.received {
+            Some(Some(frame)) => frame.code,
+            Some(None) => CloseCode::Status,
+            None => CloseCode::Abnormal,
+        }
+    }
 }
 
 /// Reads the payload of a Close frame (RFC 6455 §5.5.1).
@@ -84,7 +97,6 @@ pub(crate) fn encode(frame: Option<&CloseFrame>) -> Result<Bytes, SendError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tungstenite::protocol::frame::coding::CloseCode;
 
     /// Threats F12 and F13: every code there is.
     #[test]

@@ -1,0 +1,54 @@
+//! Messages that wait to be cut into fragments.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::frame::{Header, Opcode};
+
+/// Messages that wait to be cut into fragments (RFC 6455 §5.4), and the Close behind them.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    queue: VecDeque<Waiting>,
+    bytes: usize,
+}
+
+/// A message that waits, or what is left of it.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) opcode: Opcode,
+    pub(super) rsv1: bool,
+    pub(super) payload: Bytes,
+}
+
+impl Backlog {
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.bytes += waiting.payload.len() + Header::MAX_BYTES;
+        self.queue.push_back(waiting);
+    }
+
+    /// What waits, in bytes, with room for a header of each message.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The next frame, with its FIN bit.
+    pub(super) fn next_fragment(&mut self, limit: usize) -> Option<(bool, Waiting)> {
+        let first = self.queue.front_mut()?;
+        if first.payload.len() <= limit || first.opcode.is_control() {
+            let last = self.queue.pop_front()?;
+            self.bytes -= last.payload.len() + Header::MAX_BYTES;
+            return Some((true, last));
+        }
+        let payload = first.payload.split_to(limit);
+        self.bytes -= limit;
+        let fragment = Waiting {
+            opcode: first.opcode,
+            rsv1: first.rsv1,
+            payload,
+        };
+        first.opcode = Opcode::Continuation;
+        first.rsv1 = false;
+        Some((false, fragment))
+    }
+}

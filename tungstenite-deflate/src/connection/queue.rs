@@ -1,0 +1,164 @@
+//! What waits to be written, in its order.
+
+use bytes::Bytes;
+
+use super::backlog::{Backlog, Waiting};
+use super::pongs::Pongs;
+use crate::frame::{Header, Opcode, Outgoing};
+use crate::tungstenite::protocol::Role;
+use crate::tungstenite::protocol::frame::Frame;
+
+/// What waits to be written: frames, messages that are yet to be cut into fragments, Pongs that are owed.
+///
+/// A control frame goes in front of the backlog, so that it passes between fragments (RFC 6455 §5.4); a Close goes
+/// behind it.
+#[derive(Debug)]
+pub(super) struct Queue {
+    /// Who writes: a client's frames are masked (RFC 6455 §5.3).
+    role: Role,
+    framed: Outgoing,
+    /// Data messages and a Close that wait behind a message that is being sent in fragments.
+    backlog: Option<Box<Backlog>>,
+    pongs: Pongs,
+}
+
+/// Bytes of fragments that are framed ahead of what the transport has taken.
+const FRAMED_AHEAD: usize = 16 * 1024;
+
+impl Queue {
+    pub(super) fn new(role: Role) -> Self {
+        Self {
+            role,
+            framed: Outgoing::default(),
+            backlog: None,
+            pongs: Pongs::default(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Bytes that wait.
+    #[inline]
+    pub(super) fn bytes(&self) -> usize {
+        self.framed.len() + self.backlog.as_ref().map_or(0, |backlog| backlog.bytes())
+    }
+
+    /// Queues a data message, to be cut into frames of at most `fragment_bytes`.
+    pub(super) fn push_data(
+        &mut self,
+        opcode: Opcode,
+        rsv1: bool,
+        payload: Bytes,
+        fragment_bytes: Option<usize>,
+    ) {
+        match (fragment_bytes, &mut self.backlog) {
+            (None, _) => self.push(true, rsv1, opcode, payload),
+            (Some(limit), None) if payload.len() <= limit => self.push(true, rsv1, opcode, payload),
+            (Some(_), backlog) => backlog.get_or_insert_default().push(Waiting {
+                opcode,
+                rsv1,
+                payload,
+            }),
+        }
+    }
+
+    /// Queues a Ping, a Pong, or a Close that does not let the backlog pass.
+    pub(super) fn push_control(&mut self, opcode: Opcode, payload: Bytes) {
+        self.push(true, false, opcode, payload);
+    }
+
+    /// Queues the answer to a Ping, now or when there is room for it.
+    pub(super) fn push_pong(&mut self, payload: Bytes) {
+        if let Some(payload) = self.pongs.owe(payload) {
+            self.push_control(Opcode::Pong, payload);
+        }
+    }
+
+    /// Queues a Close behind all else.
+    pub(super) fn push_close(&mut self, payload: Bytes) {
+        self.settle_pongs();
+        match &mut self.backlog {
+            Some(backlog) => backlog.push(Waiting {
+                opcode: Opcode::Close,
+                rsv1: false,
+                payload,
+            }),
+            None => self.push_control(Opcode::Close, payload),
+        }
+    }
+
+    /// Queues a Close in place of the backlog: what is framed goes out, nothing else.
+    pub(super) fn cut_short(&mut self, close: Bytes) {
+        self.backlog = None;
+        self.push_close(close);
+    }
+
+    /// Queues a frame as the caller made it, but for its masking key.
+    pub(super) fn push_frame(&mut self, mut frame: Frame) {
+        frame.header_mut().mask = (self.role == Role::Client).then(rand::random);
+        let mut bytes = Vec::with_capacity(Header::MAX_BYTES + frame.payload().len());
+        frame
+            .format(&mut bytes)
+            .expect("writing to a Vec does not fail");
+        self.push_encoded(bytes.into());
+    }
+
+    /// Queues bytes that are whole frames already.
+    pub(super) fn push_encoded(&mut self, frames: Bytes) {
+        self.framed.push_encoded(frames);
+    }
+
+    fn push(&mut self, fin: bool, rsv1: bool, opcode: Opcode, payload: Bytes) {
+        let masking_key = (self.role == Role::Client).then(rand::random);
+        let header = Header {
+            fin,
+            rsv1,
+            opcode,
+            masking_key,
+            length: payload.len() as u64,
+        };
+        self.framed.push(&header, payload);
+    }
+
+    /// The bytes to write next; empty when nothing waits.
+    #[inline]
+    pub(super) fn next_bytes(&mut self, fragment_bytes: Option<usize>) -> &mut Outgoing {
+        if self.framed.is_empty() {
+            self.settle_pongs();
+        }
+        if self.backlog.is_some() {
+            self.cut_fragments(fragment_bytes);
+        }
+        &mut self.framed
+    }
+
+    /// Drops what waits: the transport takes nothing more.
+    pub(super) fn clear(&mut self) {
+        self.framed.clear();
+        self.backlog = None;
+        self.pongs = Pongs::default();
+    }
+
+    #[inline]
+    fn settle_pongs(&mut self) {
+        if let Some(payload) = self.pongs.settle() {
+            self.push_control(Opcode::Pong, payload);
+        }
+    }
+
+    /// Frames the next fragments of the backlog, as far as the transport is likely to take them.
+    fn cut_fragments(&mut self, fragment_bytes: Option<usize>) {
+        let limit = fragment_bytes.unwrap_or(usize::MAX).max(1);
+        while self.framed.len() < FRAMED_AHEAD {
+            let next = self.backlog.as_mut();
+            let Some((fin, next)) = next.and_then(|backlog| backlog.next_fragment(limit)) else {
+                self.backlog = None;
+                return;
+            };
+            self.push(fin, next.rsv1, next.opcode, next.payload);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Bytes to events: what arrives is taken apart, answered and counted.
+
+use std::time::Instant;
+
+use bytes::BytesMut;
+
+use super::closing::State;
+use super::{Connection, Event};
+use crate::error::ProtocolError;
+use crate::incoming::{Item, Rules};
+use crate::tungstenite::Message;
+use crate::unfinished::Held;
+
+/// # Receiving
+impl Connection {
+    /// Takes the next event out of `buffer`, leaving an incomplete frame where it is.
+    ///
+    /// Call again until it returns `None`, then write what [`outgoing`](Self::outgoing) holds. `buffer` must be the same
+    /// each time: between calls bytes may only be appended to it.
+    ///
+    /// # Errors
+    /// The peer broke the protocol. The fitting Close frame is already queued and further input is discarded
+    /// (RFC 6455 §7.1.7); write the queue, then close the transport.
+    pub fn receive(
+        &mut self,
+        buffer: &mut BytesMut,
+        now: Instant,
+    ) -> Result<Option<Event>, ProtocolError> {
+        if buffer.len() > self.left_in_buffer {
+            self.timers.note_arrival_at(now);
+            self.left_in_buffer = buffer.len();
+        }
+        match self.receive_by_clock(buffer, || now)? {
+            Some(event) => Ok(Some(event)),
+            None => self.check_unfinished(buffer).map(|()| None),
+        }
+    }
+
+    /// As [`receive`](Self::receive), but leaves text that is not there whole to
+    /// [`check_unfinished`](Self::check_unfinished), and asks the clock only when something begins: the first arrival after silence, a
+    /// message that is not there whole, a Close. While a connection is busy its keep-alive is kept by looks at every
+    /// quarter of the interval, since asking a clock costs more than parsing a small frame.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub(crate) fn receive_by_clock(
+        &mut self,
+        buffer: &mut BytesMut,
+        clock: impl Fn() -> Instant,
+    ) -> Result<Option<Event>, ProtocolError> {
+        if self.is_receiving_over() {
+            buffer.clear();
+            return Ok(None);
+        }
+        if buffer.len() > self.left_in_buffer && self.options.keepalive.is_some() {
+            self.timers.note_arrival(&clock);
+        }
+        let rules = Rules {
+            role: self.queue.role(),
+            options: &self.options,
+        };
+        let result = self
+            .incoming
+            .next(buffer, &rules, self.codec.as_deref_mut());
+        self.left_in_buffer = buffer.len();
+        match result {
+            Ok(item) => {
+                self.note_unfinished(buffer, item.is_some(), &clock);
+                Ok(item.map(|item| Event::Message(self.accept(item, &clock))))
+            }
+            Err(error) => Err(self.discard_and_fail(buffer, error)),
+        }
+    }
+
+    /// Validates the text that has arrived of an unfinished frame; for callers of
+    /// [`receive_by_clock`](Self::receive_by_clock) before they wait for more.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub(crate) fn check_unfinished(&mut self, buffer: &mut BytesMut) -> Result<(), ProtocolError> {
+        let result = self.incoming.preview(buffer);
+        result.map_err(|error| self.discard_and_fail(buffer, error))
+    }
+
+    /// Counts what is held while more is waited for: call it before waiting, with the memory of the buffer.
+    ///
+    /// # Errors
+    /// [`unfinished_memory`](crate::Limits::unfinished_memory) is spent; as for [`receive`](Self::receive).
+    pub fn hold(&mut self, buffered: usize) -> Result<(), ProtocolError> {
+        let Some(memory) = &self.options.limits.unfinished_memory else {
+            return Ok(());
+        };
+        let bytes = buffered.saturating_add(self.incoming.held_bytes());
+        if Held::resize(&mut self.held, bytes, memory) {
+            return Ok(());
+        }
+        let allowed = memory.limit();
+        Err(self.fail(ProtocolError::UnfinishedMemory { allowed }))
+    }
+
+    /// Bytes that the frame at the start of the buffer still needs to be whole; 0 if that is not known.
+    pub fn bytes_wanted(&self, buffer: &BytesMut) -> usize {
+        self.incoming.wanted().saturating_sub(buffer.len())
+    }
+
+    fn discard_and_fail(&mut self, buffer: &mut BytesMut, error: ProtocolError) -> ProtocolError {
+        buffer.clear();
+        self.left_in_buffer = 0;
+        self.fail(error)
+    }
+
+    fn note_unfinished(
+        &mut self,
+        buffer: &BytesMut,
+        progressed: bool,
+        clock: &impl Fn() -> Instant,
+    ) {
+        if !self.incoming.is_unfinished() && (progressed || buffer.is_empty()) {
+            self.timers.note_finished();
+        } else if self.options.limits.unfinished_message_timeout.is_some() {
+            self.timers.note_unfinished(clock);
+        }
+    }
+
+    /// Answers what wants an answer, and turns the item into a message.
+    fn accept(&mut self, item: Item, clock: &impl Fn() -> Instant) -> Message {
+        match item {
+            Item::Data(message) => message,
+            Item::Pong(payload) => Message::Pong(payload),
+            Item::Ping(payload) => {
+                if self.state == State::Open {
+                    self.queue.push_pong(payload.clone());
+                }
+                Message::Ping(payload)
+            }
+            Item::Close(frame) => {
+                self.receive_close(frame.as_ref(), clock);
+                Message::Close(frame)
+            }
+        }
+    }
+}
