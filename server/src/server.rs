@@ -10,7 +10,9 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
-use tungstenite_deflate::{Keepalive, Limits, Options, UnfinishedMemory, WebSocketStream};
+use tungstenite_deflate::{
+    ControlRate, Keepalive, Limits, Options, UnfinishedMemory, WebSocketStream,
+};
 
 use crate::accept::Acceptor;
 use crate::access::{Access, KeyError};
@@ -332,9 +334,13 @@ fn options(config: &Config) -> Options {
     let websocket = &config.websocket;
     let largest = Some(websocket.max_message_bytes.0);
     let unfinished = UnfinishedMemory::new(websocket.max_unfinished_bytes.0);
+    let control = ControlRate::default()
+        .burst(websocket.control_burst)
+        .per_second(websocket.control_per_second);
     let limits = Limits::default()
         .max_fragments(websocket.max_fragments.0)
         .unfinished_memory(Some(unfinished))
+        .control_rate(Some(control))
         .unfinished_message_timeout(websocket.message_timeout.0.map(Duration::from));
     let keepalive = websocket.ping_interval.0.map(|interval| {
         Keepalive::default()

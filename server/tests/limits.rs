@@ -348,3 +348,53 @@ async fn r4_unfinished_messages_share_one_bound() {
     soon(client.send(long.clone())).await.unwrap();
     assert_eq!(soon(client.next()).await.unwrap().unwrap(), long);
 }
+
+#[tokio::test]
+async fn r6_a_flood_of_pings_is_ended_and_an_honest_one_is_not() {
+    let server = start(&["--control-burst", "20", "--control-per-second", "1"]).await;
+    let (mut client, _) = server.open("/echo", &[]).await;
+    for number in 0..20_u8 {
+        client
+            .feed(Message::Ping(vec![number].into()))
+            .await
+            .unwrap();
+    }
+    soon(client.flush()).await.unwrap();
+    for number in 0..20_u8 {
+        let pong = soon(client.next()).await.unwrap().unwrap();
+        assert_eq!(pong, Message::Pong(vec![number].into()));
+    }
+    soon(client.send(Message::text("still here")))
+        .await
+        .unwrap();
+    assert_eq!(
+        soon(client.next()).await.unwrap().unwrap(),
+        Message::text("still here")
+    );
+    for _ in 0..100 {
+        client.feed(Message::Ping("flood".into())).await.unwrap();
+    }
+    soon(client.flush()).await.unwrap();
+    let close = soon(async {
+        loop {
+            match client.next().await {
+                Some(Ok(Message::Close(frame))) => return frame.unwrap(),
+                Some(Ok(Message::Pong(_))) => {}
+                ended => panic!("{ended:?} before a Close"),
+            }
+        }
+    })
+    .await;
+    assert_eq!(u16::from(close.code), 1008);
+    assert!(
+        close.reason.contains("more than 20 Pings"),
+        "{}",
+        close.reason
+    );
+    until(async || {
+        let metrics = server.get("/metrics").await;
+        metrics
+            .contains("wss_websocket_closed_total{route=\"/echo\",code=\"1008\",by=\"server\"} 1")
+    })
+    .await;
+}

@@ -68,6 +68,16 @@ pub enum ProtocolError {
         /// The limit that was passed.
         allowed: usize,
     },
+    /// More Pings, and Pongs that nobody asked for, than allowed.
+    #[error(
+        "more than {burst} Pings or unasked Pongs at once, or {per_second} a second (control_rate)"
+    )]
+    TooManyControlFrames {
+        /// Allowed at once.
+        burst: u32,
+        /// Allowed per second for ever.
+        per_second: u32,
+    },
     /// A message was begun and not finished in time.
     #[error("message not finished within {allowed:?} (unfinished_message_timeout)")]
     UnfinishedMessage {
@@ -131,7 +141,9 @@ impl ProtocolError {
             | Self::InvalidCloseCode { .. } => CloseCode::Protocol,
             Self::InvalidUtf8 | Self::InvalidDeflate { .. } => CloseCode::Invalid,
             Self::MessageTooLong { .. } => CloseCode::Size,
-            Self::TooManyFragments { .. } | Self::UnfinishedMessage { .. } => CloseCode::Policy,
+            Self::TooManyFragments { .. }
+            | Self::TooManyControlFrames { .. }
+            | Self::UnfinishedMessage { .. } => CloseCode::Policy,
             Self::UnfinishedMemory { .. } => CloseCode::Again,
             Self::PongOverdue { .. } | Self::CloseUnanswered { .. } => CloseCode::Away,
         }
@@ -182,6 +194,7 @@ impl From<ProtocolError> for Error {
             ProtocolError::LengthEncoding { .. }
             | ProtocolError::UnfinishedMemory { .. }
             | ProtocolError::TooManyFragments { .. }
+            | ProtocolError::TooManyControlFrames { .. }
             | ProtocolError::InvalidDeflate { .. } => {
                 Error::Io(io::Error::new(io::ErrorKind::InvalidData, error))
             }

@@ -18,6 +18,7 @@ mod close;
 #[cfg(feature = "connect")]
 mod connect;
 pub mod connection;
+mod control_rate;
 pub mod deflate;
 mod error;
 #[cfg(feature = "handshake")]
@@ -42,6 +43,7 @@ mod utf8;
 
 pub use close::{Closed, Initiator};
 pub use connection::{Connection, Event};
+pub use control_rate::ControlRate;
 pub use deflate::{Agreed, Compression, DeflateConfig};
 pub use error::{ProtocolError, SendError};
 pub use options::{HeadLimits, Keepalive, Limits, Options};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::control_rate::ControlRate;
 use crate::deflate::DeflateConfig;
 use crate::tungstenite::protocol::WebSocketConfig;
 use crate::unfinished::UnfinishedMemory;
@@ -66,6 +67,11 @@ pub struct Limits {
     ///
     /// Exceeding it fails the connection with 1013 (try again later).
     pub unfinished_memory: Option<UnfinishedMemory>,
+    /// How many Pings, and Pongs that nobody asked for, are taken; `None` takes any number. Default: 200 at once, 100 a
+    /// second. [`Options::drop_in`] takes any number, as tokio-tungstenite does.
+    ///
+    /// Exceeding it fails the connection with 1008 (policy violation).
+    pub control_rate: Option<ControlRate>,
     /// Bounds on the head of the peer's request or response.
     pub head: HeadLimits,
 }
@@ -171,13 +177,14 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What the functions shared with tokio-tungstenite use: compression on, no timers, so that they run on any
-    /// executor and in runtimes without a time driver.
+    /// What the functions shared with tokio-tungstenite use: compression on, any number of Pings, no timers, so that they
+    /// run on any executor and in runtimes without a time driver.
     pub fn drop_in(websocket: Option<WebSocketConfig>) -> Self {
         Self {
             websocket: websocket.unwrap_or_default(),
             limits: Limits {
                 unfinished_message_timeout: None,
+                control_rate: None,
                 ..Limits::default()
             },
             close_timeout: None,
@@ -275,6 +282,7 @@ impl Default for Limits {
             max_fragments: None,
             unfinished_message_timeout: Some(Duration::from_secs(30)),
             unfinished_memory: None,
+            control_rate: Some(ControlRate::default()),
             head: HeadLimits::default(),
         }
     }
@@ -296,6 +304,12 @@ impl Limits {
     /// Sets [`Self::unfinished_memory`].
     pub fn unfinished_memory(mut self, memory: Option<UnfinishedMemory>) -> Self {
         self.unfinished_memory = memory;
+        self
+    }
+
+    /// Sets [`Self::control_rate`].
+    pub fn control_rate(mut self, rate: Option<ControlRate>) -> Self {
+        self.control_rate = rate;
         self
     }
 

@@ -15,7 +15,7 @@ use tungstenite_deflate::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
 use tungstenite_deflate::tungstenite::{Error, Message, error::ProtocolError};
 use tungstenite_deflate::{
-    Agreed, Initiator, Keepalive, Options, PreparedMessage, WebSocketStream,
+    Agreed, Initiator, Keepalive, Limits, Options, PreparedMessage, WebSocketStream,
 };
 
 const AGREED: Agreed = Agreed {
@@ -143,7 +143,8 @@ const COUNT: usize = 500;
 
 #[tokio::test]
 async fn halves_of_a_split_never_miss_a_wake_up() {
-    let (server, client) = pair(&Options::default(), None, 64);
+    let options = Options::default().limits(Limits::default().control_rate(None));
+    let (server, client) = pair(&options, None, 64);
     let (mut sink, mut stream) = server.split();
     let (mut client_sink, mut client_stream) = client.split();
     let sender = tokio::spawn(async move {

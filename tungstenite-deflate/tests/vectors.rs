@@ -3,12 +3,15 @@
 //! Each case runs whole, byte by byte, and cut in two at every position, for both roles where it exists for both.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
-use tungstenite_deflate::{Agreed, Connection, Event, Options, ProtocolError};
+use tungstenite_deflate::tungstenite::protocol::frame::Frame;
+use tungstenite_deflate::{
+    Agreed, Connection, ControlRate, Event, Keepalive, Limits, Options, ProtocolError,
+};
 
 const AGREED: Agreed = Agreed {
     server_no_context_takeover: false,
@@ -16,6 +19,8 @@ const AGREED: Agreed = Agreed {
     server_max_window_bits: 15,
     client_max_window_bits: 15,
 };
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What an engine made of some bytes.
 #[derive(Debug, PartialEq)]
@@ -381,8 +386,7 @@ fn d9_limit_counts_inflated_bytes() {
 /// Threats R3: fragments are bounded by number.
 #[test]
 fn r3_fragments_are_bounded() {
-    let options =
-        Options::default().limits(tungstenite_deflate::Limits::default().max_fragments(Some(3)));
+    let options = Options::default().limits(Limits::default().max_fragments(Some(3)));
     let mut engine = Connection::new(Role::Client, Arc::new(options), None, Instant::now());
     let mut buffer = BytesMut::from(&b"\x01\x00\x00\x00\x00\x00\x00\x00"[..]);
     let error = engine.receive(&mut buffer, Instant::now()).unwrap_err();
@@ -393,7 +397,8 @@ fn r3_fragments_are_bounded() {
 /// A flood of Pings while nothing is written queues a bounded number of Pongs, the last one among them.
 #[test]
 fn r6_pongs_do_not_pile_up() {
-    let mut engine = engine(Role::Server, None);
+    let options = Options::default().limits(Limits::default().control_rate(None));
+    let mut engine = Connection::new(Role::Server, Arc::new(options), None, Instant::now());
     let mut buffer = BytesMut::new();
     for i in 0..100_000u32 {
         let payload = i.to_be_bytes();
@@ -408,4 +413,59 @@ fn r6_pongs_do_not_pile_up() {
         last = outgoing.copy_to_bytes(outgoing.remaining());
     }
     assert!(last.ends_with(&99_999u32.to_be_bytes()));
+}
+
+/// Threats R6: so many Pings, or Pongs that nobody asked for, are taken at once; one more fails the connection.
+#[test]
+fn r6_control_frames_are_bounded() {
+    let bound = ControlRate::default().burst as usize;
+    for frame in [&b"\x89\x00"[..], b"\x8a\x00"] {
+        let frames = vec![frame; bound + 1];
+        for role in [Role::Server, Role::Client] {
+            let bytes = |frames| match role {
+                Role::Server => masked(frames),
+                Role::Client => unmasked(frames),
+            };
+            let outcome = run(role, None, [&bytes(&frames[..bound])[..]]);
+            assert_eq!((outcome.messages.len(), outcome.violation), (bound, None));
+            let outcome = run(role, None, [&bytes(&frames)[..]]);
+            assert_eq!(outcome.messages.len(), bound);
+            let violation = outcome.violation.expect("a violation");
+            assert_eq!(violation.close_code_number(), 1008);
+            let is_close = |frame: &[u8]| frame[0] == 0x88 && frame[2..] == [3, 0xf0];
+            let close = outcome.written.windows(4).position(is_close);
+            assert_eq!(close.is_some(), role == Role::Server, "a client masks it");
+        }
+    }
+}
+
+/// Threats R6: Pongs that answer Pings of ours, however sent, are no flood.
+#[test]
+fn r6_pongs_that_were_asked_for_are_free() {
+    let now = Instant::now();
+    let options = Options::default()
+        .limits(Limits::default().control_rate(Some(ControlRate::default().burst(1).per_second(1))))
+        .keepalive(Some(
+            Keepalive::default()
+                .ping_interval(SECOND)
+                .pong_timeout(SECOND),
+        ));
+    let mut engine = Connection::new(Role::Client, Arc::new(options), None, now);
+    engine.send(Message::Ping(Bytes::new()), now).unwrap();
+    engine
+        .send(Message::Frame(Frame::ping(Bytes::new())), now)
+        .unwrap();
+    engine.handle_timeout(now + SECOND).unwrap();
+    let mut buffer = BytesMut::from(&b"\x8a\x00"[..].repeat(5)[..]);
+    for _ in 0..4 {
+        assert!(engine.receive(&mut buffer, now + SECOND).unwrap().is_some());
+    }
+    let error = engine.receive(&mut buffer, now + SECOND).unwrap_err();
+    assert_eq!(
+        error,
+        ProtocolError::TooManyControlFrames {
+            burst: 1,
+            per_second: 1
+        }
+    );
 }

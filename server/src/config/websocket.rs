@@ -23,6 +23,12 @@ pub struct WebSocketOptions {
     /// Longest time from a message's first byte to its last, or `off`; beyond it 1008
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub message_timeout: Limit<Span>,
+    /// Pings, and Pongs that nobody asked for, that a connection may send at once; beyond it 1008
+    #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(1..))]
+    pub control_burst: u32,
+    /// Such frames per second that it may send for ever
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
+    pub control_per_second: u32,
     /// Silence after which a Ping is sent, or `off`
     #[arg(long, value_name = "TIME", default_value = "25s")]
     pub ping_interval: Limit<Span>,

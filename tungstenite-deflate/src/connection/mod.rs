@@ -17,6 +17,7 @@ use self::closing::State;
 use self::queue::Queue;
 use self::timers::{Due, Timers};
 use crate::close::Closed;
+use crate::control_rate::ControlFrames;
 use crate::deflate::{Agreed, Codec, Statistics};
 use crate::error::ProtocolError;
 use crate::frame::Opcode;
@@ -53,6 +54,8 @@ pub struct Connection {
     left_in_buffer: usize,
     /// What this connection has of [`Limits::unfinished_memory`](crate::Limits::unfinished_memory).
     held: Option<Held>,
+    /// What the peer has sent of [`Limits::control_rate`](crate::Limits::control_rate).
+    control_frames: ControlFrames,
 }
 
 /// What was received.
@@ -88,6 +91,7 @@ impl Connection {
             timers: Timers::new(now),
             left_in_buffer: 0,
             held: None,
+            control_frames: ControlFrames::default(),
         }
     }
 
@@ -133,6 +137,7 @@ impl Connection {
             None => Ok(()),
             Some(Due::Ping) => {
                 if self.state == State::Open {
+                    self.control_frames.note_ping();
                     self.queue.push_control(Opcode::Ping, Bytes::new());
                 }
                 Ok(())

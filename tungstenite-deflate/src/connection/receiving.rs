@@ -61,7 +61,8 @@ impl Connection {
         };
         let result = self
             .incoming
-            .next(buffer, &rules, self.codec.as_deref_mut());
+            .next(buffer, &rules, self.codec.as_deref_mut())
+            .and_then(|item| self.control_frames.admit(item, &self.options, &clock));
         self.left_in_buffer = buffer.len();
         match result {
             Ok(item) => {

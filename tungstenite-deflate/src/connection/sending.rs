@@ -12,6 +12,7 @@ use crate::frame::{Header, MAX_CONTROL_PAYLOAD, Opcode};
 use crate::prepared::PreparedMessage;
 use crate::tungstenite::Message;
 use crate::tungstenite::protocol::Role;
+use crate::tungstenite::protocol::frame::coding::{Control, OpCode};
 
 /// # Sending
 impl Connection {
@@ -58,10 +59,18 @@ impl Connection {
         match message {
             Message::Text(text) => self.send_data(Opcode::Text, text.into(), compression),
             Message::Binary(payload) => self.send_data(Opcode::Binary, payload, compression),
-            Message::Ping(payload) => self.send_control(Opcode::Ping, payload)?,
+            Message::Ping(payload) => {
+                self.send_control(Opcode::Ping, payload)?;
+                self.control_frames.note_ping();
+            }
             Message::Pong(payload) => self.send_control(Opcode::Pong, payload)?,
             Message::Close(frame) => self.start_close(frame, &clock)?,
-            Message::Frame(frame) => self.queue.push_frame(frame),
+            Message::Frame(frame) => {
+                if frame.header().opcode == OpCode::Control(Control::Ping) {
+                    self.control_frames.note_ping();
+                }
+                self.queue.push_frame(frame);
+            }
         }
         Ok(())
     }
