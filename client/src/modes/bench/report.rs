@@ -191,7 +191,7 @@ impl Report {
         }
         text.push('\n');
         if self.rate.is_some() {
-            text.push_str("message latency counts from when each message was due (corrected for coordinated omission)\n");
+            text.push_str("a message that found no room counts from when it was due (corrected for coordinated omission)\n");
         }
         if self.errors.is_empty() {
             text.push_str("\nno errors\n");
