@@ -1,0 +1,153 @@
+//! All rooms of this node.
+
+mod joining;
+mod publishing;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
+
+use super::backplane::{Backplane, Health, History, Query, Unavailable};
+use super::counts::Counts;
+use super::name::RoomName;
+use super::outbox::Outbox;
+use super::presence::{Change, Present};
+use super::room::Room;
+use super::settings::Settings;
+
+pub(super) use self::joining::reason;
+pub use self::joining::{JoinError, Joined, Replay};
+pub use self::publishing::{Pending, Post, Receipt};
+
+/// All rooms of this node; cheap to clone, every clone is the same.
+///
+/// Nothing flows until [`run`](Self::run) does.
+#[derive(Clone)]
+pub struct Hub {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) backplane: Arc<dyn Backplane>,
+    pub(super) counts: Counts,
+    pub(super) rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
+    pub(super) outbox: Mutex<Outbox>,
+    /// Something waits in the outbox, or the backplane is back.
+    pub(super) flush: Notify,
+    /// Comings and goings that other nodes are yet to be told.
+    pub(super) presence: mpsc::Sender<(RoomName, Change, Present)>,
+    pub(super) announcements: Mutex<Option<mpsc::Receiver<(RoomName, Change, Present)>>>,
+    /// What this node is called in the ids that it gives.
+    pub(super) node: String,
+    pub(super) next_id: AtomicU64,
+}
+
+impl Hub {
+    /// No rooms yet.
+    pub fn new(settings: Settings, backplane: Arc<dyn Backplane>, counts: Counts) -> Self {
+        let (presence, announcements) = mpsc::channel(ANNOUNCEMENTS);
+        counts
+            .backplane_up
+            .set(i64::from(backplane.health().is_up()));
+        Self {
+            inner: Arc::new(Inner {
+                outbox: Mutex::new(Outbox::new(settings.outbox_messages)),
+                settings,
+                backplane,
+                counts,
+                rooms: Mutex::default(),
+                flush: Notify::new(),
+                presence,
+                announcements: Mutex::new(Some(announcements)),
+                node: format!("{:012x}", rand::random::<u64>() >> 16),
+                next_id: AtomicU64::new(1),
+            }),
+        }
+    }
+
+    /// What is counted.
+    pub fn counts(&self) -> &Counts {
+        &self.inner.counts
+    }
+
+    /// The limits.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Whether messages can be stored at the moment.
+    pub fn health(&self) -> Health {
+        self.inner.backplane.health()
+    }
+
+    /// How many rooms have members on this node.
+    pub fn rooms(&self) -> usize {
+        lock(&self.inner.rooms).len()
+    }
+
+    /// Messages of a room that are kept; at most as many as [`Settings`] say are kept of a room, whatever is asked for.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn history(&self, room: &RoomName, query: Query) -> Result<History, Unavailable> {
+        let settings = &self.inner.settings;
+        let query = Query {
+            max_messages: query.max_messages.min(settings.history_messages),
+            max_bytes: query.max_bytes.min(settings.history_bytes),
+            ..query
+        };
+        match timeout(
+            settings.publish_timeout,
+            self.inner.backplane.history(room, query),
+        )
+        .await
+        {
+            Ok(history) => history,
+            Err(_) => Err(no_answer(settings.publish_timeout)),
+        }
+    }
+
+    fn next_id(&self) -> String {
+        let number = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
+        format!("{}:{number}", self.inner.node)
+    }
+
+    pub(super) fn room(&self, name: &RoomName) -> Option<Arc<Room>> {
+        lock(&self.inner.rooms).get(name).cloned()
+    }
+
+    pub(super) fn announce(&self, room: &RoomName, change: Change, who: Present) {
+        // Full means that the backplane is slow; it hears of everybody after its next interruption.
+        let _ = self.inner.presence.try_send((room.clone(), change, who));
+    }
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = formatter.debug_struct("Hub");
+        debug
+            .field("node", &self.inner.node)
+            .finish_non_exhaustive()
+    }
+}
+
+fn no_answer(patience: Duration) -> Unavailable {
+    Unavailable(format!("no answer within {patience:?}"))
+}
+
+pub(super) fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Locks; what a panicking holder left behind still makes sense.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Comings and goings that may wait to be told to other nodes.
+const ANNOUNCEMENTS: usize = 16_384;
