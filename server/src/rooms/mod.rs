@@ -14,6 +14,7 @@
 //! | [`event`] | what members are told, rendered once for all of them |
 //! | [`room`] | the members of one room on this node and what they have yet to read |
 //! | [`member`] | one member's way through a room's events |
+//! | [`posting`] | the messages of one member on their way into the store |
 //! | [`outbox`] | messages that wait for the backplane to return |
 //! | [`hub`] | all rooms of this node |
 //! | `flow` | what flows through them by itself: deliveries, waiting messages, presence |
@@ -43,6 +44,7 @@ pub mod message;
 pub mod name;
 pub mod outbox;
 pub mod position;
+pub mod posting;
 pub mod presence;
 pub mod rate;
 pub mod room;

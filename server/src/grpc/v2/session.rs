@@ -1,12 +1,8 @@
 //! One member of a room over gRPC: events out, messages in.
 
-use std::collections::VecDeque;
-use std::future::{Future, pending};
-use std::pin::Pin;
+use std::future::pending;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
@@ -18,10 +14,9 @@ use crate::grpc::proto_v2::converse_request::Kind as Asked;
 use crate::grpc::proto_v2::event::Kind;
 use crate::grpc::proto_v2::{ConverseRequest, Say, SubscribeRequest};
 use crate::rooms::backplane::{PublishError, Published};
+use crate::rooms::posting::Posting;
 use crate::rooms::rate::Rate;
-use crate::rooms::{
-    Hub, Joined, Lagged, Membership, MessageId, Post, Receipt, Rendering, Seen, Stored,
-};
+use crate::rooms::{Hub, Joined, Lagged, Membership, MessageId, Rendering, Seen, Stored};
 use crate::router::Context;
 
 /// Where events go; who reads them is the call.
@@ -40,23 +35,14 @@ pub(super) struct Session<'a> {
     requests: Option<Streaming<ConverseRequest>>,
     /// Whether the stream ends once everything that the client said is settled.
     leaving: bool,
-    /// Messages that wait for their turn: one at a time is published, so that they stay in order.
-    backlog: VecDeque<Post>,
-    publishing: Option<Outcome<Receipt>>,
-    /// Messages that wait for the backplane.
-    waiting: FuturesUnordered<Outcome<Published>>,
+    posting: Posting,
 }
-
-/// What becomes of a message, with what its sender calls it.
-type Outcome<T> =
-    Pin<Box<dyn Future<Output = (Option<MessageId>, Result<T, PublishError>)> + Send>>;
 
 /// What woke a session up.
 enum Woken {
     Request(Result<Option<ConverseRequest>, Status>),
     Seen(Result<Seen, Lagged>),
-    Published(Option<MessageId>, Result<Receipt, PublishError>),
-    Stored(Option<MessageId>, Result<Published, PublishError>),
+    Settled(Option<MessageId>, Result<Published, PublishError>),
     Gone,
 }
 
@@ -128,6 +114,7 @@ impl<'a> Session<'a> {
             Instant::now(),
         );
         let mut session = Self {
+            posting: Posting::new(hub.clone(), &joined.membership),
             hub,
             grant: wish.grant,
             membership: joined.membership,
@@ -136,9 +123,6 @@ impl<'a> Session<'a> {
             patience: context.write_timeout,
             requests,
             leaving: false,
-            backlog: VecDeque::new(),
-            publishing: None,
-            waiting: FuturesUnordered::new(),
         };
         for kind in told {
             session.tell(kind).await?;
@@ -156,17 +140,9 @@ impl<'a> Session<'a> {
                 Woken::Request(Ok(Some(request))) => self.hear(request).await?,
                 Woken::Request(Ok(None)) => (self.requests, self.leaving) = (None, true),
                 Woken::Request(Err(status)) => return Err(status),
-                Woken::Published(id, Ok(Receipt::Stored(published))) => {
-                    self.settle(id, Ok(published)).await?;
-                }
-                Woken::Published(id, Ok(Receipt::Provisional(pending))) => {
-                    self.waiting.push(Box::pin(async { (id, pending.await) }));
-                }
-                Woken::Published(id, Err(error)) => self.settle(id, Err(error)).await?,
-                Woken::Stored(id, outcome) => self.settle(id, outcome).await?,
+                Woken::Settled(id, outcome) => self.settle(id, outcome).await?,
             }
-            self.publish_next();
-            if self.leaving && self.publishing.is_none() && self.waiting.is_empty() {
+            if self.leaving && self.posting.is_settled() {
                 return Ok(());
             }
         }
@@ -174,13 +150,7 @@ impl<'a> Session<'a> {
 
     /// Waits for whatever comes first.
     async fn wait(&mut self) -> Woken {
-        let has_room = self.backlog.len() < MAX_BACKLOG && self.waiting.len() < MAX_WAITING;
-        let publishing = async {
-            match &mut self.publishing {
-                Some(publishing) => publishing.await,
-                None => pending().await,
-            }
-        };
+        let has_room = self.posting.has_room();
         let request = async {
             match &mut self.requests {
                 Some(requests) if has_room => requests.message().await,
@@ -190,11 +160,7 @@ impl<'a> Session<'a> {
         tokio::select! {
             biased;
             () = self.outgoing.closed() => Woken::Gone,
-            (id, outcome) = publishing => {
-                self.publishing = None;
-                Woken::Published(id, outcome)
-            }
-            Some((id, outcome)) = self.waiting.next() => Woken::Stored(id, outcome),
+            (id, outcome) = self.posting.settled() => Woken::Settled(id, outcome),
             request = request => Woken::Request(request),
             seen = self.membership.next() => Woken::Seen(seen),
         }
@@ -228,29 +194,8 @@ impl<'a> Session<'a> {
             self.hub.counts().reject(code);
             return self.tell(told::error(name.as_ref(), code, &problem)).await;
         }
-        let me = self.membership.me();
-        self.backlog.push_back(Post {
-            from: me.name.clone(),
-            member: Some(me.member.clone()),
-            text: text.into(),
-            id: name,
-        });
+        self.posting.say(text.into(), name);
         Ok(())
-    }
-
-    /// Publishes the oldest message of the backlog, unless one is under way.
-    fn publish_next(&mut self) {
-        if self.publishing.is_some() {
-            return;
-        }
-        let Some(post) = self.backlog.pop_front() else {
-            return;
-        };
-        let (hub, room) = (self.hub.clone(), self.membership.room().clone());
-        self.publishing = Some(Box::pin(async move {
-            let id = post.id.clone();
-            (id, hub.publish(&room, post).await)
-        }));
     }
 
     /// Tells an event; it is encoded once for all who get it.
@@ -343,12 +288,6 @@ fn portion(messages: &[Stored]) -> usize {
     };
     messages.iter().take_while(fits).count().max(1)
 }
-
-/// Messages of one client that may wait to be published; beyond it nothing is read from the client.
-const MAX_BACKLOG: usize = 32;
-
-/// Messages of one client that may wait for the backplane; beyond it nothing is read from the client.
-const MAX_WAITING: usize = 1_000;
 
 /// Most bytes in one history event, as long as it has more than one message.
 const PORTION_BYTES: usize = 64 << 10;

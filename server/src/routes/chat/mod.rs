@@ -3,6 +3,7 @@
 mod entry;
 mod json;
 mod session;
+mod speaker;
 mod text;
 
 use std::sync::Arc;

@@ -1,0 +1,203 @@
+//! How things are told to one connection of a room: as lines of text, or as JSON objects.
+
+use std::sync::Arc;
+
+use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite_deflate::tungstenite::{Error, Message};
+use tungstenite_deflate::{DeflateConfig, PreparedMessage};
+
+use super::json::{MessageBody, Told};
+use super::text;
+use crate::conversation::Conversation;
+use crate::rooms::backplane::{PublishError, Published};
+use crate::rooms::hub::Replay;
+use crate::rooms::{Broadcast, Event, Hub, Joined, Lagged, MessageId, Rendering, Seen, Stored};
+
+/// How events and requests are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Text,
+    Json,
+}
+
+/// The connection's own end: knows how things are said.
+pub(super) struct Speaker {
+    pub(super) hub: Hub,
+    pub(super) conversation: Conversation,
+    pub(super) dialect: Dialect,
+    pub(super) deflate: DeflateConfig,
+}
+
+impl Speaker {
+    /// Tells somebody who has joined where it is, and what it missed.
+    pub(super) async fn greet(&mut self, joined: &Joined) -> Result<(), Error> {
+        if self.dialect == Dialect::Json {
+            let me = joined.membership.me();
+            let recovered = joined.replay.as_ref();
+            let told = Told::Joined {
+                room: joined.membership.room(),
+                name: &me.name,
+                member: &me.member,
+                epoch: joined.position.map(|position| position.epoch),
+                offset: joined.position.map(|position| position.offset),
+                count: joined.count,
+                members: &joined.members,
+                recovered: recovered.is_some_and(|replay| replay.gap.is_none()),
+            };
+            self.say(told.write()).await?;
+        }
+        match &joined.replay {
+            Some(replay) => self.catch_up(replay).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells what was missed: first what cannot be had, then the messages.
+    async fn catch_up(&mut self, replay: &Replay) -> Result<(), Error> {
+        if let Some(gap) = &replay.gap {
+            self.say(match self.dialect {
+                Dialect::Text => text::gap(gap),
+                Dialect::Json => Told::gap(gap).write(),
+            })
+            .await?;
+        }
+        self.history(&replay.messages, replay.gap.is_none(), false)
+            .await
+    }
+
+    /// Tells messages that were said before, in portions.
+    pub(super) async fn history(
+        &mut self,
+        messages: &[Stored],
+        complete: bool,
+        more: bool,
+    ) -> Result<(), Error> {
+        if self.dialect == Dialect::Text {
+            for stored in messages {
+                self.say(text::message(&stored.draft)).await?;
+            }
+            return Ok(());
+        }
+        let mut rest = messages;
+        loop {
+            let (portion, later) = rest.split_at(portion(rest));
+            let told = Told::History {
+                messages: portion.iter().map(MessageBody::stored).collect(),
+                complete,
+                more: more || !later.is_empty(),
+            };
+            self.say(told.write()).await?;
+            rest = later;
+            if rest.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tells an event; its frames are made once for all who get it.
+    pub(super) async fn pass_on(&mut self, seen: &Seen) -> Result<(), Error> {
+        let broadcast = match (seen, self.dialect) {
+            (Seen::Event(broadcast), _) | (Seen::Again(broadcast), Dialect::Json) => broadcast,
+            // A line cannot be taken back, and it has been shown.
+            (Seen::Again(_), Dialect::Text) => return Ok(()),
+            (Seen::Gap(gap), Dialect::Text) => return self.say(text::gap(gap)).await,
+            (Seen::Gap(gap), Dialect::Json) => return self.say(Told::gap(gap).write()).await,
+        };
+        let prepared = self.prepared(broadcast);
+        match prepared.as_ref() {
+            Some(prepared) => self.conversation.feed_prepared(prepared).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The frames of an event, if there is something to tell.
+    fn prepared(&self, broadcast: &Broadcast) -> Arc<Option<PreparedMessage>> {
+        let prepare = |rendering, text: String| {
+            self.hub.counts().render(rendering);
+            PreparedMessage::text(text).deflate(self.deflate.clone())
+        };
+        match self.dialect {
+            Dialect::Text => broadcast.rendered(Rendering::Text, |event: &Event| {
+                text::event(event).map(|text| prepare(Rendering::Text, text))
+            }),
+            Dialect::Json => broadcast.rendered(Rendering::Json, |event: &Event| {
+                Some(prepare(Rendering::Json, Told::event(event).write()))
+            }),
+        }
+    }
+
+    /// Tells the sender of a message what became of it, if it gave it a name.
+    pub(super) async fn settle(
+        &mut self,
+        id: Option<&MessageId>,
+        outcome: Result<Published, PublishError>,
+    ) -> Result<(), Error> {
+        match (outcome, id) {
+            (Ok(published), Some(id)) => self.say(Told::ack(id, &published).write()).await,
+            (Ok(_), None) => Ok(()),
+            (Err(error), id) => {
+                let code = match error {
+                    PublishError::Unavailable(_) => "unavailable",
+                    PublishError::Refused(_) => "refused",
+                };
+                self.complain(id, code, &error.to_string()).await
+            }
+        }
+    }
+
+    /// Tells that something cannot be done.
+    pub(super) async fn complain(
+        &mut self,
+        id: Option<&MessageId>,
+        code: &'static str,
+        message: &str,
+    ) -> Result<(), Error> {
+        self.say(match self.dialect {
+            Dialect::Text => text::error(message),
+            Dialect::Json => Told::Error { id, code, message }.write(),
+        })
+        .await
+    }
+
+    /// Tells why and closes.
+    pub(super) async fn dismiss(
+        &mut self,
+        code: CloseCode,
+        name: &'static str,
+        problem: &str,
+    ) -> Result<(), Error> {
+        let told = self.complain(None, name, problem).await;
+        self.conversation.close(code, problem);
+        told
+    }
+
+    /// Sends somebody away who was too slow.
+    pub(super) async fn lagged(&mut self, lagged: Lagged) -> Result<(), Error> {
+        let problem = lagged.to_string();
+        self.dismiss(CloseCode::Again, "slow", &problem).await
+    }
+
+    async fn say(&mut self, text: String) -> Result<(), Error> {
+        self.conversation.feed(Message::text(text)).await
+    }
+}
+
+/// How many of `messages` go into one event.
+fn portion(messages: &[Stored]) -> usize {
+    let mut bytes = 0;
+    let fits = |stored: &&Stored| {
+        bytes += stored.draft.bytes();
+        bytes <= PORTION_BYTES
+    };
+    let count = messages
+        .iter()
+        .take(PORTION_MESSAGES)
+        .take_while(fits)
+        .count();
+    count.max(1).min(messages.len())
+}
+
+/// Most messages in one history event.
+const PORTION_MESSAGES: usize = 100;
+/// Most bytes in one history event, as long as it has more than one message.
+const PORTION_BYTES: usize = 64 << 10;
