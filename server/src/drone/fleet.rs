@@ -1,19 +1,16 @@
 //! Which connections share which drone.
 //!
-//! A drone lives as long as somebody is connected to it. No task flies it: every member lets the time pass that is due
-//! when it looks, in whole ticks, so the first to look moves the drone for all. The others hear of it through a watch
-//! channel, which holds the latest state alone: whoever is slow sees fewer states, and nothing queues.
+//! A drone lives as long as somebody is connected to it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
 use super::command::Command;
+use super::hangar::{Hangar, Report};
 use super::orders::{Outcome, Refusal};
-use super::simulation::{Drone, TICK};
 use super::state::State;
 
 /// Longest name of a shared drone, in bytes.
@@ -25,40 +22,10 @@ pub const MAX_SHARED_DRONES: usize = 1_000;
 /// Connections to one shared drone: each is told every state, so the cost of a tick grows with them.
 pub const MAX_MEMBERS: usize = 64;
 
-/// Longest stretch of time that is made up for at once; a machine that slept longer lost the rest.
-const MAX_CATCH_UP: Duration = Duration::from_secs(30);
-
-/// How often a drone that stands or hovers is looked at: only its charge changes.
-const AT_REST: Duration = Duration::from_secs(1);
-
 /// The drones that several connections share, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Fleet {
     shared: Arc<Mutex<HashMap<String, Arc<Hangar>>>>,
-}
-
-/// One drone and who watches it.
-#[derive(Debug)]
-struct Hangar {
-    flight: Mutex<Flight>,
-    latest: watch::Sender<Report>,
-    members: AtomicUsize,
-}
-
-/// What the members of a drone are told.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Report {
-    /// The drone's state.
-    pub state: State,
-    /// How many connections have the drone.
-    pub members: usize,
-}
-
-/// A drone and the instant up to which it has been flown.
-#[derive(Debug)]
-struct Flight {
-    drone: Drone,
-    flown_until: Instant,
 }
 
 /// Why a connection gets no drone.
@@ -91,7 +58,7 @@ impl Fleet {
         check_name(name)?;
         let mut shared = lock(&self.shared);
         let hangar = match shared.get(name) {
-            Some(hangar) if hangar.members.load(Ordering::Relaxed) >= MAX_MEMBERS => {
+            Some(hangar) if hangar.members() >= MAX_MEMBERS => {
                 return Err(FleetError::TooManyMembers);
             }
             Some(hangar) => Arc::clone(hangar),
@@ -128,55 +95,6 @@ pub fn check_name(name: &str) -> Result<(), FleetError> {
     }
 }
 
-impl Hangar {
-    fn new(now: Instant) -> Self {
-        let drone = Drone::default();
-        let latest = watch::Sender::new(Report {
-            state: drone.state(),
-            members: 0,
-        });
-        Self {
-            flight: Mutex::new(Flight {
-                drone,
-                flown_until: now,
-            }),
-            latest,
-            members: AtomicUsize::new(0),
-        }
-    }
-
-    /// Tells the others, if there is something to tell; `None` keeps the state.
-    fn publish(&self, state: Option<State>) {
-        self.latest.send_if_modified(|latest| {
-            let report = Report {
-                state: state.unwrap_or(latest.state),
-                members: self.members.load(Ordering::Relaxed),
-            };
-            let changed = *latest != report;
-            *latest = report;
-            changed
-        });
-    }
-}
-
-impl Flight {
-    /// Lets the ticks pass that are due at `now`; a remainder waits for the next time.
-    fn fly_until(&mut self, now: Instant) {
-        let due = now
-            .saturating_duration_since(self.flown_until)
-            .min(MAX_CATCH_UP);
-        let ticks = u32::try_from(due.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX);
-        for _ in 0..ticks {
-            self.drone.tick();
-        }
-        self.flown_until = if due == MAX_CATCH_UP {
-            now
-        } else {
-            self.flown_until + TICK * ticks
-        };
-    }
-}
-
 /// A connection's share in a drone; dropping it leaves.
 #[derive(Debug)]
 pub struct Membership {
@@ -188,12 +106,9 @@ pub struct Membership {
 
 impl Membership {
     fn new(hangar: Arc<Hangar>, shared: Option<(Fleet, String)>) -> Self {
-        hangar.members.fetch_add(1, Ordering::Relaxed);
-        hangar.publish(None);
-        let seen = hangar.latest.subscribe();
         Self {
+            seen: hangar.enter(),
             hangar,
-            seen,
             shared,
         }
     }
@@ -205,47 +120,32 @@ impl Membership {
 
     /// How many connections have this drone, this one included.
     pub fn members(&self) -> usize {
-        self.hangar.members.load(Ordering::Relaxed)
+        self.hangar.members()
     }
 
     /// Gives the drone a command at the instant `now`; returns what came of it and the state after.
     ///
     /// The caller's own watch counts the state as seen: it stands in the answer.
     pub fn command(&mut self, command: Command, now: Instant) -> (Result<Outcome, Refusal>, State) {
-        let mut flight = lock(&self.hangar.flight);
-        flight.fly_until(now);
-        let outcome = flight.drone.obey(command);
-        let state = flight.drone.state();
-        drop(flight);
-        self.hangar.publish(Some(state));
+        let (outcome, state) = self.hangar.command(command, now);
         self.seen.mark_unchanged();
         (outcome, state)
     }
 
     /// Lets the time up to `now` pass; whoever watches hears of a change.
     pub fn advance(&self, now: Instant) {
-        let mut flight = lock(&self.hangar.flight);
-        flight.fly_until(now);
-        let state = flight.drone.state();
-        drop(flight);
-        self.hangar.publish(Some(state));
+        self.hangar.advance(now);
     }
 
     /// The state at the instant `now`.
     pub fn state(&self, now: Instant) -> State {
         self.advance(now);
-        self.hangar.latest.borrow().state
+        self.hangar.state()
     }
 
     /// When to call [`advance`](Self::advance) next; `None` when time changes nothing.
     pub fn next_look(&self) -> Option<Instant> {
-        let flight = lock(&self.hangar.flight);
-        let pause = match &flight.drone {
-            drone if drone.is_settled() => return None,
-            drone if drone.is_moving() => TICK,
-            _ => AT_REST,
-        };
-        Some(flight.flown_until + pause)
+        self.hangar.next_look()
     }
 
     /// Waits until there is a report that this connection has not seen, then returns the latest.
@@ -264,10 +164,8 @@ impl Drop for Membership {
             return;
         };
         let mut shared = lock(&fleet.shared);
-        if self.hangar.members.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if self.hangar.leave() == 0 {
             shared.remove(name);
-        } else {
-            self.hangar.publish(None);
         }
     }
 }
@@ -279,7 +177,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::command::Axis;
+    use super::super::hangar::AT_REST;
+    use super::super::simulation::TICK;
     use super::super::state::Phase;
     use super::*;
 

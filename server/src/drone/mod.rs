@@ -11,11 +11,13 @@
 //! | [`simulation`] | the rules of flight, twenty ticks a second |
 //! | [`dialect`] | messages in, answers and telemetry out, as lines of text or by `json` as objects |
 //! | [`rate`] | how many commands one connection may give |
+//! | `hangar` | one drone in the air, moved by whoever looks at it |
 //! | [`fleet`] | which connections share which drone |
 
 pub mod command;
 pub mod dialect;
 pub mod fleet;
+mod hangar;
 mod json;
 pub mod orders;
 pub mod rate;
@@ -26,7 +28,8 @@ pub mod state;
 
 pub use command::{Axis, Command, CommandError};
 pub use dialect::{Dialect, Request};
-pub use fleet::{Fleet, FleetError, Membership, Report};
+pub use fleet::{Fleet, FleetError, Membership};
+pub use hangar::Report;
 pub use orders::{Outcome, Refusal};
 pub use rate::CommandRate;
 pub use simulation::Drone;

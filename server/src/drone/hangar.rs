@@ -1,0 +1,159 @@
+//! One drone in the air, moved by whoever looks at it.
+//!
+//! No task flies it: every look lets the time pass that is due, in whole ticks, so the first to look moves the drone for
+//! all. The others hear of it through a watch channel, which holds the latest state alone: whoever is slow sees fewer
+//! states, and nothing queues.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::command::Command;
+use super::orders::{Outcome, Refusal};
+use super::simulation::{Drone, TICK};
+use super::state::State;
+
+/// One drone and who watches it.
+#[derive(Debug)]
+pub(super) struct Hangar {
+    flight: Mutex<Flight>,
+    latest: watch::Sender<Report>,
+    members: AtomicUsize,
+}
+
+/// What the members of a drone are told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Report {
+    /// The drone's state.
+    pub state: State,
+    /// How many connections have the drone.
+    pub members: usize,
+}
+
+/// A drone and the instant up to which it has been flown.
+#[derive(Debug)]
+struct Flight {
+    drone: Drone,
+    flown_until: Instant,
+}
+
+impl Hangar {
+    pub(super) fn new(now: Instant) -> Self {
+        let drone = Drone::default();
+        let latest = watch::Sender::new(Report {
+            state: drone.state(),
+            members: 0,
+        });
+        Self {
+            flight: Mutex::new(Flight {
+                drone,
+                flown_until: now,
+            }),
+            latest,
+            members: AtomicUsize::new(0),
+        }
+    }
+
+    /// Lets one more watch.
+    pub(super) fn enter(&self) -> watch::Receiver<Report> {
+        self.members.fetch_add(1, Ordering::Relaxed);
+        self.publish(None);
+        self.latest.subscribe()
+    }
+
+    /// One watches no longer; returns how many still do.
+    pub(super) fn leave(&self) -> usize {
+        let left = self.members.fetch_sub(1, Ordering::Relaxed) - 1;
+        self.publish(None);
+        left
+    }
+
+    /// How many watch.
+    pub(super) fn members(&self) -> usize {
+        self.members.load(Ordering::Relaxed)
+    }
+
+    /// Gives the drone a command at the instant `now`; returns what came of it and the state after.
+    pub(super) fn command(
+        &self,
+        command: Command,
+        now: Instant,
+    ) -> (Result<Outcome, Refusal>, State) {
+        let mut flight = self.flight();
+        flight.fly_until(now);
+        let outcome = flight.drone.obey(command);
+        let state = flight.drone.state();
+        drop(flight);
+        self.publish(Some(state));
+        (outcome, state)
+    }
+
+    /// Lets the time up to `now` pass; whoever watches hears of a change.
+    pub(super) fn advance(&self, now: Instant) {
+        let mut flight = self.flight();
+        flight.fly_until(now);
+        let state = flight.drone.state();
+        drop(flight);
+        self.publish(Some(state));
+    }
+
+    /// The state that was told last.
+    pub(super) fn state(&self) -> State {
+        self.latest.borrow().state
+    }
+
+    /// When to call [`advance`](Self::advance) next; `None` when time changes nothing.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        let flight = self.flight();
+        let pause = match &flight.drone {
+            drone if drone.is_settled() => return None,
+            drone if drone.is_moving() => TICK,
+            _ => AT_REST,
+        };
+        Some(flight.flown_until + pause)
+    }
+
+    /// Tells the others, if there is something to tell; `None` keeps the state.
+    fn publish(&self, state: Option<State>) {
+        self.latest.send_if_modified(|latest| {
+            let report = Report {
+                state: state.unwrap_or(latest.state),
+                members: self.members(),
+            };
+            let changed = *latest != report;
+            *latest = report;
+            changed
+        });
+    }
+
+    /// Locks; what a panicking holder left behind is a plain value and still makes sense.
+    fn flight(&self) -> MutexGuard<'_, Flight> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    /// Lets the ticks pass that are due at `now`; a remainder waits for the next time.
+    fn fly_until(&mut self, now: Instant) {
+        let due = now
+            .saturating_duration_since(self.flown_until)
+            .min(MAX_CATCH_UP);
+        let ticks = u32::try_from(due.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX);
+        for _ in 0..ticks {
+            self.drone.tick();
+        }
+        self.flown_until = if due == MAX_CATCH_UP {
+            now
+        } else {
+            self.flown_until + TICK * ticks
+        };
+    }
+}
+
+/// Longest stretch of time that is made up for at once; a machine that slept longer lost the rest.
+const MAX_CATCH_UP: Duration = Duration::from_secs(30);
+
+/// How often a drone that stands or hovers is looked at: only its charge changes.
+pub(super) const AT_REST: Duration = Duration::from_secs(1);
