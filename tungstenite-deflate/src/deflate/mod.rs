@@ -23,7 +23,7 @@
 //! Bytes per connection beside some 200 for the parameters and counts. Resident is by how much
 //! 1,000 connections let the process's memory grow:
 //! `cargo test --release -p tungstenite-deflate --lib -- --ignored --nocapture compression_memory`. Each thread keeps one
-//! compressor of level 1 (at most 200 KB), at most 4 idle compressors of zlib (of different levels or windows, 252 to
+//! compressor of level 1 (at most 370 KB), at most 4 idle compressors of zlib (of different levels or windows, 252 to
 //! 380 KB each), 8 idle decompressors (48 KB each) and 16 KiB of scratch room.
 //!
 //! # Levels

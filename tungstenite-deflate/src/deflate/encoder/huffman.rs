@@ -158,7 +158,7 @@ const fn reversed() -> [u8; 256] {
     }
 }
 
-/// More than the depths that a tree over 32 KiB of symbols can have: a leaf at depth n has weights like Fibonacci numbers
+/// More than the depths that a tree over 60 KiB of symbols can have: a leaf at depth n has weights like Fibonacci numbers
 /// beside it.
 const DEPTHS: usize = 32;
 /// Room of a symbol beneath its frequency.

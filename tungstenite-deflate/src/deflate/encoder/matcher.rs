@@ -1,4 +1,5 @@
-//! Search for repeated bytes: greedy LZ77 with one place to look at for each position (RFC 1951 §4).
+//! Search for repeated bytes: lazy LZ77 that takes what saves most bits, with one place to look at for each hash
+//! (RFC 1951 §4).
 
 use super::low_bits;
 use super::symbols::MAX_LENGTH;
@@ -64,32 +65,17 @@ impl Table {
     /// Finds the matches of `span`.
     #[inline]
     pub(super) fn search(&mut self, span: Span<'_>, sink: &mut impl Sink) {
-        let Span {
-            buffer,
-            start,
-            base,
-            window,
-        } = span;
-        let Self { positions, shift } = self;
-        let mut at = start;
-        let mut literals = start;
-        // A match at the position before this one, which a longer one here would replace.
+        let buffer = span.buffer;
+        let mut at = span.start;
+        let mut literals = at;
+        // The match at the position before this one, which a better one here would replace.
         let mut earlier = Match::NONE;
         while let Some(word) = word(buffer, at) {
-            let place = &mut positions[slot(word, *shift)];
-            let here = base.wrapping_add(low_bits(at));
-            let distance = usize::from(here.wrapping_sub(*place));
-            *place = here;
-            // 0 is 65,536 and too far.
-            let length = if distance.wrapping_sub(1) < window.min(at) {
-                match_length(buffer, at.wrapping_sub(distance), at, word)
-            } else {
-                0
-            };
-            if length > earlier.length {
-                earlier = Match { length, distance };
+            let found = self.find(span, at, word, earlier);
+            if found.gain > earlier.gain {
+                earlier = found;
                 at = at.wrapping_add(1);
-                if length < GOOD_LENGTH {
+                if found.length < GOOD_LENGTH {
                     continue;
                 }
             } else if earlier.length == 0 {
@@ -97,25 +83,73 @@ impl Table {
                 at = at.wrapping_add(1 + (at.wrapping_sub(literals) >> SKIP_SHIFT));
                 continue;
             }
-            // `at` is behind the first byte of the match.
-            let start = at - 1;
-            sink.sequence(&buffer[literals..start], earlier.length, earlier.distance);
-            literals = start + earlier.length;
-            for inside in (at + 1..literals).step_by(INSERT_STEP) {
-                let Some(word) = self::word(buffer, inside) else {
-                    break;
-                };
-                positions[slot(word, *shift)] = base.wrapping_add(low_bits(inside));
-            }
+            literals = earlier.send(buffer, literals, at, sink);
+            self.remember_end(span, at, literals);
             at = literals;
             earlier = Match::NONE;
         }
         if earlier.length > 0 {
-            let start = at - 1;
-            sink.sequence(&buffer[literals..start], earlier.length, earlier.distance);
-            literals = start + earlier.length;
+            literals = earlier.send(buffer, literals, at, sink);
         }
         sink.end(&buffer[literals..]);
+    }
+
+    /// The match at `at` that is to be preferred to literals, if there is one; `at` takes the place of what was found.
+    ///
+    /// Of all places where these four bytes stand the table knows only the last. But the last three bytes of a match and the
+    /// one behind it lead to where it went on like here: if that is alike from `at` on too, the match becomes longer. So
+    /// are `"price":"12` and `"price":"17` told apart, as by chains of places, but in one or two steps.
+    #[expect(
+        clippy::inline_always,
+        reason = "the body of a loop; a call takes a fifth more time"
+    )]
+    #[inline(always)]
+    fn find(&mut self, span: Span<'_>, at: usize, word: u32, earlier: Match) -> Match {
+        let buffer = span.buffer;
+        let limit = span.window.min(at);
+        let here = span.base.wrapping_add(low_bits(at));
+        let place = &mut self.positions[slot(word, self.shift)];
+        let distance = usize::from(here.wrapping_sub(*place));
+        *place = here;
+        if !reaches(buffer, at, word, distance, limit) {
+            return Match::NONE;
+        }
+        let mut best = if distance == earlier.distance {
+            earlier.shortened()
+        } else {
+            Match::measured(buffer, at, distance)
+        };
+        for _ in 0..MAX_PROBES {
+            let across = at.wrapping_add(best.length).wrapping_sub(3);
+            let Some(end) = self::word(buffer, across) else {
+                break;
+            };
+            let there = span.base.wrapping_add(low_bits(across));
+            let place = self.positions[slot(end, self.shift)];
+            let distance = usize::from(there.wrapping_sub(place));
+            if !reaches(buffer, across, end, distance, limit)
+                || self::word(buffer, at.wrapping_sub(distance)) != Some(word)
+            {
+                break;
+            }
+            let longer = Match::measured(buffer, at, distance);
+            if longer.gain <= best.gain {
+                break;
+            }
+            best = longer;
+        }
+        best
+    }
+
+    /// Remembers the last positions of a match whose second byte is at `start`, up to `end`.
+    #[inline]
+    fn remember_end(&mut self, span: Span<'_>, start: usize, end: usize) {
+        for at in start.wrapping_add(1).max(end.saturating_sub(REMEMBERED))..end {
+            let Some(word) = word(span.buffer, at) else {
+                break;
+            };
+            self.positions[slot(word, self.shift)] = span.base.wrapping_add(low_bits(at));
+        }
     }
 }
 
@@ -124,13 +158,58 @@ impl Table {
 struct Match {
     length: usize,
     distance: usize,
+    /// What it saves against literals, in quarters of a bit.
+    gain: usize,
 }
 
 impl Match {
     const NONE: Self = Self {
         length: 0,
         distance: 0,
+        gain: 0,
     };
+
+    /// What is alike at `at` and `distance` before, where the first four bytes are; nothing if literals are shorter.
+    #[expect(
+        clippy::inline_always,
+        reason = "the body of a loop; a call takes a fifth more time"
+    )]
+    #[inline(always)]
+    fn measured(buffer: &[u8], at: usize, distance: usize) -> Self {
+        let earlier = at.wrapping_sub(distance).wrapping_add(4);
+        let length = alike(buffer, earlier, at.wrapping_add(4)).wrapping_add(4);
+        let cost = (4 * (distance | 1).ilog2() as usize).wrapping_add(MATCH_COST);
+        Self {
+            length,
+            distance,
+            gain: LITERAL_COST.wrapping_mul(length).saturating_sub(cost),
+        }
+    }
+
+    /// The same without its first byte.
+    #[inline]
+    fn shortened(self) -> Self {
+        Self {
+            length: self.length.wrapping_sub(1),
+            gain: self.gain.saturating_sub(LITERAL_COST),
+            ..self
+        }
+    }
+
+    /// Gives the match, whose second byte is at `at`, to `sink` with the literals before it; and where it ends.
+    #[inline]
+    fn send(self, buffer: &[u8], literals: usize, at: usize, sink: &mut impl Sink) -> usize {
+        let start = at.wrapping_sub(1);
+        sink.sequence(&buffer[literals..start], self.length, self.distance);
+        start.wrapping_add(self.length)
+    }
+}
+
+/// Whether there is something at `distance` before `at`, no further than `limit`, that begins with `word` as well.
+#[inline]
+fn reaches(buffer: &[u8], at: usize, word: u32, distance: usize, limit: usize) -> bool {
+    // 0 is 65,536 and too far.
+    distance.wrapping_sub(1) < limit && self::word(buffer, at.wrapping_sub(distance)) == Some(word)
 }
 
 /// The four bytes at `at`.
@@ -144,16 +223,6 @@ fn word(buffer: &[u8], at: usize) -> Option<u32> {
 #[inline]
 fn slot(word: u32, shift: u32) -> usize {
     word.wrapping_mul(0x9e37_79b1).wrapping_shr(shift) as usize
-}
-
-/// How far the bytes at `earlier` and `at` are alike; 0 if the first four, of which `word` are those at `at`, are not.
-#[inline]
-fn match_length(buffer: &[u8], earlier: usize, at: usize, word: u32) -> usize {
-    if self::word(buffer, earlier) == Some(word) {
-        4 + alike(buffer, earlier + 4, at + 4)
-    } else {
-        0
-    }
 }
 
 /// How far the bytes at `earlier` and `at` are alike, as far as a match goes that began four bytes before.
@@ -183,7 +252,13 @@ fn chunk(bytes: &[u8], at: usize) -> Option<u64> {
 /// After how many literals without a match every second position is looked at, as a power of two.
 const SKIP_SHIFT: u32 = 7;
 /// A match of this length is taken without a look at the next position.
-const GOOD_LENGTH: usize = 16;
-/// Within a match every so many positions are remembered: all of them cost a fourth more time for 0.3 % fewer bytes, and
-/// push other positions out of a small table.
-const INSERT_STEP: usize = 2;
+const GOOD_LENGTH: usize = 12;
+/// How often the bytes across the end of a match are followed to a longer one. There are seldom more than two.
+const MAX_PROBES: usize = 4;
+/// Positions that are remembered at the end of a match: its beginning is known from where it was seen before.
+const REMEMBERED: usize = 20;
+/// What a literal takes, in quarters of a bit: some 4 bits in JSON, 5 in text.
+const LITERAL_COST: usize = 18;
+/// What a match takes besides the logarithm of its distance, in quarters of a bit. So four bytes are a match up to a
+/// distance of 127, five up to 4,095, six at any.
+const MATCH_COST: usize = 44;
