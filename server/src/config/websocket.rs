@@ -62,7 +62,7 @@ pub struct DeflateOptions {
     #[arg(long, value_name = "1-9", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=9))]
     pub deflate_level: u8,
     /// Smallest message that is compressed
-    #[arg(long, value_name = "SIZE", default_value = "256")]
+    #[arg(long, value_name = "SIZE", default_value = "96")]
     pub deflate_threshold: ByteSize,
     /// Forget the server's compression context after each message: less memory, worse ratio
     #[arg(long, value_enum, default_value = "on")]

@@ -917,6 +917,7 @@ fn auto_compresses_only_what_gets_smaller() {
         .find(|sample| sample.len() == 4_000)
         .unwrap();
     let text = line(1).repeat(10);
+    let threshold = DeflateConfig::default().get_threshold();
     let (mut server, _) = pair(PLAIN, &DeflateConfig::default());
     let mut out = BytesMut::from("before");
     assert!(
@@ -924,7 +925,11 @@ fn auto_compresses_only_what_gets_smaller() {
         "noise"
     );
     assert!(
-        !server.deflate(&text.as_bytes()[..255], Compression::Auto, &mut out),
+        !server.deflate(
+            &text.as_bytes()[..threshold - 1],
+            Compression::Auto,
+            &mut out
+        ),
         "below the threshold"
     );
     assert!(
@@ -933,7 +938,7 @@ fn auto_compresses_only_what_gets_smaller() {
     );
     assert_eq!(out, "before");
     assert!(
-        server.deflate(&text.as_bytes()[..256], Compression::Auto, &mut out),
+        server.deflate(&text.as_bytes()[..threshold], Compression::Auto, &mut out),
         "at the threshold"
     );
     let (mut server, _) = pair(PLAIN, &DeflateConfig::default().threshold(0));
@@ -959,7 +964,10 @@ fn auto_keeps_the_context_over_messages_that_grow() {
     ]) {
         let mut wire = BytesMut::new();
         let compressed = server.deflate(&message, Compression::Auto, &mut wire);
-        assert_eq!(compressed, message.len() >= 256);
+        assert_eq!(
+            compressed,
+            message.len() >= DeflateConfig::default().get_threshold()
+        );
         if compressed {
             assert!(
                 wire.len() <= message.len() + 6 + message.len() / 300,

@@ -129,9 +129,10 @@ impl DeflateConfig {
         Self { compressor, ..self }
     }
 
-    /// Smallest message that is compressed, in bytes. Default: 256.
+    /// Smallest message that is compressed, in bytes. Default: 96.
     ///
-    /// Without context takeover a smaller one gains nothing; with it, 32 is a good choice.
+    /// Without context takeover JSON of that length becomes a tenth smaller, of 125 bytes a seventh; below, little is
+    /// gained. With it, 32 is a good choice.
     /// [`Compression::Always`] does not ask for it.
     pub fn threshold(self, threshold: usize) -> Self {
         Self { threshold, ..self }
@@ -275,4 +276,4 @@ pub(super) const MIN_WINDOW_BITS: u8 = 9;
 pub(super) const MAX_WINDOW_BITS: u8 = 15;
 
 const DEFAULT_LEVEL: u8 = 1;
-const DEFAULT_THRESHOLD: usize = 256;
+const DEFAULT_THRESHOLD: usize = 96;
