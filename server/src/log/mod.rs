@@ -1,13 +1,14 @@
 //! Logs: the exchange on standard output, everything else on standard error, or all of it as JSON.
 
 mod allowance;
+mod queue;
 mod shown;
 mod throttle;
 mod transcript;
 
-use std::io::IsTerminal;
+use std::io::{Error, IsTerminal, Result, Write, stderr, stdout};
 
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing::warn;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -16,6 +17,7 @@ use tracing_subscriber::{Layer, fmt};
 use crate::config::{LogFormat, Logging};
 
 pub(crate) use allowance::Allowance;
+use queue::{Queue, Worker};
 pub use shown::{Escaped, Shown};
 pub(crate) use throttle::{FAILURES, failure};
 pub(crate) use transcript::{TRANSCRIPT, transcript};
@@ -24,7 +26,7 @@ pub(crate) use transcript::{TRANSCRIPT, transcript};
 #[derive(Debug)]
 #[must_use = "dropping it ends logging"]
 pub struct LogGuard {
-    _workers: Vec<WorkerGuard>,
+    _workers: Vec<Worker>,
 }
 
 /// Sends the program's events where `logging` says.
@@ -33,11 +35,11 @@ pub struct LogGuard {
 /// never stops a connection.
 ///
 /// # Errors
-/// The process already has a subscriber.
-pub fn start(logging: &Logging) -> Result<LogGuard, tracing_subscriber::util::TryInitError> {
+/// The process already has a subscriber, or can have no further thread.
+pub fn start(logging: &Logging) -> Result<LogGuard> {
     FAILURES.set_limit(logging.log_failures);
     let filter = EnvFilter::builder().parse_lossy(directives(&logging.log_level));
-    let (output, output_worker) = queue(std::io::stdout());
+    let (output, output_worker) = queue(stdout())?;
     let registry = tracing_subscriber::registry().with(filter);
     match logging.log_format {
         LogFormat::Json => {
@@ -46,13 +48,14 @@ pub fn start(logging: &Logging) -> Result<LogGuard, tracing_subscriber::util::Tr
                 .flatten_event(true)
                 .with_current_span(true)
                 .with_span_list(false);
-            registry.with(layer.with_writer(output)).try_init()?;
+            let subscriber = registry.with(layer.with_writer(output));
+            subscriber.try_init().map_err(Error::other)?;
             Ok(LogGuard {
                 _workers: vec![output_worker],
             })
         }
         LogFormat::Text => {
-            let (errors, error_worker) = queue(std::io::stderr());
+            let (errors, error_worker) = queue(stderr())?;
             let of_exchange = filter_fn(|event| event.target() == TRANSCRIPT);
             let exchange = fmt::layer()
                 .event_format(transcript::Lines)
@@ -60,10 +63,11 @@ pub fn start(logging: &Logging) -> Result<LogGuard, tracing_subscriber::util::Tr
                 .with_filter(of_exchange);
             let others = fmt::layer()
                 .with_target(false)
-                .with_ansi(std::io::stderr().is_terminal())
+                .with_ansi(stderr().is_terminal())
                 .with_writer(errors)
                 .with_filter(filter_fn(|event| event.target() != TRANSCRIPT));
-            registry.with(exchange).with(others).try_init()?;
+            let subscriber = registry.with(exchange).with(others);
+            subscriber.try_init().map_err(Error::other)?;
             Ok(LogGuard {
                 _workers: vec![output_worker, error_worker],
             })
@@ -87,16 +91,12 @@ fn directives(level: &str) -> String {
     format!("{level}{},rustls=error", quieted.concat())
 }
 
-/// A queue of lines in front of `destination`; when it is full, lines are dropped.
-fn queue(destination: impl std::io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
-    NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(QUEUED_LINES)
-        .finish(destination)
+/// A queue of lines in front of `destination`; those that are dropped when it is full are counted in a line.
+fn queue(destination: impl Write + Send + 'static) -> Result<(Queue, Worker)> {
+    queue::queue(destination, |lines| {
+        warn!(parent: None, lines, "lines are missing from the log: they were written faster than read");
+    })
 }
-
-/// Lines that wait for a slow destination before further ones are dropped.
-const QUEUED_LINES: usize = 16_384;
 
 #[cfg(test)]
 mod tests {
