@@ -173,6 +173,8 @@ fn build(
     config.max_early_data_size = 0;
     if let Some(tickets) = tickets {
         config.ticketer = tickets;
+        // Who resumes with it gets the next one; a second would cost every handshake as much as the first.
+        config.send_tls13_tickets = 1;
     } else {
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         config.send_tls13_tickets = 0;

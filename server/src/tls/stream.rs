@@ -42,6 +42,10 @@ pub(crate) struct TlsStream<S> {
     sealed: Rest,
     /// Whether it did not take them when it was asked last.
     stalled: bool,
+    /// Whether records of rustls' own have been held back for a turn, to go out with what is written in it.
+    held: bool,
+    /// Whether the stream has failed, so that nobody is there to be told anything.
+    gone: bool,
     /// Whether whole records may be among what is received.
     behind: bool,
     /// The peer has sent its `close_notify`.
@@ -225,6 +229,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             plaintext: Rest::default(),
             sealed: Rest::default(),
             stalled: false,
+            held: false,
+            gone: false,
             behind: false,
             ended: false,
             closing: false,
@@ -233,8 +239,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         })
     }
 
-    /// Reads and answers until the handshake is done. Session tickets then still wait for the first write, or for the
-    /// first time that there is nothing to read.
+    /// Reads and answers until the handshake is done. The session ticket then still waits for the first write, or for a
+    /// turn without one in which there is nothing to read.
     fn poll_handshake(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.session.is_handshaking() {
             ready!(self.poll_send(context))?;
@@ -287,8 +293,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             )));
         }
         let mut unread = ReadBuf::new(&mut room[before..end]);
-        ready!(Pin::new(&mut self.stream).poll_read(context, &mut unread))?;
+        let outcome = ready!(Pin::new(&mut self.stream).poll_read(context, &mut unread));
         let read = unread.filled().len();
+        self.noted(outcome)?;
         if read == 0 {
             return Poll::Ready(Ok(0));
         }
@@ -313,15 +320,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.sealed.is_empty() {
             self.stalled = true;
-            let written =
-                ready!(Pin::new(&mut self.stream).poll_write(context, self.sealed.as_slice()))?;
+            let outcome =
+                ready!(Pin::new(&mut self.stream).poll_write(context, self.sealed.as_slice()));
+            let written = self.noted(outcome)?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sealed.advance(written);
         }
         self.stalled = false;
+        self.held = false;
         Poll::Ready(Ok(()))
+    }
+
+    /// Passes on what the stream said, and remembers if it failed.
+    fn noted<T>(&mut self, outcome: io::Result<T>) -> io::Result<T> {
+        self.gone |= outcome.is_err();
+        outcome
     }
 
     /// Writes `records`, which nothing waits in front of; what the stream does not take now waits.
@@ -329,7 +344,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         while !records.is_empty() {
             match Pin::new(&mut self.stream).poll_write(context, records) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(written) => records = &records[written?..],
+                Poll::Ready(written) => records = &records[self.noted(written)?..],
                 Poll::Pending => {
                     self.sealed.push(records);
                     self.stalled = true;
@@ -438,9 +453,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
                 Poll::Ready(Err(_)) if buffer.filled().len() > before => break,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    if !this.sealed.is_empty() {
+                    if this.sealed.is_empty() {
+                        return Poll::Pending;
+                    }
+                    // Tickets go with the answer to the first request, whose reader looks for more before it answers.
+                    if this.stalled || this.held {
                         // An error will show with the next write.
                         let _ = this.poll_send(context);
+                    } else {
+                        this.held = true;
+                        context.waker().wake_by_ref();
                     }
                     return Poll::Pending;
                 }
@@ -501,9 +523,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
         Pin::new(&mut this.stream).poll_flush(context)
     }
 
-    /// Sends `close_notify`, then ends the stream's sending side.
+    /// Sends `close_notify`, then ends the stream's sending side. Of a stream that has failed nothing is left to end.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.gone {
+            this.closing = true;
+            return Poll::Ready(Ok(()));
+        }
         if !this.closing && this.failure.is_none() {
             this.closing = true;
             let mut room = [0; SEAL_EXTRA];
@@ -527,6 +553,7 @@ impl<S> std::fmt::Debug for TlsStream<S> {
         f.debug_struct("TlsStream")
             .field("ended", &self.ended)
             .field("closing", &self.closing)
+            .field("gone", &self.gone)
             .field("failure", &self.failure)
             .finish_non_exhaustive()
     }

@@ -438,7 +438,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
                     self.connection.receive_eof();
+                    let gone = is_gone(error.kind());
                     self.finish(Some(Error::Io(error)));
+                    if gone {
+                        return self.end();
+                    }
                 }
                 Poll::Pending => {
                     if let Some(error) = self.write_error() {
@@ -542,6 +546,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         if self.poll_drain(cx).is_pending() && lingers {
             return Poll::Pending;
         }
+        self.end()
+    }
+
+    /// Ends the stream with its last item.
+    fn end(&mut self) -> Poll<Option<Result<Message, Error>>> {
         chunk::park(&mut self.buffer);
         self.phase = Phase::Ended;
         Poll::Ready(self.failure.take().map(Err))
@@ -560,6 +569,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Whether a transport that fails like this takes nothing any more, not even its own end.
+fn is_gone(failure: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    matches!(
+        failure,
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected
+    )
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketStream<S> {

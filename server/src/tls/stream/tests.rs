@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
 
 use futures_util::FutureExt;
 use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
@@ -26,6 +27,10 @@ struct Wire {
     departed: Vec<u8>,
     /// Bytes that may still be written.
     window: usize,
+    /// Calls of write that took something.
+    writes: usize,
+    /// Nothing works any more.
+    broken: bool,
 }
 
 impl AsyncRead for Wire {
@@ -34,6 +39,9 @@ impl AsyncRead for Wire {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.broken {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         if self.arriving.is_empty() && !self.over {
             return Poll::Pending;
         }
@@ -49,9 +57,13 @@ impl AsyncWrite for Wire {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.broken {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         if self.window == 0 {
             return Poll::Pending;
         }
+        self.writes += 1;
         let length = bytes.len().min(self.window);
         self.window -= length;
         self.departed.extend_from_slice(&bytes[..length]);
@@ -107,6 +119,17 @@ impl Setup {
             server: TlsStream::new(Arc::clone(&self.server), wire).unwrap(),
             client: ClientConnection::new(Arc::clone(&self.client), name).unwrap(),
         }
+    }
+
+    /// Both sides when the client's last flight is all that is missing.
+    fn before_last_flight(&self) -> Pair {
+        let mut pair = self.pair();
+        let hello = pair.take_from_client();
+        pair.arrive(&hello);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(pair.server.poll_handshake(&mut context).is_pending());
+        pair.give_to_client().unwrap();
+        pair
     }
 
     /// Both sides after it.
@@ -371,12 +394,8 @@ fn slices_are_written_together() {
 
 #[test]
 fn data_behind_the_last_flight_are_not_lost() {
-    let mut pair = Setup::new(&rustls::version::TLS13).pair();
+    let mut pair = Setup::new(&rustls::version::TLS13).before_last_flight();
     let mut context = Context::from_waker(Waker::noop());
-    let hello = pair.take_from_client();
-    pair.arrive(&hello);
-    assert!(pair.server.poll_handshake(&mut context).is_pending());
-    pair.give_to_client().unwrap();
     let finished_and_data = pair.sealed(b"at once");
     pair.arrive(&finished_and_data);
     assert!(matches!(
@@ -386,9 +405,63 @@ fn data_behind_the_last_flight_are_not_lost() {
     // Nothing was written since, so the tickets still wait for a reason to go.
     assert!(pair.server.stream.departed.is_empty());
     assert_eq!(pair.read(100).unwrap().unwrap(), b"at once");
+    // The first time that there is nothing to read is not one: an answer may follow.
+    assert!(pair.read(100).is_none());
+    assert!(pair.server.stream.departed.is_empty());
     assert!(pair.read(100).is_none());
     pair.give_to_client().unwrap();
-    assert_eq!(pair.client.tls13_tickets_received(), 2);
+    assert_eq!(pair.client.tls13_tickets_received(), 1);
+}
+
+#[test]
+fn a_ticket_goes_out_with_the_first_answer() {
+    let mut pair = Setup::new(&rustls::version::TLS13).before_last_flight();
+    let finished_and_request = pair.sealed(b"request");
+    pair.arrive(&finished_and_request);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pair.server.poll_handshake(&mut context).is_ready());
+    assert_eq!(pair.read(100).unwrap().unwrap(), b"request");
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut buffer = [0; 100];
+    let mut reader = ReadBuf::new(&mut buffer);
+    let read = Pin::new(&mut pair.server).poll_read(&mut Context::from_waker(&waker), &mut reader);
+    assert!(
+        read.is_pending() && woken.0.load(Ordering::Relaxed),
+        "else a ticket may never go"
+    );
+    let writes = pair.server.stream.writes;
+    pair.server
+        .write_all(b"answer")
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    assert_eq!(pair.server.stream.writes, writes + 1);
+    assert_eq!(pair.read_at_client(), b"answer");
+    assert_eq!(pair.client.tls13_tickets_received(), 1);
+}
+
+#[test]
+fn a_stream_that_has_failed_is_left_alone() {
+    for version in BOTH {
+        let mut pair = Setup::new(version).connected();
+        pair.server.stream.broken = true;
+        assert!(pair.read(100).unwrap().is_err());
+        let writes = pair.server.stream.writes;
+        pair.server.shutdown().now_or_never().unwrap().unwrap();
+        assert_eq!(pair.server.stream.writes, writes);
+        assert!(pair.server.write(b"late").now_or_never().unwrap().is_err());
+    }
+}
+
+/// Remembers that it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
