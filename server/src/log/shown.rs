@@ -20,13 +20,17 @@ impl fmt::Display for Escaped<'_> {
         let end = (0..=LONGEST.min(self.0.len()))
             .rfind(|&at| self.0.is_char_boundary(at))
             .unwrap_or(0);
-        for character in self.0[..end].chars() {
-            if is_dangerous(character) {
-                write!(formatter, "{}", character.escape_default())?;
-            } else {
-                formatter.write_char(character)?;
+        let mut rest = &self.0[..end];
+        // What is harmless is written at once: character by character it costs more than all else about a message.
+        while let Some(at) = rest.find(is_dangerous) {
+            formatter.write_str(&rest[..at])?;
+            let mut characters = rest[at..].chars();
+            for escape in characters.next().into_iter().flat_map(char::escape_default) {
+                formatter.write_char(escape)?;
             }
+            rest = characters.as_str();
         }
+        formatter.write_str(rest)?;
         if end < self.0.len() {
             write!(formatter, "… ({} bytes in all)", self.0.len())
         } else {
