@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
-use tracing::{Instrument, debug, error, info_span};
+use tracing::{Instrument, debug, debug_span, error};
 
 use crate::arrivals::Arrivals;
 use crate::config::Config;
@@ -33,6 +33,7 @@ use crate::drain::Drain;
 use crate::limits::{ConnectionLimits, Permit};
 use crate::log::failure;
 use crate::metrics::{CauseLabel, LimitLabel, Metrics};
+use crate::table::Table;
 use crate::tls::{Tls, TlsInfo, TlsTransport};
 
 /// What every connection needs.
@@ -47,7 +48,7 @@ pub(crate) struct Acceptor {
     pub(crate) refusals: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
-    pub(crate) router: Router,
+    pub(crate) table: Arc<Table>,
 }
 
 impl Acceptor {
@@ -111,7 +112,7 @@ impl Acceptor {
             Err(full) => return self.refuse(stream, peer, full, tls),
         };
         let drain = self.drain.clone();
-        let span = info_span!("connection", %peer);
+        let span = debug_span!("connection", %peer);
         let serving = async move {
             match plain {
                 None => self.serve(stream, peer, permit).await,
@@ -177,7 +178,8 @@ impl Acceptor {
         }
         let service = service_fn(|mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            router.clone().oneshot(request.map(Body::new))
+            let answering = router.clone().oneshot(request.map(Body::new));
+            answering.instrument(Peer(peer).span())
         });
         self.serve_http2(stream, service).await;
     }
@@ -293,21 +295,26 @@ impl Acceptor {
         }
     }
 
-    /// Hands one request to the router, together with what is known of its connection.
+    /// Has one request answered, which is told what is known of its connection.
     fn answer(
         &self,
         mut request: http::Request<Incoming>,
         connection: &Arc<Connection>,
     ) -> impl Future<Output = Result<http::Response<Body>, Infallible>> + use<> {
-        request.extensions_mut().insert(Peer(connection.peer));
+        let peer = Peer(connection.peer);
+        request.extensions_mut().insert(peer);
         request.extensions_mut().insert(Arc::clone(connection));
-        let answering = self.router.clone().oneshot(request.map(Body::new));
-        let panics = self.metrics.request_panics.clone();
+        let (table, panics) = (Arc::clone(&self.table), self.metrics.request_panics.clone());
         async move {
+            let answering = table.answer(request, peer);
             if let Ok(answer) = AssertUnwindSafe(answering).catch_unwind().await {
-                return answer;
+                return Ok(answer);
             }
-            error!("a request's handler panicked; the request is answered with 500, others go on");
+            peer.span().in_scope(|| {
+                error!(
+                    "a request's handler panicked; the request is answered with 500, others go on"
+                );
+            });
             panics.inc();
             let mut answer = http::Response::new(Body::from("the server made a mistake\n"));
             *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

@@ -16,6 +16,20 @@ use crate::tls::TlsInfo;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+impl Peer {
+    /// The span of a connection, for what is logged of one of its requests.
+    ///
+    /// Without `--log-level debug` there is nothing to log of a connection as such, so that its own span is there in debug
+    /// alone; one within that would say the same again.
+    pub(crate) fn span(self) -> Span {
+        if Span::current().is_disabled() {
+            info_span!(parent: None, "connection", peer = %self.0)
+        } else {
+            Span::none()
+        }
+    }
+}
+
 /// One TLS connection; an HTTP/2 one may carry several WebSockets.
 #[derive(Debug)]
 pub(crate) struct Connection {

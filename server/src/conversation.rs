@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
+use tracing::{Level, enabled};
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::{Error, Message};
@@ -87,7 +88,7 @@ impl Conversation {
             let message = match received {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
-                    self.info.in_span(|| note(&error));
+                    note(&self.info, &error);
                     Box::pin(self.finish()).await;
                     return None;
                 }
@@ -251,14 +252,16 @@ fn tell_slow(socket: &mut WebSocketStream<ServerStream>, info: &ConnectionInfo) 
 }
 
 /// Says why a connection failed, as loudly as it deserves.
-fn note(error: &Error) {
+fn note(info: &ConnectionInfo, error: &Error) {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => {}
         Error::Io(error) if error.kind() == ErrorKind::TimedOut => {
-            failure!(WARN, %error, "connection dropped");
+            info.in_span(|| failure!(WARN, %error, "connection dropped"));
         }
-        Error::Io(error) => failure!(DEBUG, %error, "connection lost"),
-        error => failure!(WARN, %error, "the peer broke the protocol"),
+        // A span costs as much as a line, and this one is hardly ever wanted.
+        Error::Io(_) if !enabled!(Level::DEBUG) => {}
+        Error::Io(error) => info.in_span(|| failure!(DEBUG, %error, "connection lost")),
+        error => info.in_span(|| failure!(WARN, %error, "the peer broke the protocol")),
     }
 }
 

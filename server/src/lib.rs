@@ -48,6 +48,7 @@ mod router;
 mod routes;
 mod server;
 mod stream;
+mod table;
 mod tls;
 mod upgrade;
 

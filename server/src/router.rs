@@ -1,5 +1,6 @@
 //! Every path of the server in one table.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -72,7 +73,7 @@ pub(crate) struct WebSocketRoute {
     /// Largest message, where it is smaller than everywhere else.
     pub(crate) max_message_bytes: Option<usize>,
     /// Called when a request has passed all checks.
-    pub(crate) greeting: fn(),
+    pub(crate) greeting: Option<fn()>,
     /// Whether the handler runs within the connection's span; one that does not enters it to log.
     pub(crate) spans: bool,
     /// Its counters, once the first connection has looked them up.
@@ -97,7 +98,7 @@ impl WebSocketRoute {
             path,
             protocols,
             max_message_bytes: None,
-            greeting: || {},
+            greeting: None,
             spans: true,
             traffic: Arc::default(),
             handler: Arc::new(move |socket, info| Box::pin(handler(socket, info))),
@@ -119,8 +120,16 @@ impl WebSocketRoute {
 
     /// Calls `greeting` when a request has passed all checks.
     fn greeting(mut self, greeting: fn()) -> Self {
-        self.greeting = greeting;
+        self.greeting = Some(greeting);
         self
+    }
+}
+
+impl fmt::Debug for WebSocketRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketRoute")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -182,42 +191,57 @@ pub(crate) fn plain(context: Arc<Context>) -> Router {
         .layer(middleware::from_fn_with_state(context, check_request))
 }
 
-/// What every request must have: a target of bearable length and one valid host (RFC 9112 §3.2, RFC 9113 §8.3.1).
+/// Lets requests pass that there is no [`objection`] to.
 async fn check_request(
     State(context): State<Arc<Context>>,
     request: Request<Body>,
     next: Next,
 ) -> Response<Body> {
+    match objection(&context, &request) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    }
+}
+
+/// The answer to a request that lacks what every request must have: a target of bearable length and one valid host
+/// (RFC 9112 §3.2, RFC 9113 §8.3.1).
+pub(crate) fn objection<B>(context: &Context, request: &Request<B>) -> Option<Response<Body>> {
     let target = request
         .uri()
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
     if target > context.max_uri_bytes {
-        return (
-            StatusCode::URI_TOO_LONG,
-            format!(
-                "target of {target} bytes, at most {} allowed\n",
-                context.max_uri_bytes
-            ),
-        )
-            .into_response();
+        return Some(
+            (
+                StatusCode::URI_TOO_LONG,
+                format!(
+                    "target of {target} bytes, at most {} allowed\n",
+                    context.max_uri_bytes
+                ),
+            )
+                .into_response(),
+        );
     }
     let fields = request.headers().len();
     if fields > context.max_headers {
-        return (
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            format!("{fields} fields, at most {} allowed\n", context.max_headers),
-        )
-            .into_response();
+        return Some(
+            (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                format!("{fields} fields, at most {} allowed\n", context.max_headers),
+            )
+                .into_response(),
+        );
     }
-    if request.version() == Version::HTTP_2 && !is_well_formed(&request) {
-        return (
-            StatusCode::BAD_REQUEST,
-            "the request's target, scheme or a field is malformed\n",
-        )
-            .into_response();
+    if request.version() == Version::HTTP_2 && !is_well_formed(request) {
+        return Some(
+            (
+                StatusCode::BAD_REQUEST,
+                "the request's target, scheme or a field is malformed\n",
+            )
+                .into_response(),
+        );
     }
-    if !is_well_framed(&request) {
+    if !is_well_framed(request) {
         let mut refusal = (
             StatusCode::BAD_REQUEST,
             "the request's target, Transfer-Encoding or Content-Length can be read in two ways\n",
@@ -225,23 +249,27 @@ async fn check_request(
             .into_response();
         let close = header::HeaderValue::from_static("close");
         refusal.headers_mut().insert(header::CONNECTION, close);
-        return refusal;
+        return Some(refusal);
     }
-    let Some(authority) = authority(&request) else {
-        return (
-            StatusCode::BAD_REQUEST,
-            "the request must name one valid host\n",
-        )
-            .into_response();
+    let Some(authority) = authority(request) else {
+        return Some(
+            (
+                StatusCode::BAD_REQUEST,
+                "the request must name one valid host\n",
+            )
+                .into_response(),
+        );
     };
     if !context.hosts.allow(authority) {
-        return (
-            StatusCode::MISDIRECTED_REQUEST,
-            "this server does not serve that host; it can be told to with --host-allow\n",
-        )
-            .into_response();
+        return Some(
+            (
+                StatusCode::MISDIRECTED_REQUEST,
+                "this server does not serve that host; it can be told to with --host-allow\n",
+            )
+                .into_response(),
+        );
     }
-    next.run(request).await
+    None
 }
 
 /// Whether an HTTP/1 request has a target for its method (RFC 9112 §3.2), and a body whose end every server on the way
@@ -249,7 +277,7 @@ async fn check_request(
 ///
 /// hyper has refused by now whatever it sees no end of; where there is a length beside the coding it has taken the
 /// coding, and will close behind the answer (§6.3). HTTP/2 frames its bodies otherwise.
-fn is_well_framed(request: &Request<Body>) -> bool {
+fn is_well_framed<B>(request: &Request<B>) -> bool {
     if request.version() == Version::HTTP_2 {
         return true;
     }
@@ -266,7 +294,7 @@ fn is_well_framed(request: &Request<Body>) -> bool {
 
 /// Whether an HTTP/2 request is well-formed where h2 does not look: no white space around a value (RFC 9113 §8.2.1), a
 /// scheme, and `*` for OPTIONS alone (§8.3.1).
-fn is_well_formed(request: &Request<Body>) -> bool {
+fn is_well_formed<B>(request: &Request<B>) -> bool {
     let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let uri = request.uri();
     // h2 drops the scheme where there is no authority.
@@ -284,7 +312,7 @@ fn is_well_formed(request: &Request<Body>) -> bool {
 /// The host that a request names, with its port if it has one; `None` unless it is named once and valid.
 ///
 /// HTTP/1.0 knew no Host; such a request may go without and gets an empty one.
-pub(crate) fn authority(request: &Request<Body>) -> Option<&str> {
+pub(crate) fn authority<B>(request: &Request<B>) -> Option<&str> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (None, _) => None,

@@ -29,8 +29,9 @@ use crate::metrics::Metrics;
 use crate::origin::Origins;
 use crate::rooms::backplane::{Backplane, Nats, NatsError};
 use crate::rooms::{Counts, Hub, Local, Settings};
-use crate::router::{self, Context, WebSocketRoute, router, websocket_routes};
+use crate::router::{self, Context, WebSocketRoute, websocket_routes};
 use crate::stream::ServerStream;
+use crate::table::Table;
 use crate::tls::{Tls, TlsError};
 
 /// The server: settings, routes, and what it counts.
@@ -267,7 +268,7 @@ impl Server {
             handshakes: Semaphore::new(network.max_handshakes.min(Semaphore::MAX_PERMITS)),
             metrics: self.metrics,
             drain: self.drain,
-            router: router(context, self.websockets, self.more),
+            table: Arc::new(Table::new(context, self.websockets, self.more)),
             config: self.config,
         };
         (acceptor, plain)

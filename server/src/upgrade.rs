@@ -18,7 +18,7 @@ use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
 use tungstenite_deflate::{Options, WebSocketStream};
 
-use crate::connection::{Connection, ConnectionInfo};
+use crate::connection::{Connection, ConnectionInfo, Peer};
 use crate::log::failure;
 use crate::metrics::{CloseLabels, OpenLabels, RefusalLabels, RouteLabel, RouteLabels, Traffic};
 use crate::router::{Context, Running, WebSocketRoute, authority};
@@ -26,10 +26,10 @@ use crate::stream::{ServerStream, Transport};
 use crate::tls::TlsTransport;
 
 /// Checks a request for `route` and answers it; the route's handler then runs in a task of its own.
-pub(crate) fn open(
+pub(crate) fn open<B>(
     context: &Arc<Context>,
     route: &WebSocketRoute,
-    mut request: Request<Body>,
+    mut request: Request<B>,
 ) -> Response<Body> {
     match accept(context, route, &mut request) {
         Ok(response) => response,
@@ -51,10 +51,10 @@ pub(crate) fn open(
 }
 
 /// The response that accepts, once every check has passed and the handler is on its way.
-fn accept(
+fn accept<B>(
     context: &Arc<Context>,
     route: &WebSocketRoute,
-    request: &mut Request<Body>,
+    request: &mut Request<B>,
 ) -> Result<Response<Body>, Refusal> {
     let options = options(context, route);
     let mut upgrade = Upgrade::from_request(request)
@@ -99,7 +99,7 @@ fn accept(
         query: request.uri().query().map(str::to_owned),
         subprotocol,
         agreed: pending.agreed,
-        connection,
+        connection: Arc::clone(&connection),
         departure: context.drain.departure(),
         traffic: route.traffic(&context.metrics),
         first_close: Arc::new(Mutex::new(None)),
@@ -110,7 +110,9 @@ fn accept(
             "1.1"
         },
     };
-    (route.greeting)();
+    if let Some(greeting) = route.greeting {
+        Peer(connection.peer).span().in_scope(greeting);
+    }
     let running = begin(Arc::clone(context), route.clone(), pending, info, options);
     context.drain.spawn(run(Box::pin(running)));
     Ok(response.map(|()| Body::empty()))
