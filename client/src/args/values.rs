@@ -1,0 +1,43 @@
+//! What may be written as the value of an option, where a type of its own does not say it.
+
+use std::time::Duration;
+
+use crate::duration::parse_duration;
+use crate::target::Target;
+
+/// A time that is longer than none.
+pub(super) fn parse_positive(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("it must be longer than 0".into()),
+        duration => Ok(duration),
+    }
+}
+
+/// A URL of a gRPC server. The service and its method are the path.
+pub(super) fn parse_grpc_url(text: &str) -> Result<Target, String> {
+    let target = parse_any_url(text)?;
+    let scheme = text.split_once("://").map_or("https", |(scheme, _)| scheme);
+    if matches!(scheme.to_ascii_lowercase().as_str(), "ws" | "wss") {
+        return Err("a gRPC server has an https, grpcs, http or grpc URL".into());
+    }
+    if target.path != "/" {
+        return Err(format!(
+            "the path {} has no meaning to gRPC: leave it out",
+            target.path
+        ));
+    }
+    Ok(target)
+}
+
+/// A WebSocket or gRPC URL.
+pub(super) fn parse_any_url(text: &str) -> Result<Target, String> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpcs") => {
+            format!("https://{rest}").parse()
+        }
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpc") => {
+            format!("http://{rest}").parse()
+        }
+        _ => text.parse(),
+    }
+}
