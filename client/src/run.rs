@@ -23,6 +23,7 @@ use crate::modes::replay::{self, Recording};
 use crate::modes::{self, Failure, autobahn, bench, count, exchange, interactive};
 use crate::output::{Framing, Output, OutputOptions};
 use crate::reconnect::{Backoff, connect_with_backoff};
+use crate::reference::reference;
 use crate::session::Input;
 use crate::target::Target;
 
@@ -140,6 +141,7 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "client", &mut text);
             print(&text)
         }
+        Some(Command::Reference) => print(reference().as_bytes()),
         Some(Command::Man { command }) => print(&man_page(command.as_deref())?),
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use common::{client, run};
 
-const SUBCOMMANDS: [&str; 8] = [
+const SUBCOMMANDS: [&str; 9] = [
     "record",
     "replay",
     "grpc",
@@ -16,6 +16,7 @@ const SUBCOMMANDS: [&str; 8] = [
     "compare",
     "autobahn",
     "completions",
+    "reference",
     "man",
 ];
 
@@ -126,6 +127,16 @@ fn completions_and_man_pages_know_every_subcommand_and_flag() {
     }
     assert_eq!(run(&mut client(&["man", "nope"])).status, 2);
     assert!(shown(&["--version"]).contains("RFC 7692"));
+}
+
+#[test]
+fn the_committed_reference_is_what_the_program_prints() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/REFERENCE.md");
+    let committed = std::fs::read_to_string(path).unwrap();
+    assert!(
+        committed == shown(&["reference"]),
+        "{path} is stale; write it with: cargo run -q -p client -- reference >client/REFERENCE.md"
+    );
 }
 
 #[test]

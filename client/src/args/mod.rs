@@ -113,6 +113,8 @@ pub(crate) enum Command {
         /// The shell to print them for.
         shell: clap_complete::Shell,
     },
+    /// Print a page about every mode and option, in Markdown.
+    Reference,
     /// Print the man page, or that of a subcommand.
     Man {
         /// The subcommand.
@@ -169,7 +171,7 @@ fn environment() -> String {
 }
 
 /// The variables that the program reads, with their meaning.
-const ENVIRONMENT: &[(&str, &str)] = &[
+pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
     ("CLIENT_URL", "URL when none is given"),
     ("CLIENT_GRPC_URL", "URL of `grpc` when none is given"),
     ("CLIENT_CA", "roots to trust, as --ca"),
