@@ -1,0 +1,458 @@
+//! The engine's bounds to the byte, its getters and its queue, seen from outside; what arrives is in vectors.rs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tungstenite_deflate::tungstenite::Message;
+use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tungstenite_deflate::{
+    Agreed, Connection, Event, Keepalive, Limits, Options, PreparedMessage, ProtocolError,
+    SendError, UnfinishedMemory,
+};
+
+const AGREED: Agreed = Agreed {
+    server_no_context_takeover: true,
+    client_no_context_takeover: true,
+    server_max_window_bits: 15,
+    client_max_window_bits: 15,
+};
+const SECOND: Duration = Duration::from_secs(1);
+
+fn engine(role: Role, options: Options, agreed: Option<Agreed>, now: Instant) -> Connection {
+    Connection::new(role, Arc::new(options), agreed, now)
+}
+
+/// All that waits to be written, as the transport takes it.
+fn written(engine: &mut Connection) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while engine.outgoing().has_remaining() {
+        let outgoing = engine.outgoing();
+        bytes.extend_from_slice(&outgoing.copy_to_bytes(outgoing.remaining()));
+    }
+    bytes
+}
+
+/// First bytes and payloads of a server's frames.
+fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut frames = Vec::new();
+    while !bytes.is_empty() {
+        let (first, short) = (bytes[0], usize::from(bytes[1]));
+        bytes.advance(2);
+        let length = match short {
+            126 => usize::from(bytes.get_u16()),
+            127 => usize::try_from(bytes.get_u64()).expect("a length"),
+            short => short,
+        };
+        frames.push((first, bytes[..length].to_vec()));
+        bytes.advance(length);
+    }
+    frames
+}
+
+fn receive(
+    engine: &mut Connection,
+    bytes: &[u8],
+    now: Instant,
+) -> Result<Option<Event>, ProtocolError> {
+    engine.receive(&mut BytesMut::from(bytes), now)
+}
+
+#[test]
+fn what_was_chosen_and_agreed_can_be_asked() {
+    let now = Instant::now();
+    let options = || Options::default().fragment_bytes(Some(7));
+    for agreed in [None, Some(AGREED)] {
+        let engine = engine(Role::Server, options(), agreed, now);
+        assert_eq!(engine.options().fragment_bytes, Some(7));
+        assert_eq!(engine.agreed(), agreed);
+        assert_eq!(engine.statistics().is_some(), agreed.is_some());
+        assert_eq!(engine.role(), Role::Server);
+    }
+    assert_eq!(UnfinishedMemory::new(12_345).limit(), 12_345);
+}
+
+#[test]
+fn the_transport_is_closed_when_all_is_written_and_by_the_server_first() {
+    let now = Instant::now();
+    for (role, close) in [
+        (Role::Server, &b"\x88\x80\0\0\0\0"[..]),
+        (Role::Client, b"\x88\x00"),
+    ] {
+        let mut engine = engine(role, Options::default(), None, now);
+        assert!(!engine.should_close_transport());
+        receive(&mut engine, close, now).unwrap();
+        assert!(!engine.should_close_transport(), "the answer waits");
+        assert!(!written(&mut engine).is_empty());
+        assert_eq!(engine.should_close_transport(), role == Role::Server);
+        assert!(engine.receive_eof(), "a clean end");
+        assert!(engine.should_close_transport());
+    }
+    let mut failed = engine(Role::Client, Options::default(), None, now);
+    let mut buffer = BytesMut::from(&b"\xff\x00 and more"[..]);
+    failed.receive(&mut buffer, now).unwrap_err();
+    assert!(buffer.is_empty(), "what follows is discarded");
+    assert!(!failed.should_close_transport());
+    assert!(!failed.receive_eof());
+    failed.transmit_failed();
+    assert_eq!(failed.outgoing_bytes(), 0);
+    assert!(failed.should_close_transport());
+    let mut cut = engine(Role::Client, Options::default(), None, now);
+    assert!(!cut.receive_eof());
+}
+
+#[test]
+fn a_frame_that_is_not_whole_says_what_it_wants() {
+    let now = Instant::now();
+    let mut engine = engine(Role::Client, Options::default(), None, now);
+    let mut buffer = BytesMut::from(&b"\x82\x64"[..]);
+    assert_eq!(engine.bytes_wanted(&buffer), 0);
+    for arrived in 0..100 {
+        assert_eq!(engine.receive(&mut buffer, now), Ok(None));
+        assert_eq!(engine.bytes_wanted(&buffer), 100 - arrived);
+        buffer.extend_from_slice(b"x");
+    }
+    assert!(engine.receive(&mut buffer, now).unwrap().is_some());
+    assert_eq!(engine.bytes_wanted(&buffer), 0);
+}
+
+/// A call without new bytes is no sign of life; a byte is.
+#[test]
+fn only_what_arrives_puts_off_the_ping() {
+    let begun = Instant::now();
+    let keepalive = Keepalive::default().ping_interval(10 * SECOND);
+    let options = Options::default().keepalive(Some(keepalive));
+    let mut engine = engine(Role::Client, options, None, begun);
+    assert_eq!(engine.next_timeout(), Some(begun + 10 * SECOND));
+    let mut buffer = BytesMut::from(&b"\x82\x64"[..]);
+    engine.receive(&mut buffer, begun + SECOND).unwrap();
+    assert_eq!(engine.next_timeout(), Some(begun + 11 * SECOND));
+    engine.receive(&mut buffer, begun + 2 * SECOND).unwrap();
+    assert_eq!(engine.next_timeout(), Some(begun + 11 * SECOND));
+    buffer.extend_from_slice(b"x");
+    engine.receive(&mut buffer, begun + 3 * SECOND).unwrap();
+    assert_eq!(engine.next_timeout(), Some(begun + 13 * SECOND));
+    engine.receive(&mut buffer, begun + 4 * SECOND).unwrap();
+    assert_eq!(engine.next_timeout(), Some(begun + 13 * SECOND));
+    engine.handle_timeout(begun + 12 * SECOND).unwrap();
+    assert_eq!(engine.outgoing_bytes(), 0);
+    engine.handle_timeout(begun + 13 * SECOND).unwrap();
+    assert_eq!(
+        frames(&unmasked(&written(&mut engine))),
+        [(0x89, Vec::new())]
+    );
+    assert_eq!(
+        engine.next_timeout(),
+        Some(begun + 23 * SECOND),
+        "for the Pong"
+    );
+}
+
+/// A client's frames without payload, as a server would write them.
+fn unmasked(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .chunks(6)
+        .flat_map(|frame| [frame[0], frame[1] & 0x7f])
+        .collect()
+}
+
+#[test]
+fn r4_fragments_and_what_is_buffered_count_as_held() {
+    let now = Instant::now();
+    let memory = UnfinishedMemory::new(20_000);
+    let options =
+        Options::default().limits(Limits::default().unfinished_memory(Some(memory.clone())));
+    let mut engine = engine(Role::Client, options, None, now);
+    let mut fragment = vec![0x02, 126];
+    fragment.extend(10_000_u16.to_be_bytes());
+    fragment.extend(vec![7; 10_000]);
+    receive(&mut engine, &fragment, now).unwrap();
+    engine.hold(100).unwrap();
+    assert!(
+        (10_100..20_000).contains(&memory.used()),
+        "{}",
+        memory.used()
+    );
+    let error = engine.hold(20_000).unwrap_err();
+    assert_eq!(error, ProtocolError::UnfinishedMemory { allowed: 20_000 });
+    assert_eq!(memory.used(), 0, "given back");
+    let close = &written(&mut engine)[2..];
+    assert_eq!(close.len(), 4 + 2 + error.to_string().len());
+}
+
+#[test]
+fn the_reason_of_a_close_is_the_violations_text() {
+    let now = Instant::now();
+    let mut engine = engine(Role::Server, Options::default(), None, now);
+    let error = receive(&mut engine, b"\x81\x00", now).unwrap_err();
+    let mut payload = 1002_u16.to_be_bytes().to_vec();
+    payload.extend(error.to_string().bytes());
+    assert_eq!(frames(&written(&mut engine)), [(0x88, payload)]);
+}
+
+#[test]
+fn the_queue_is_bounded_to_the_byte() {
+    let now = Instant::now();
+    // A header is counted with its largest size, 14 bytes, until it is written.
+    let config = WebSocketConfig::default()
+        .write_buffer_size(0)
+        .max_write_buffer_size(114);
+    let options = || Options::default().websocket(config);
+    for (bytes, fits) in [(100, true), (101, false)] {
+        let mut engine = engine(Role::Server, options(), None, now);
+        let message = Message::binary(vec![0; bytes]);
+        match engine.send(message.clone(), now) {
+            Ok(()) => assert!(fits, "{bytes}"),
+            Err(SendError::QueueFull(back)) => assert!(!fits && *back == message, "{bytes}"),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    // A message made beforehand has its header already: two bytes.
+    for (bytes, fits) in [(112, true), (113, false)] {
+        let mut engine = engine(Role::Server, options(), None, now);
+        let prepared = PreparedMessage::binary(vec![0; bytes]);
+        let result = engine.send_prepared(&prepared, now);
+        assert_eq!(result.is_ok(), fits, "{bytes}");
+        assert_eq!(written(&mut engine).len(), if fits { bytes + 2 } else { 0 });
+    }
+}
+
+#[test]
+fn prepared_messages_are_shared_where_the_bytes_are_the_same_for_all() {
+    let now = Instant::now();
+    let text = "much ado ".repeat(100);
+    let prepared = PreparedMessage::text(text.clone());
+    let takeover = Agreed {
+        server_no_context_takeover: false,
+        ..AGREED
+    };
+    let fragments = || Options::default().fragment_bytes(Some(400));
+    for (role, options, agreed) in [
+        (Role::Server, Options::default(), None),
+        (Role::Server, Options::default(), Some(AGREED)),
+        (Role::Server, Options::default(), Some(takeover)),
+        (Role::Server, fragments(), None),
+        (Role::Client, Options::default(), None),
+        (Role::Client, Options::default(), Some(AGREED)),
+    ] {
+        let mut sender = engine(role, options.clone(), agreed, now);
+        let other = match role {
+            Role::Server => Role::Client,
+            Role::Client => Role::Server,
+        };
+        let mut receiver = engine(other, Options::default(), agreed, now);
+        let mut sizes = Vec::new();
+        for _ in 0..2 {
+            sender.send_prepared(&prepared, now).unwrap();
+            let bytes = written(&mut sender);
+            sizes.push(bytes.len());
+            let message = receive(&mut receiver, &bytes, now);
+            assert_eq!(
+                message,
+                Ok(Some(Event::Message(Message::text(text.clone()))))
+            );
+        }
+        let shrinks = agreed.is_some_and(|agreed| !agreed.server_no_context_takeover);
+        assert_eq!(
+            sizes[1] < sizes[0],
+            shrinks,
+            "{role:?} {agreed:?} {sizes:?}"
+        );
+        let header = if role == Role::Client { 8 } else { 4 };
+        match (agreed, options.fragment_bytes) {
+            (None, None) => assert_eq!(sizes[0], text.len() + header),
+            (None, Some(_)) => assert_eq!(sizes[0], text.len() + 4 + 4 + 2),
+            (Some(_), _) => assert!(sizes[0] < 100, "{sizes:?}"),
+        }
+    }
+    let mut closed = engine(Role::Server, Options::default(), None, now);
+    closed.close(None, now).unwrap();
+    let refused = closed.send_prepared(&prepared, now);
+    assert!(matches!(refused, Err(SendError::AfterClose)), "{refused:?}");
+    assert_eq!(frames(&written(&mut closed)), [(0x88, Vec::new())]);
+}
+
+#[test]
+fn nothing_follows_a_close_but_another_is_no_error() {
+    let now = Instant::now();
+    let close = |code: u16| CloseFrame {
+        code: CloseCode::from(code),
+        reason: "".into(),
+    };
+    let mut engine = engine(Role::Server, Options::default(), None, now);
+    engine.close(Some(close(4000)), now).unwrap();
+    engine.close(Some(close(4001)), now).unwrap();
+    engine.send(Message::Close(Some(close(4002))), now).unwrap();
+    let refused = engine.send(Message::text("late"), now);
+    assert!(matches!(refused, Err(SendError::AfterClose)), "{refused:?}");
+    assert_eq!(
+        frames(&written(&mut engine)),
+        [(0x88, 4000_u16.to_be_bytes().to_vec())]
+    );
+}
+
+#[test]
+fn control_frames_carry_125_bytes_and_close_reasons_123() {
+    let now = Instant::now();
+    for (bytes, fits) in [(125, true), (126, false)] {
+        for control in [Message::Ping, Message::Pong] {
+            let mut engine = engine(Role::Server, Options::default(), None, now);
+            let result = engine.send(control(Bytes::from(vec![7; bytes])), now);
+            assert_eq!(result.is_ok(), fits, "{bytes}");
+            assert_eq!(frames(&written(&mut engine)).len(), usize::from(fits));
+        }
+        let frame = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "r".repeat(bytes - 2).into(),
+        };
+        let mut engine = engine(Role::Server, Options::default(), None, now);
+        assert_eq!(engine.close(Some(frame), now).is_ok(), fits, "{bytes}");
+    }
+}
+
+#[test]
+fn messages_are_cut_into_fragments_and_every_byte_is_counted() {
+    let now = Instant::now();
+    let options = || Options::default().fragment_bytes(Some(10));
+    for (bytes, expected) in [
+        (10, &[(0x82, 10)][..]),
+        (11, &[(0x02, 10), (0x80, 1)]),
+        (20, &[(0x02, 10), (0x80, 10)]),
+        (21, &[(0x02, 10), (0x00, 10), (0x80, 1)]),
+    ] {
+        let mut engine = engine(Role::Server, options(), None, now);
+        engine.send(Message::binary(vec![7; bytes]), now).unwrap();
+        let frames = frames(&written(&mut engine));
+        let shape: Vec<(u8, usize)> = frames.iter().map(|(f, p)| (*f, p.len())).collect();
+        assert_eq!(shape, expected);
+        assert_eq!(engine.outgoing_bytes(), 0);
+    }
+    // A Ping goes between the fragments, a Close behind the messages; a header is counted with 14 bytes until it is framed.
+    let mut engine = engine(Role::Server, options(), None, now);
+    engine.send(Message::binary(vec![7; 25]), now).unwrap();
+    assert_eq!(engine.outgoing_bytes(), 25 + 14);
+    engine.send(Message::text("behind"), now).unwrap();
+    assert_eq!(engine.outgoing_bytes(), 25 + 14 + 6 + 14);
+    engine.send(Message::Ping(Bytes::new()), now).unwrap();
+    assert_eq!(engine.outgoing_bytes(), 25 + 14 + 6 + 14 + 2);
+    engine.close(None, now).unwrap();
+    let order: Vec<u8> = frames(&written(&mut engine))
+        .iter()
+        .map(|(f, _)| *f)
+        .collect();
+    assert_eq!(order, [0x89, 0x02, 0x00, 0x80, 0x81, 0x88]);
+    assert_eq!(engine.outgoing_bytes(), 0);
+}
+
+/// No more is framed ahead than the transport is likely to take, so that a Ping need not wait for all of a message.
+#[test]
+fn fragments_are_framed_16_kib_ahead() {
+    let now = Instant::now();
+    let options = Options::default().fragment_bytes(Some(1022));
+    let mut engine = engine(Role::Server, options, None, now);
+    engine.send(Message::binary(vec![7; 100_000]), now).unwrap();
+    // Each fragment takes 1,026 bytes with its header: the sixteenth begins before 16 KiB and ends behind them.
+    assert_eq!(engine.outgoing().remaining(), 16 * 1026);
+    let whole = engine.outgoing_bytes();
+    assert_eq!(whole, 16 * 1026 + 100_000 - 16 * 1022 + 14);
+    engine.outgoing().advance(16 * 1026);
+    assert_eq!(engine.outgoing_bytes(), whole - 16 * 1026);
+}
+
+#[test]
+fn r6_thirty_two_pongs_wait_and_the_last() {
+    let now = Instant::now();
+    let mut engine = engine(Role::Server, Options::default(), None, now);
+    for number in 0..40_u8 {
+        let ping = [0x89, 0x81, 0, 0, 0, 0, number];
+        receive(&mut engine, &ping, now).unwrap();
+        assert_eq!(engine.outgoing_bytes(), 3 * usize::from(number + 1).min(32));
+    }
+    let pongs: Vec<u8> = frames(&written(&mut engine))
+        .iter()
+        .map(|(_, p)| p[0])
+        .collect();
+    assert_eq!(pongs, (0..32).chain([39]).collect::<Vec<u8>>());
+}
+
+#[test]
+fn unmasked_frames_are_accepted_by_a_server_that_is_told_to() {
+    let now = Instant::now();
+    let config = WebSocketConfig::default().accept_unmasked_frames(true);
+    let mut engine = engine(
+        Role::Server,
+        Options::default().websocket(config),
+        None,
+        now,
+    );
+    let hello = Ok(Some(Event::Message(Message::text("Hello"))));
+    assert_eq!(receive(&mut engine, b"\x81\x05Hello", now), hello);
+    assert_eq!(
+        receive(
+            &mut engine,
+            b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58",
+            now
+        ),
+        hello
+    );
+}
+
+/// Threats D9: a compressed message may take what stored blocks add to the limit, in one frame and in many.
+#[test]
+fn d9_compressed_bytes_are_limited_too() {
+    const LIMIT: usize = 10_000;
+    // An eleventh of a thousandth, and 64.
+    const ALLOWED: usize = LIMIT + LIMIT / 1024 + 64;
+    let now = Instant::now();
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LIMIT))
+        .max_frame_size(None);
+    let header = |first: u8, length: usize| {
+        let length = u16::try_from(length).expect("a short length");
+        [&[first, 126], &length.to_be_bytes()[..]].concat()
+    };
+    let fails = |bytes: &[u8]| {
+        let options = Options::default().websocket(config);
+        let mut engine = engine(Role::Client, options, Some(AGREED), now);
+        let mut buffer = BytesMut::from(bytes);
+        loop {
+            match engine.receive(&mut buffer, now) {
+                Ok(Some(_)) => {}
+                Ok(None) => return false,
+                Err(ProtocolError::MessageTooLong { .. }) => return true,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    assert!(!fails(&header(0xc2, ALLOWED)));
+    assert!(fails(&header(0xc2, ALLOWED + 1)));
+    assert!(!fails(&header(0x82, LIMIT)));
+    assert!(fails(&header(0x82, LIMIT + 1)));
+    // Empty stored blocks: five bytes that inflate to nothing.
+    let nothing = [0, 0, 0, 0xff, 0xff].repeat(200);
+    let begun = [&header(0x42, 1000)[..], &nothing].concat();
+    let more = |length| {
+        [
+            &begun[..],
+            &header(0x00, 1000),
+            &nothing,
+            &header(0x80, length),
+        ]
+        .concat()
+    };
+    assert!(!fails(&more(ALLOWED - 2000)));
+    assert!(fails(&more(ALLOWED - 1999)));
+    let plain = [&header(0x02, 1000)[..], &[7; 1000]].concat();
+    let more = |length| {
+        [
+            &plain[..],
+            &header(0x00, 1000),
+            &[7; 1000],
+            &header(0x80, length),
+        ]
+        .concat()
+    };
+    assert!(!fails(&more(LIMIT - 2000)));
+    assert!(fails(&more(LIMIT - 1999)));
+}
