@@ -9,6 +9,7 @@
 )]
 
 pub mod http2;
+pub mod network;
 pub mod program;
 
 use std::ffi::OsString;
