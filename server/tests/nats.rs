@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use broker::Broker;
+use common::network::{BadNetwork, Conditions};
 use common::{soon, until};
 use futures_util::stream::BoxStream;
 use futures_util::{SinkExt, StreamExt};
@@ -436,7 +437,10 @@ struct Node {
 
 impl Node {
     fn new(backplane: Nats) -> Self {
-        let mut settings = Settings::default();
+        Self::with(backplane, Settings::default())
+    }
+
+    fn with(backplane: Nats, mut settings: Settings) -> Self {
         // What the members read is looked at only at the end.
         settings.queue_messages = 100_000;
         settings.queue_bytes = 100 << 20;
@@ -701,6 +705,81 @@ async fn a_partition_heals() {
         "{:?}",
         healed.elapsed()
     );
+}
+
+/// NATS gets slower than it may be: a node's own members have its messages all the same, and nothing acknowledged is
+/// lost, by then or when NATS is as fast as before.
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn x3_nothing_acknowledged_is_lost_when_nats_is_slow() {
+    let patience = Duration::from_millis(300);
+    let fast = Conditions::default();
+    for slow in [
+        Conditions {
+            delay: patience,
+            ..fast
+        },
+        Conditions {
+            piece: 20,
+            rate: 2_000,
+            ..fast
+        },
+    ] {
+        let broker = Broker::started().await;
+        let (weather, conditions) = watch::channel(fast);
+        let address = ([127, 0, 0, 1], broker.port).into();
+        let way = BadNetwork::with(address, move |_| conditions.clone()).await;
+        let mut nats = broker.settings();
+        nats.servers = vec![format!("nats://{}", way.address).parse().unwrap()];
+        let mut settings = Settings::default();
+        settings.publish_timeout = patience;
+        let backplane = Broker::backplane_with(nats, NatsCounts::default());
+        let far = Arc::new(Node::with(backplane, settings));
+        let near = Arc::new(Node::new(broker.backplane()));
+        far.up().await;
+        near.up().await;
+        let (mut here, mut there) = (far.join("x").await, near.join("y").await);
+        let (stop, sent) = (Arc::default(), Arc::default());
+        let senders = [
+            load(&far, "far", &stop, &sent),
+            load(&near, "near", &stop, &sent),
+        ];
+        until(async || sent.load(Ordering::Relaxed) > 50).await;
+        weather.send_replace(slow);
+        let mut early = HashSet::new();
+        soon(async {
+            loop {
+                if let Seen::Event(broadcast) = here.membership.next().await.unwrap() {
+                    match broadcast.event() {
+                        Event::Provisional(_) => break,
+                        Event::Message(stored) => drop(early.insert(stored.draft.text.to_string())),
+                        _ => {}
+                    }
+                }
+            }
+        })
+        .await;
+        let goal = sent.load(Ordering::Relaxed) + 50;
+        until(async || sent.load(Ordering::Relaxed) >= goal).await;
+        weather.send_replace(fast);
+        stop.store(true, Ordering::Relaxed);
+        let mut acknowledged = HashSet::new();
+        for sender in senders {
+            acknowledged.extend(soon(sender).await.unwrap());
+        }
+        assert!(acknowledged.iter().any(|id| id.starts_with("far")));
+        let late = acknowledged.difference(&early).cloned().collect();
+        for (joined, wanted) in [(&mut here, &late), (&mut there, &acknowledged)] {
+            let account = account(joined, wanted).await;
+            check(&account);
+            let lost = |gap: &Gap| gap.reason != Reason::Unavailable;
+            assert!(
+                !account.gaps.iter().any(lost),
+                "{slow:?}: {:?}",
+                account.gaps
+            );
+        }
+    }
 }
 
 #[tokio::test]

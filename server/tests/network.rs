@@ -188,14 +188,18 @@ async fn x10_a_cut_anywhere_is_an_abnormal_end_and_never_half_a_message() {
 #[tokio::test]
 async fn x10_connections_that_are_held_back_do_not_stall_others() {
     let server = start(&[]).await;
-    let gates: Vec<_> = (0..30).map(|_| watch::channel(true)).collect();
+    let free = Conditions::default();
+    let held_back = Conditions {
+        open: false,
+        ..free
+    };
+    let gates: Vec<_> = (0..30).map(|_| watch::channel(free)).collect();
     let ways: Vec<_> = gates.iter().map(|(_, way)| way.clone()).collect();
-    let meets = move |number: usize| (Conditions::default(), ways[number].clone());
-    let network = BadNetwork::with(server.address, meets).await;
+    let network = BadNetwork::with(server.address, move |number| ways[number].clone()).await;
     let mut held = Vec::new();
     for (gate, _) in &gates[..10] {
         held.push(soon(open(&server, &network)).await.unwrap());
-        gate.send_replace(false);
+        gate.send_replace(held_back);
     }
     for (number, socket) in held.iter_mut().enumerate() {
         soon(socket.send(Message::text(number.to_string())))
@@ -203,7 +207,7 @@ async fn x10_connections_that_are_held_back_do_not_stall_others() {
             .unwrap();
     }
     for (gate, _) in &gates[10..20] {
-        gate.send_replace(false);
+        gate.send_replace(held_back);
     }
     let mut opening = Vec::new();
     for number in 10..20 {
@@ -225,7 +229,7 @@ async fn x10_connections_that_are_held_back_do_not_stall_others() {
     });
     soon(join_all(others)).await;
     for (number, (gate, _)) in gates[..20].iter().enumerate().rev() {
-        gate.send_replace(true);
+        gate.send_replace(free);
         if let Some(socket) = opening.pop() {
             held.push(soon(socket).await.unwrap());
             continue;

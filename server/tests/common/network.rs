@@ -23,6 +23,8 @@ pub struct Conditions {
     pub rate: u32,
     /// Bytes to the server, and to the client, behind which the connection is cut.
     pub cut: [usize; 2],
+    /// Whether anything passes.
+    pub open: bool,
 }
 
 impl Default for Conditions {
@@ -32,6 +34,7 @@ impl Default for Conditions {
             piece: usize::MAX,
             rate: 0,
             cut: [usize::MAX; 2],
+            open: true,
         }
     }
 }
@@ -48,14 +51,14 @@ pub struct BadNetwork {
 impl BadNetwork {
     /// A way to `server` on which all connections meet the same.
     pub async fn to(server: SocketAddr, conditions: Conditions) -> Self {
-        let (_, open) = watch::channel(true);
-        Self::with(server, move |_| (conditions, open.clone())).await
+        let (_, conditions) = watch::channel(conditions);
+        Self::with(server, move |_| conditions.clone()).await
     }
 
-    /// A way to `server`: `meets` tells for each connection, by its number, its conditions, and whether anything passes.
+    /// A way to `server` on which each connection meets, by its number, conditions that may change.
     pub async fn with(
         server: SocketAddr,
-        meets: impl Fn(usize) -> (Conditions, watch::Receiver<bool>) + Send + 'static,
+        meets: impl Fn(usize) -> watch::Receiver<Conditions> + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -68,13 +71,13 @@ impl BadNetwork {
             for number in 0.. {
                 let (near, _) = listener.accept().await.unwrap();
                 number_accepted.store(number + 1, Ordering::SeqCst);
-                let (conditions, open) = meets(number);
+                let conditions = meets(number);
                 let counts = Arc::clone(&counts);
                 connections.spawn(async move {
                     let Ok(far) = TcpStream::connect(server).await else {
                         return;
                     };
-                    pass(near, far, conditions, open, &counts).await;
+                    pass(near, far, conditions, &counts).await;
                 });
             }
         });
@@ -107,22 +110,14 @@ impl Drop for BadNetwork {
 async fn pass(
     near: TcpStream,
     far: TcpStream,
-    conditions: Conditions,
-    open: watch::Receiver<bool>,
+    conditions: watch::Receiver<Conditions>,
     counts: &[AtomicUsize; 2],
 ) {
     near.set_nodelay(true).unwrap();
     far.set_nodelay(true).unwrap();
     let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
-    let there = one_way(
-        near_read,
-        far_write,
-        conditions,
-        0,
-        open.clone(),
-        &counts[0],
-    );
-    let back = one_way(far_read, near_write, conditions, 1, open, &counts[1]);
+    let there = one_way(near_read, far_write, conditions.clone(), 0, &counts[0]);
+    let back = one_way(far_read, near_write, conditions, 1, &counts[1]);
     // An error is a cut, whichever way it happens; both halves of both sockets go with it.
     let _ = tokio::try_join!(there, back);
 }
@@ -131,12 +126,12 @@ async fn pass(
 async fn one_way(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    conditions: Conditions,
+    mut conditions: watch::Receiver<Conditions>,
     way: usize,
-    mut open: watch::Receiver<bool>,
     count: &AtomicUsize,
 ) -> Result<(), ()> {
     // What is on its way is bounded, as a network's is.
+    let now = conditions.clone();
     let (departures, mut arrivals) = mpsc::channel::<(Instant, Vec<u8>)>(64);
     let reading = async {
         loop {
@@ -147,17 +142,18 @@ async fn one_way(
                 return Ok(());
             }
             bytes.truncate(read);
-            let arrival = Instant::now() + conditions.delay;
+            let arrival = Instant::now() + now.borrow().delay;
             departures.send((arrival, bytes)).await.map_err(drop)?;
         }
     };
     let writing = async {
-        let mut left = conditions.cut[way];
+        let mut left = conditions.borrow().cut[way];
         while let Some((arrival, bytes)) = arrivals.recv().await {
             sleep_until(arrival).await;
-            for piece in bytes.chunks(conditions.piece) {
-                // Its sender may be gone: then everything passes for ever.
-                let _ = open.wait_for(|open| *open).await;
+            let piece = conditions.borrow().piece;
+            for piece in bytes.chunks(piece) {
+                // Who could change them may be gone.
+                let _ = conditions.wait_for(|conditions| conditions.open).await;
                 let piece = &piece[..piece.len().min(left)];
                 to.write_all(piece).await.map_err(drop)?;
                 count.fetch_add(piece.len(), Ordering::SeqCst);
@@ -165,9 +161,10 @@ async fn one_way(
                 if left == 0 {
                     return Err(());
                 }
-                if conditions.rate > 0 {
+                let rate = conditions.borrow().rate;
+                if rate > 0 {
                     let size = u32::try_from(piece.len()).unwrap();
-                    sleep(Duration::from_secs(1) * size / conditions.rate).await;
+                    sleep(Duration::from_secs(1) * size / rate).await;
                 }
             }
         }
