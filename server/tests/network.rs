@@ -183,7 +183,7 @@ async fn x10_a_cut_anywhere_is_an_abnormal_end_and_never_half_a_message() {
     );
 }
 
-/// What was sent first arrives last: ten connections are held back when they are open, ten at their ClientHello, and let
+/// What was sent first arrives last: ten connections are held back when they are open, ten at their first record, and let
 /// go from the last to the first.
 #[tokio::test]
 async fn x10_connections_that_are_held_back_do_not_stall_others() {
