@@ -8,8 +8,8 @@ use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite_deflate::{
-    Agreed, Connection, Event, Keepalive, Limits, Options, PreparedMessage, ProtocolError,
-    SendError, UnfinishedMemory,
+    Agreed, Connection, DeflateConfig, Event, HeadLimits, Keepalive, Limits, Options,
+    PreparedMessage, ProtocolError, SendError, UnfinishedMemory,
 };
 
 const AGREED: Agreed = Agreed {
@@ -169,11 +169,10 @@ fn r4_fragments_and_what_is_buffered_count_as_held() {
     fragment.extend(vec![7; 10_000]);
     receive(&mut engine, &fragment, now).unwrap();
     engine.hold(100).unwrap();
-    assert!(
-        (10_100..20_000).contains(&memory.used()),
-        "{}",
-        memory.used()
-    );
+    let used = memory.used();
+    assert!((10_100..15_000).contains(&used), "{used}");
+    engine.hold(5_000).unwrap();
+    assert_eq!(memory.used(), used + 4_900);
     let error = engine.hold(20_000).unwrap_err();
     assert_eq!(error, ProtocolError::UnfinishedMemory { allowed: 20_000 });
     assert_eq!(memory.used(), 0, "given back");
@@ -349,15 +348,304 @@ fn messages_are_cut_into_fragments_and_every_byte_is_counted() {
 #[test]
 fn fragments_are_framed_16_kib_ahead() {
     let now = Instant::now();
-    let options = Options::default().fragment_bytes(Some(1022));
+    let options = Options::default().fragment_bytes(Some(1020));
     let mut engine = engine(Role::Server, options, None, now);
     engine.send(Message::binary(vec![7; 100_000]), now).unwrap();
-    // Each fragment takes 1,026 bytes with its header: the sixteenth begins before 16 KiB and ends behind them.
-    assert_eq!(engine.outgoing().remaining(), 16 * 1026);
+    // Each fragment takes 1,024 bytes with its header.
+    assert_eq!(engine.outgoing().remaining(), 16 * 1024);
     let whole = engine.outgoing_bytes();
-    assert_eq!(whole, 16 * 1026 + 100_000 - 16 * 1022 + 14);
-    engine.outgoing().advance(16 * 1026);
-    assert_eq!(engine.outgoing_bytes(), whole - 16 * 1026);
+    assert_eq!(whole, 16 * 1024 + 100_000 - 16 * 1020 + 14);
+    engine.outgoing().advance(16 * 1024);
+    assert_eq!(engine.outgoing_bytes(), whole - 16 * 1024);
+}
+
+#[test]
+fn what_is_left_of_several_messages_is_counted() {
+    let now = Instant::now();
+    let options = Options::default().fragment_bytes(Some(10_000));
+    let mut engine = engine(Role::Server, options, None, now);
+    engine.send(Message::binary(vec![7; 10]), now).unwrap();
+    assert_eq!(engine.outgoing_bytes(), 12, "framed at once");
+    for bytes in [15_000, 50_000] {
+        engine.send(Message::binary(vec![7; bytes]), now).unwrap();
+    }
+    // Both fragments of the first, and one of the second.
+    assert_eq!(engine.outgoing().remaining(), 12 + 15_008 + 10_004);
+    assert_eq!(engine.outgoing_bytes(), 12 + 15_008 + 10_004 + 40_014);
+}
+
+/// Large payloads are pieces of the buffer and of the message; small ones are copied, so that they keep neither alive.
+#[test]
+fn payloads_of_8_kib_are_shared_rather_than_copied() {
+    let now = Instant::now();
+    for (bytes, shared) in [(8191, false), (8192, true)] {
+        let payload = Bytes::from(vec![7; bytes]);
+        let place = payload.as_ptr();
+        let kept = payload.clone();
+        let mut sender = engine(Role::Server, Options::default(), None, now);
+        sender.send(Message::binary(payload), now).unwrap();
+        sender.outgoing().advance(4);
+        assert_eq!(
+            sender.outgoing().chunk().as_ptr() == place,
+            shared,
+            "{bytes}"
+        );
+        drop(kept);
+        let prepared = PreparedMessage::binary(vec![7; bytes - 4]);
+        let mut senders = [0, 1].map(|_| engine(Role::Server, Options::default(), None, now));
+        for sender in &mut senders {
+            sender.send_prepared(&prepared, now).unwrap();
+        }
+        let places = senders
+            .each_mut()
+            .map(|sender| sender.outgoing().chunk().as_ptr());
+        assert_eq!(places[0] == places[1], shared, "{bytes}");
+        // A client masks a message in place where nobody else holds it.
+        let payload = vec![7; bytes];
+        let place = payload.as_ptr();
+        let mut sender = engine(Role::Client, Options::default(), None, now);
+        sender.send(Message::binary(payload), now).unwrap();
+        sender.outgoing().advance(8);
+        assert_eq!(
+            sender.outgoing().chunk().as_ptr() == place,
+            shared,
+            "{bytes}"
+        );
+    }
+    for (bytes, shared) in [(8192_u16, false), (8193, true)] {
+        let mut receiver = engine(Role::Client, Options::default(), None, now);
+        let mut buffer = BytesMut::from(&b"\x82\x7e"[..]);
+        buffer.extend_from_slice(&bytes.to_be_bytes());
+        buffer.resize(4 + usize::from(bytes), 7);
+        let place = buffer[4..].as_ptr();
+        let event = receiver.receive(&mut buffer, now).unwrap();
+        let Some(Event::Message(message)) = event else {
+            panic!("{event:?}");
+        };
+        assert_eq!(message.into_data().as_ptr() == place, shared, "{bytes}");
+    }
+}
+
+#[test]
+fn prepared_messages_are_compressed_as_they_are_told() {
+    let now = Instant::now();
+    let text = "much ado ".repeat(100);
+    for (threshold, compressed) in [(900, true), (901, false)] {
+        let config = DeflateConfig::default().threshold(threshold);
+        let prepared = PreparedMessage::text(text.clone()).deflate(config);
+        let mut sender = engine(Role::Server, Options::default(), Some(AGREED), now);
+        sender.send_prepared(&prepared, now).unwrap();
+        let frames = frames(&written(&mut sender));
+        assert_eq!(frames[0].0 == 0xc1, compressed, "{threshold}");
+        assert_eq!(frames[0].1.len() < text.len(), compressed, "{threshold}");
+    }
+}
+
+/// Marsaglia's xorshift.
+fn random() -> impl FnMut(usize) -> usize {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from((state >> 33) % below as u64).expect("below a usize")
+    }
+}
+
+/// A message is sent compressed if that makes it shorter, by one byte at least, and never else.
+#[test]
+fn compressed_messages_are_shorter() {
+    let now = Instant::now();
+    let mut random = random();
+    for level in [1, 2, 6] {
+        let config = DeflateConfig::default().threshold(0);
+        let options = Options::default().deflate(Some(config.level(level).unwrap()));
+        let mut sender = engine(Role::Server, options, Some(AGREED), now);
+        let mut by_one = 0;
+        for number in 0..2000 {
+            let mut payload = vec![7; number % 20];
+            payload.extend((0..number % 50).map(|_| u8::try_from(random(256)).unwrap()));
+            sender.send(Message::binary(payload.clone()), now).unwrap();
+            let (first, sent) = frames(&written(&mut sender)).remove(0);
+            if first == 0xc2 {
+                assert!(sent.len() < payload.len(), "level {level}");
+                by_one += usize::from(sent.len() + 1 == payload.len());
+            } else {
+                assert_eq!(sent, payload);
+            }
+        }
+        assert!(by_one > 0, "level {level}: none at the bound");
+    }
+}
+
+#[test]
+fn statistics_count_every_byte_on_both_sides() {
+    let now = Instant::now();
+    let mut random = random();
+    let letters = (0..30_000).map(|_| char::from(b'a' + u8::try_from(random(26)).unwrap()));
+    let text: String = letters.collect();
+    let options = Options::default().fragment_bytes(Some(500));
+    let mut sender = engine(Role::Server, options, Some(AGREED), now);
+    let mut receiver = engine(Role::Client, Options::default(), Some(AGREED), now);
+    sender.send(Message::text(text.clone()), now).unwrap();
+    let bytes = written(&mut sender);
+    let payloads: usize = frames(&bytes)
+        .iter()
+        .map(|(_, payload)| payload.len())
+        .sum();
+    let message = Message::text(text.clone());
+    assert_eq!(
+        receive(&mut receiver, &bytes, now),
+        Ok(Some(Event::Message(message)))
+    );
+    let counted = receiver.statistics().unwrap().received;
+    assert_eq!(counted, sender.statistics().unwrap().sent);
+    assert_eq!((counted.messages, counted.bytes), (1, text.len() as u64));
+    assert_eq!(counted.wire_bytes, payloads as u64);
+}
+
+/// A compressor of zlib's that is kept for a connection is counted with what it takes, by its window.
+#[test]
+fn d16_zlibs_contexts_are_counted_and_as_good_as_their_level() {
+    let now = Instant::now();
+    let mut random = random();
+    let words: Vec<String> = (0..200).map(|_| random(65_536).to_string()).collect();
+    let text: String = (0..8000).map(|_| &words[random(200)][..]).collect();
+    let sent = |level: u8, bits: u8| {
+        let config = DeflateConfig::default().level(level).unwrap();
+        let agreed = Agreed {
+            server_no_context_takeover: false,
+            server_max_window_bits: bits,
+            ..AGREED
+        };
+        let options = Options::default().deflate(Some(config));
+        let mut sender = engine(Role::Server, options, Some(agreed), now);
+        sender.send(Message::text(text.clone()), now).unwrap();
+        let statistics = sender.statistics().unwrap();
+        assert_eq!(statistics.contexts, 1);
+        (written(&mut sender).len(), statistics.context_bytes)
+    };
+    let [(fast, small), (good, large)] = [sent(2, 15), sent(9, 15)];
+    assert!(good < fast, "{good} and {fast} bytes");
+    assert_eq!(small, large, "of the same window");
+    assert!(large > 149_000, "{large}");
+    assert_eq!(large - sent(2, 9).1, (4 << 15) - (4 << 9));
+}
+
+/// The pieces of a message are counted together, and the parts of a frame are one fragment.
+#[test]
+fn pieces_are_held_to_the_limits_of_their_message() {
+    let now = Instant::now();
+    let receiver = || {
+        let config = WebSocketConfig::default().max_message_size(Some(100));
+        let limits = Limits::default().max_fragments(Some(2));
+        let options = Options::default().websocket(config).limits(limits);
+        engine(Role::Client, options.pieces(true), None, now)
+    };
+    let (mut one, mut buffer) = (receiver(), BytesMut::from(&b"\x02\x3c"[..]));
+    for _ in 0..60 {
+        buffer.extend_from_slice(b"x");
+        assert!(one.receive(&mut buffer, now).unwrap().is_some());
+    }
+    buffer.extend_from_slice(b"\x80\x28");
+    assert_eq!(one.receive(&mut buffer, now), Ok(None), "60 and 40 are 100");
+    let (mut two, mut buffer) = (receiver(), BytesMut::from(&b"\x02\x3c"[..]));
+    buffer.resize(62, b'x');
+    assert!(two.receive(&mut buffer, now).unwrap().is_some());
+    buffer.extend_from_slice(b"\x80\x29");
+    let (bytes, allowed) = (101, 100);
+    let expected = ProtocolError::MessageTooLong { bytes, allowed };
+    assert_eq!(two.receive(&mut buffer, now), Err(expected));
+    let (mut three, mut buffer) = (
+        receiver(),
+        BytesMut::from(&b"\x02\x01a\x00\x01b\x80\x01c"[..]),
+    );
+    for _ in 0..2 {
+        assert!(three.receive(&mut buffer, now).unwrap().is_some());
+    }
+    let expected = ProtocolError::TooManyFragments { allowed: 2 };
+    assert_eq!(three.receive(&mut buffer, now), Err(expected));
+}
+
+#[test]
+fn a_message_that_ends_takes_its_deadline_with_it() {
+    let now = Instant::now();
+    let mut receiver = engine(Role::Client, Options::default(), None, now);
+    let mut buffer = BytesMut::from(&b"\x82\x02a"[..]);
+    assert_eq!(receiver.receive(&mut buffer, now), Ok(None));
+    assert_eq!(receiver.next_timeout(), Some(now + 30 * SECOND));
+    buffer.extend_from_slice(b"b");
+    assert!(receiver.receive(&mut buffer, now).unwrap().is_some());
+    assert_eq!(receiver.receive(&mut buffer, now), Ok(None));
+    assert_eq!(receiver.next_timeout(), None);
+    receiver.handle_timeout(now + 60 * SECOND).unwrap();
+    assert!(receiver.is_open());
+    receiver.close(None, now).unwrap();
+    assert!(!receiver.is_open());
+}
+
+#[test]
+fn choices_are_kept_and_those_of_tokio_tungstenite_need_no_timer() {
+    let config = WebSocketConfig::default().max_message_size(Some(7));
+    let options = Options::drop_in(Some(config));
+    assert_eq!(options.websocket.max_message_size, Some(7));
+    assert_eq!(options.limits.unfinished_message_timeout, None);
+    assert_eq!(options.limits.control_rate, None);
+    assert_eq!((options.close_timeout, options.keepalive), (None, None));
+    assert!(options.deflate.is_some());
+    let deflate = DeflateConfig::default().threshold(7);
+    for options in [Options::from(deflate.clone()), Some(deflate).into()] {
+        assert_eq!(options.deflate.unwrap().get_threshold(), 7);
+    }
+    let head = HeadLimits::default().max_bytes(7);
+    let head = head.max_fields(8).max_target_bytes(9);
+    let limits = Limits::default().unfinished_message_timeout(Some(SECOND));
+    let limits = limits.head(head);
+    assert_eq!(limits.unfinished_message_timeout, Some(SECOND));
+    let head = limits.head;
+    assert_eq!(
+        (head.max_bytes, head.max_fields, head.max_target_bytes),
+        (7, 8, 9)
+    );
+}
+
+/// Threats R3: a sixty-fourth of the largest message, and never less than 1,024.
+#[test]
+fn r3_fragments_are_bounded_by_the_largest_message() {
+    let now = Instant::now();
+    for (limit, allowed) in [(1000, 1024), (640_000, 10_000)] {
+        let config = WebSocketConfig::default().max_message_size(Some(limit));
+        let mut receiver = engine(
+            Role::Client,
+            Options::default().websocket(config),
+            None,
+            now,
+        );
+        let mut buffer = BytesMut::from(&b"\x02\x00"[..]);
+        buffer.extend_from_slice(&b"\x00\x00"[..].repeat(allowed - 1));
+        assert_eq!(receiver.receive(&mut buffer, now), Ok(None), "{limit}");
+        buffer.extend_from_slice(b"\x00\x00");
+        let expected = ProtocolError::TooManyFragments { allowed };
+        assert_eq!(receiver.receive(&mut buffer, now), Err(expected));
+    }
+}
+
+/// Threats D9: the error tells how much it was at least, and how much is allowed.
+#[test]
+fn d9_a_message_that_inflates_too_far_says_so() {
+    let now = Instant::now();
+    let mut sender = engine(Role::Server, Options::default(), Some(AGREED), now);
+    sender.send(Message::binary(vec![7; 10_000]), now).unwrap();
+    let bytes = written(&mut sender);
+    let config = WebSocketConfig::default().max_message_size(Some(9_000));
+    let options = Options::default().websocket(config);
+    let mut receiver = engine(Role::Client, options, Some(AGREED), now);
+    let (least, allowed) = (9_001, 9_000);
+    let expected = ProtocolError::MessageTooLong {
+        bytes: least,
+        allowed,
+    };
+    assert_eq!(receive(&mut receiver, &bytes, now), Err(expected));
 }
 
 #[test]
