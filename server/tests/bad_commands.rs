@@ -2,7 +2,11 @@
 //!
 //! The same in every run; `scripts/bad-inputs` adds up what the tests print.
 
-#![allow(clippy::unwrap_used, reason = "it is a test: it may panic")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "it is a test: it may panic, and prints what it counted"
+)]
 
 use serde_json::{Map, Value, json};
 use server::drone::{Command, Dialect};
@@ -17,8 +21,11 @@ use random::Random;
 /// Inputs of each kind.
 const INPUTS: usize = 10_000;
 
+/// An argument, with the least and the greatest that it may be.
+type Argument = (&'static str, f64, f64);
+
 /// Each command with its arguments and their ranges, as the page of commands tells them.
-const COMMANDS: &[(&str, &[(&str, f64, f64)])] = &[
+const COMMANDS: &[(&str, &[Argument])] = &[
     ("takeoff", &[]),
     ("land", &[]),
     ("stop", &[]),
@@ -59,7 +66,7 @@ fn outside(random: &mut Random, least: f64, most: f64) -> f64 {
 
 /// A word that names no command.
 fn no_command(random: &mut Random) -> String {
-    let letters = (0..1 + random.below(40)).map(|_| char::from(b'a' + random.byte() % 26));
+    let letters = (0..=random.below(40)).map(|_| char::from(b'a' + random.byte() % 26));
     let word: String = letters.collect();
     let known = COMMANDS.iter().any(|(name, _)| *name == word) || word == "telemetry";
     if known { word + "s" } else { word }
@@ -122,7 +129,7 @@ fn line(random: &mut Random) -> (String, &'static str) {
                 "ten", "1,5", "0x10", "--3", "1e", "1_000", "\u{663}", "1m", "+-1", ".",
             ];
             let at = 1 + random.below(arguments.len());
-            words[at] = random.pick(&bad).to_owned();
+            random.pick(&bad).clone_into(&mut words[at]);
             expected = "argument_type";
         }
         4 if words.len() > 1 => {

@@ -69,7 +69,6 @@ impl Assembly {
 
     /// Takes a frame's payload.
     pub(crate) fn push(&mut self, frame: BytesMut) {
-        self.wire_bytes += frame.len() as u64;
         self.fragments += 1;
         if self.payload.is_empty() {
             self.payload = frame;

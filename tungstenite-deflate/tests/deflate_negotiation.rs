@@ -519,6 +519,9 @@ fn d6_responses_that_do_not_correspond_to_the_offer_fail() {
             "{text}"
         );
     }
+    let lines = ["permessage-deflate; server_max_window_bits=1234".to_owned()];
+    let error = accept_response(&lines, Some(&plain)).unwrap_err();
+    assert!(error.to_string().contains("1234"), "what was seen: {error}");
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
+use tungstenite_deflate::deflate::budget;
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite_deflate::{
-    Agreed, Connection, DeflateConfig, Event, HeadLimits, Keepalive, Limits, Options,
+    Agreed, Compression, Connection, DeflateConfig, Event, HeadLimits, Keepalive, Limits, Options,
     PreparedMessage, ProtocolError, SendError, UnfinishedMemory,
 };
 
@@ -530,6 +531,44 @@ fn d16_zlibs_contexts_are_counted_and_as_good_as_their_level() {
     assert_eq!(small, large, "of the same window");
     assert!(large > 149_000, "{large}");
     assert_eq!(large - sent(2, 9).1, (4 << 15) - (4 << 9));
+}
+
+/// What a peer may refer back to is kept with as much room again, and with its whole window from a fourth of it on.
+#[test]
+fn d16_peers_context_grows_with_what_was_sent() {
+    let now = Instant::now();
+    let agreed = Agreed {
+        server_no_context_takeover: false,
+        ..AGREED
+    };
+    for (bytes, context) in [(0, 0), (1000, 2000), (8192, 16_384), (8193, 32_768)] {
+        let mut sender = engine(Role::Server, Options::default(), Some(agreed), now);
+        let mut receiver = engine(Role::Client, Options::default(), Some(agreed), now);
+        sender
+            .send_with(Message::binary(vec![7; bytes]), Compression::Always, now)
+            .unwrap();
+        receive(&mut receiver, &written(&mut sender), now).unwrap();
+        let statistics = receiver.statistics().unwrap();
+        assert_eq!(statistics.context_bytes, context, "{bytes}");
+        assert!(budget::used() >= context);
+    }
+}
+
+#[test]
+fn contexts_are_shown_by_name() {
+    let now = Instant::now();
+    let agreed = Agreed {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        ..AGREED
+    };
+    let config = DeflateConfig::default().level(6).unwrap();
+    let options = Options::default().deflate(Some(config));
+    let mut engine = engine(Role::Server, options, Some(agreed), now);
+    engine
+        .send(Message::text("long ".repeat(100)), now)
+        .unwrap();
+    assert!(format!("{engine:?}").contains("Deflater"), "{engine:?}");
 }
 
 /// The pieces of a message are counted together, and the parts of a frame are one fragment.

@@ -266,6 +266,15 @@ fn violations_are_answered_with_their_code() {
         ("D7 RSV1 on a Ping", 1002, &[b"\xc9\x00"]),
         ("D10 reserved block type", 1007, &[b"\xc1\x02\x07\x00"]),
         (
+            "D12 distance to before a final block",
+            1007,
+            &[
+                b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00",
+                b"\xc1\x08\xf3\x48\xcd\xc9\xc9\x07\x00\x00",
+                b"\xc1\x05\xf2\x00\x11\x00\x00",
+            ],
+        ),
+        (
             "D15 inflated text not UTF-8",
             1007,
             &[b"\xc1\x04\xfa\xf7\x1f\x00"],

@@ -165,3 +165,37 @@ impl Timers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::options::Keepalive;
+
+    /// While a connection is busy the clock is asked at the first arrival after silence, and after a Ping.
+    #[test]
+    fn clock_is_asked_once_while_a_connection_is_busy() {
+        let begun = Instant::now();
+        let asked = Cell::new(0);
+        let clock = || {
+            asked.set(asked.get() + 1);
+            begun
+        };
+        let options = Options::default().keepalive(Some(Keepalive::default()));
+        let mut timers = Timers::new(begun);
+        for _ in 0..10 {
+            timers.note_arrival(&clock);
+        }
+        assert_eq!(asked.get(), 1);
+        let interval = Keepalive::default().ping_interval;
+        for looks in 1..=3 {
+            timers.due(begun + interval * looks, &options, true);
+        }
+        assert!(timers.ping_queued.is_some());
+        timers.note_arrival(&clock);
+        assert_eq!(asked.get(), 2);
+        timers.note_arrival(&clock);
+        assert_eq!(asked.get(), 2);
+    }
+}
