@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{Config, ConfigError, Loaded, Task};
 use crate::server::Server;
-use crate::{listen, log};
+use crate::{listen, log, tls};
 
 /// Runs the program with `arguments`, its name first, and gives its exit code: 0 stopped as asked, 1 could not start,
 /// 2 wrong usage.
@@ -70,6 +70,7 @@ fn reference() -> ExitCode {
 
 /// Serves until told to stop.
 fn start(loaded: Loaded) -> ExitCode {
+    tls::gather_entropy();
     let _guard = match log::start(&loaded.config.logging) {
         Ok(guard) => guard,
         Err(error) => {

@@ -6,6 +6,7 @@ mod pairs;
 mod reminder;
 mod rest;
 mod stream;
+mod tickets;
 mod watch;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{ProducesTickets, WebPkiClientVerifier, danger::ClientCertVerifier};
+use rustls::server::{WebPkiClientVerifier, danger::ClientCertVerifier};
 use tracing::{error, info};
 
 use crate::config::{ClientAuth, TlsOptions};
@@ -23,6 +24,7 @@ use crate::metrics::{Metrics, ResultLabel};
 pub use info::TlsInfo;
 use pairs::Pairs;
 pub(crate) use stream::TlsStream;
+use tickets::Tickets;
 
 /// TLS over a TCP connection.
 pub(crate) type TlsTransport = TlsStream<tokio::net::TcpStream>;
@@ -77,7 +79,7 @@ pub enum TlsError {
 pub(crate) struct Tls {
     options: TlsOptions,
     metrics: Metrics,
-    tickets: Option<Arc<dyn ProducesTickets>>,
+    tickets: Option<Arc<Tickets>>,
     current: ArcSwap<ServerConfig>,
 }
 
@@ -88,11 +90,7 @@ impl Tls {
     /// A file cannot be used.
     pub(crate) fn load(options: TlsOptions, metrics: Metrics) -> Result<Arc<Self>, TlsError> {
         pairs::make_if_missing(&options)?;
-        let tickets = if options.session_tickets.is_on() {
-            Some(aws_lc_rs::Ticketer::new()?)
-        } else {
-            None
-        };
+        let tickets = options.session_tickets.is_on().then(Arc::default);
         let config = build(&options, tickets.clone(), &metrics)?;
         Ok(Arc::new(Self {
             options,
@@ -123,14 +121,10 @@ impl Tls {
         // A resumed session is not asked for its certificate again, so old tickets must not outlive the CA that they
         // were given under.
         let tickets = match self.options.client_auth {
-            ClientAuth::Off => Ok(self.tickets.clone()),
-            _ if self.tickets.is_some() => aws_lc_rs::Ticketer::new().map(Some),
-            _ => Ok(None),
+            ClientAuth::Off => self.tickets.clone(),
+            _ => self.tickets.as_ref().map(|_| Arc::default()),
         };
-        let config = tickets
-            .map_err(TlsError::from)
-            .and_then(|tickets| build(&self.options, tickets, &self.metrics));
-        let result = match config {
+        let result = match build(&self.options, tickets, &self.metrics) {
             Ok(config) => {
                 self.current.store(config);
                 info!("certificates loaded again; new connections use them");
@@ -148,10 +142,23 @@ impl Tls {
     }
 }
 
+/// Begins to gather the entropy for the first random numbers, beside all else that a start takes.
+///
+/// Whoever needs a random number meanwhile waits until it is there. Without a further thread the first one does it.
+pub(crate) fn gather_entropy() {
+    let gathering = || {
+        // A failure will show where it matters.
+        let _ = aws_lc_rs::default_provider().secure_random.fill(&mut [0]);
+    };
+    let _ = std::thread::Builder::new()
+        .name("entropy".to_owned())
+        .spawn(gathering);
+}
+
 /// rustls' configuration from the files as they are now.
 fn build(
     options: &TlsOptions,
-    tickets: Option<Arc<dyn ProducesTickets>>,
+    tickets: Option<Arc<Tickets>>,
     metrics: &Metrics,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
