@@ -9,7 +9,7 @@ mod transcript;
 use std::io::{Error, IsTerminal, Result, Write, stderr, stdout};
 
 use tracing::warn;
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
@@ -39,6 +39,8 @@ pub struct LogGuard {
 pub fn start(logging: &Logging) -> Result<LogGuard> {
     FAILURES.set_limit(logging.log_failures);
     let filter = EnvFilter::builder().parse_lossy(directives(&logging.log_level));
+    // Else filters of layers look as if they let everything through, and nothing is left out before they are asked.
+    let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
     let (output, output_worker) = queue(stdout())?;
     let registry = tracing_subscriber::registry().with(filter);
     match logging.log_format {
@@ -56,7 +58,10 @@ pub fn start(logging: &Logging) -> Result<LogGuard> {
         }
         LogFormat::Text => {
             let (errors, error_worker) = queue(stderr())?;
-            let of_exchange = filter_fn(|event| event.target() == TRANSCRIPT);
+            let of_exchange =
+                filter_fn(|event| event.target() == TRANSCRIPT).with_max_level_hint(level);
+            let of_others =
+                filter_fn(|event| event.target() != TRANSCRIPT).with_max_level_hint(level);
             let exchange = fmt::layer()
                 .event_format(transcript::Lines)
                 .with_writer(output)
@@ -65,7 +70,7 @@ pub fn start(logging: &Logging) -> Result<LogGuard> {
                 .with_target(false)
                 .with_ansi(stderr().is_terminal())
                 .with_writer(errors)
-                .with_filter(filter_fn(|event| event.target() != TRANSCRIPT));
+                .with_filter(of_others);
             let subscriber = registry.with(exchange).with(others);
             subscriber.try_init().map_err(Error::other)?;
             Ok(LogGuard {
