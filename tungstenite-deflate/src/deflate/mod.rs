@@ -28,29 +28,31 @@
 //!
 //! # Levels
 //! Level 1, the default, is this crate's own compressor; 2 to 9 are zlib-rs, which [`Compressor::Zlib`] makes of level 1
-//! as well. JSON chat lines, µs to compress / µs to inflate / wire bytes per byte, on one busy core of a 2.5 GHz Xeon
-//! (`… compression_costs` prints such tables); without context takeover:
+//! as well. JSON chat lines, µs to compress / µs to inflate / wire bytes per byte, the best of several runs on one busy core
+//! of an AMD EPYC (`… compression_costs` prints such tables); without context takeover:
 //!
 //! | bytes | level 1 | zlib at 1 | 2 | 6 |
 //! |---|---|---|---|---|
-//! | 125 | 0.5/0.8/.95 | 3.9/0.8/.95 | 9.6/2.2/.84 | 9.9/2.2/.84 |
-//! | 256 | 3.9/2.6/.60 | 4.6/0.8/.70 | 11/2.6/.60 | 12/2.6/.60 |
-//! | 1,024 | 7.7/4.5/.36 | 6.6/2.1/.47 | 16/4.5/.37 | 18/4.5/.36 |
-//! | 4,096 | 21/9.5/.28 | 14/5.9/.37 | 30/9.2/.28 | 42/9.1/.27 |
-//! | 16,384 | 76/25/.25 | 43/21/.33 | 80/25/.25 | 149/24/.23 |
+//! | 125 | 1.9/1.5/.84 | 2.6/0.4/.95 | 6.9/1.5/.84 | 7.0/1.5/.84 |
+//! | 256 | 2.6/1.8/.60 | 3.1/0.6/.70 | 8.1/1.8/.60 | 8.5/1.8/.60 |
+//! | 1,024 | 6.0/3.3/.36 | 4.6/1.6/.47 | 12/3.4/.37 | 15/3.4/.36 |
+//! | 4,096 | 19/7.0/.27 | 12/4.8/.37 | 23/7.0/.28 | 35/7.0/.27 |
+//! | 16,384 | 67/19/.24 | 35/17/.33 | 64/19/.25 | 134/18/.23 |
 //!
 //! With it, at window 15:
 //!
 //! | bytes | level 1 | zlib at 1 | 2 | 6 |
 //! |---|---|---|---|---|
-//! | 125 | 0.7/1.1/.29 | 0.7/1.2/.29 | 6.6/1.2/.28 | 7.6/1.0/.25 |
-//! | 256 | 0.9/1.4/.30 | 0.9/1.4/.30 | 6.2/1.3/.29 | 8.2/1.3/.26 |
-//! | 1,024 | 8.5/4.9/.27 | 2.9/2.6/.31 | 12/4.4/.26 | 21/6.1/.23 |
-//! | 4,096 | 33/12/.25 | 11/9.5/.31 | 25/14/.24 | 65/11/.21 |
-//! | 16,384 | 112/40/.24 | 58/33/.31 | 122/43/.24 | 327/39/.21 |
+//! | 125 | 0.5/1.0/.28 | 0.4/1.0/.29 | 3.0/1.0/.28 | 4.1/0.9/.25 |
+//! | 256 | 1.1/1.1/.29 | 0.8/1.1/.30 | 6.0/1.1/.29 | 6.4/1.1/.26 |
+//! | 1,024 | 7.4/3.6/.26 | 2.6/2.1/.31 | 9.3/3.3/.26 | 40/3.1/.23 |
+//! | 4,096 | 22/7.9/.24 | 9.0/5.6/.31 | 21/7.5/.24 | 61/6.3/.21 |
+//! | 16,384 | 82/22/.23 | 35/20/.31 | 65/24/.24 | 358/22/.21 |
 //!
-//! Without takeover level 1 takes as few bytes as level 2 and a fraction of its time. With it, level 2 takes a tenth less
-//! for messages below 1 KiB, and level 6 a fifth.
+//! Instructions a message of JSON like a market's feed, without takeover, and its bytes: 30,000 and 108 of 125, 78,000 and
+//! 387 of 1,024, 786,000 and 4,043 of 16,384; zlib-rs at level 6: 308,000 and 108, 407,000 and 388, 1,739,000 and 4,021.
+//! So level 1 takes the bytes of level 6 for such data in less than half its time. With takeover level 6 takes a tenth
+//! less, as its window is that of 32 KiB, not of 22, and its context nine times as large.
 //!
 //! # Secrets
 //! Text of an attacker's choosing beside a secret in one context lets the attacker guess the secret by the size of
