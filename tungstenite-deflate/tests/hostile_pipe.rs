@@ -3,6 +3,9 @@
 //! Every run follows from its seed but for the masking keys, which change no length. `HOSTILE_SEED=n` runs one seed.
 
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+#[path = "mutations/random.rs"]
+mod random;
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
 #[path = "targets/wire.rs"]
 mod wire;
 
@@ -20,6 +23,8 @@ use tungstenite_deflate::{
     ProtocolError, SendError,
 };
 
+use random::Random;
+
 const SEEDS: u64 = 10_000;
 /// Seeds are shared among so many threads.
 const THREADS: usize = 2;
@@ -29,22 +34,6 @@ const MAX_FRAME: usize = 32 * 1024;
 const MAX_QUEUED: usize = 96 * 1024;
 /// Beside messages: Pongs, a Ping, a Close, and what headers and stored DEFLATE blocks add to a message.
 const OWN_QUEUED: usize = 64 * 160;
-
-/// Marsaglia's xorshift.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound.max(1) as u64).expect("below a usize")
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-}
 
 /// What the pipe does beside splitting and delaying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,13 +229,13 @@ impl Run {
             Harm::Flip,
             Harm::Flip,
         ][random.below(6)];
-        let agreed = (!random.one_in(3)).then(|| Agreed {
-            server_no_context_takeover: random.one_in(2),
-            client_no_context_takeover: random.one_in(2),
+        let agreed = (random.below(3) != 0).then(|| Agreed {
+            server_no_context_takeover: random.below(2) == 0,
+            client_no_context_takeover: random.below(2) == 0,
             server_max_window_bits: u8::try_from(9 + random.below(7)).expect("at most 15"),
             client_max_window_bits: u8::try_from(9 + random.below(7)).expect("at most 15"),
         });
-        let fragments = random.one_in(3);
+        let fragments = random.below(3) == 0;
         let options = options(&mut random, harm, fragments);
         let mut ends =
             [Role::Server, Role::Client].map(|role| End::new(role, &options, agreed, now));
@@ -337,9 +326,9 @@ impl Run {
 
     /// Nothing to do for one end: it closes when it has sent all; when nobody has anything to do, time passes.
     fn idle(&mut self, side: usize) {
-        let done = self.ends.iter().all(|end| end.to_send.is_empty()) || self.random.one_in(30);
+        let done = self.ends.iter().all(|end| end.to_send.is_empty()) || self.random.below(30) == 0;
         let end = &mut self.ends[side];
-        if done && end.to_send.is_empty() && self.random.one_in(4) {
+        if done && end.to_send.is_empty() && self.random.below(4) == 0 {
             let frame = CloseFrame {
                 code: CloseCode::Normal,
                 reason: "done".into(),
@@ -486,7 +475,7 @@ fn options(random: &mut Random, harm: Harm, fragments: bool) -> Arc<Options> {
         .level(level)
         .expect("a valid level");
     // Longer than any delay of the pipe, so that only harm can make them pass.
-    let keepalive = random.one_in(2).then(|| {
+    let keepalive = (random.below(2) == 0).then(|| {
         Keepalive::default()
             .ping_interval(Duration::from_secs(3600))
             .pong_timeout(Duration::from_secs(3600))

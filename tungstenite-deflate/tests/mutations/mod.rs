@@ -2,8 +2,12 @@
 //!
 //! `FUZZ_ROUNDS` sets how many inputs are made of a seed; scripts/fuzz runs the real fuzzer.
 
+mod random;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use self::random::Random;
 
 /// Takes any bytes; panics when a promise does not hold.
 pub type Target = fn(&[u8]);
@@ -46,18 +50,6 @@ fn read(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .into_iter()
         .map(|path| (path.clone(), fs::read(path).expect("a seed")))
         .collect()
-}
-
-/// Marsaglia's xorshift, enough to choose mutations.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound.max(1) as u64).expect("below a usize")
-    }
 }
 
 /// One to four changes: a flipped bit, another byte, a cut, a repeated piece.
