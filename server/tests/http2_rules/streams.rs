@@ -1,6 +1,6 @@
 //! Streams: their states, their identifiers and their number (RFC 9113 §5.1).
 
-use super::case::Outcome::{Alive, Goaway, Reset, Status};
+use super::case::Outcome::{self, Alive, Goaway, Reset, Status};
 use super::case::{Case, case};
 use super::wire::code::{CANCEL, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED};
 use super::wire::{
@@ -108,47 +108,39 @@ fn closed() -> Vec<Case> {
     };
     let closed = &[Reset(STREAM_CLOSED), Goaway(STREAM_CLOSED)];
     // It may also be taken for a stream that is smaller than one seen (§5.1.1).
-    let headers_behind = &[
+    let headers_behind: &[Outcome] = &[
         Reset(STREAM_CLOSED),
         Goaway(STREAM_CLOSED),
         Goaway(PROTOCOL_ERROR),
     ];
-    vec![
-        done("DATA on a stream that has ended")
-            .send(data(1, END_STREAM, b"x"))
-            .may(closed),
-        done("HEADERS on a stream that has ended")
-            .send(headers(1, END_STREAM, &get(&[])))
-            .may(headers_behind),
-        done("CONTINUATION on a stream that has ended")
-            .send(continuation(1, END_HEADERS, &get(&[])))
-            .may(headers_behind),
-        done("WINDOW_UPDATE on a stream that has ended")
-            .send(window_update(1, 100))
-            .may(&[Alive]),
-        done("RST_STREAM on a stream that has ended")
-            .send(rst_stream(1, CANCEL))
-            .may(&[Alive]),
+    let late = || {
+        [
+            ("DATA", data(1, END_STREAM, b"x"), &closed[..]),
+            ("HEADERS", headers(1, END_STREAM, &get(&[])), headers_behind),
+            (
+                "CONTINUATION",
+                continuation(1, END_HEADERS, &get(&[])),
+                headers_behind,
+            ),
+            ("WINDOW_UPDATE", window_update(1, 100), &[Alive]),
+            ("RST_STREAM", rst_stream(1, CANCEL), &[Alive]),
+        ]
+    };
+    let mut cases = Vec::new();
+    for (name, frame, allowed) in late() {
+        let what = format!("{name} on a stream that has ended");
+        cases.push(done(&what).send(frame).may(allowed));
+    }
+    cases.push(
         done("PRIORITY on a stream that has ended")
             .send(priority(1, 0, 1))
             .may(&[Alive]),
-        reset("DATA on a stream that we have reset")
-            .send(data(1, END_STREAM, b"x"))
-            .may(closed),
-        reset("HEADERS on a stream that we have reset")
-            .send(headers(1, END_STREAM, &get(&[])))
-            .may(headers_behind),
-        reset("CONTINUATION on a stream that we have reset")
-            .send(continuation(1, END_HEADERS, &get(&[])))
-            .may(headers_behind),
-        reset("WINDOW_UPDATE on a stream that we have reset")
-            .send(window_update(1, 100))
-            .may(&[Alive])
-            .may(closed),
-        reset("RST_STREAM on a stream that we have reset")
-            .send(rst_stream(1, CANCEL))
-            .may(&[Alive])
-            .may(closed),
+    );
+    for (name, frame, allowed) in late() {
+        let what = format!("{name} on a stream that we have reset");
+        cases.push(reset(&what).send(frame).may(allowed).may(closed));
+    }
+    cases.push(
         // The RST_STREAM crosses what we have sent before we saw it.
         case(
             "RFC 9113 §5.4.2",
@@ -159,7 +151,8 @@ fn closed() -> Vec<Case> {
         .send(data(1, 0, b"x"))
         .send(data(1, 0, b"x"))
         .may(&[Alive, Reset(STREAM_CLOSED)]),
-    ]
+    );
+    cases
 }
 
 fn identifiers() -> Vec<Case> {
