@@ -5,7 +5,8 @@ use std::io::{self, BufRead, Read as _};
 use tokio::sync::mpsc;
 use tungstenite_deflate::tungstenite::Message;
 
-use crate::output::{Framing, decode};
+use crate::output::Framing;
+use crate::record::decode;
 use crate::session::Input;
 
 /// How standard input becomes messages.

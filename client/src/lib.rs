@@ -31,6 +31,7 @@ mod modes;
 mod output;
 mod proxy;
 mod reconnect;
+mod record;
 mod reference;
 mod run;
 mod secret;

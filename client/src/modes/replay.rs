@@ -14,7 +14,8 @@ use crate::close::Ending;
 use crate::connect::{Connection, Settings};
 use crate::escape::escaped;
 use crate::exit::ExitStatus;
-use crate::output::{Direction, Output, Record};
+use crate::output::Output;
+use crate::record::{Direction, Record};
 use crate::timeouts::Phase;
 
 /// What a recording holds: data messages to send with their moments, and the answers in order.
@@ -175,7 +176,7 @@ fn shown(message: &Message) -> String {
         Message::Text(text) => format!("text {}", escaped(text)),
         other => format!(
             "binary {}",
-            crate::output::encode(&other.clone().into_data())
+            crate::record::encode(&other.clone().into_data())
         ),
     }
 }

@@ -1,0 +1,79 @@
+//! What can be chosen about a connection.
+
+use http::header::HeaderMap;
+use tungstenite_deflate::Options;
+
+use crate::dial::Dial;
+use crate::handshake;
+use crate::proxy::Proxy;
+use crate::target::Target;
+use crate::timeouts::Timeouts;
+use crate::tls::TlsSettings;
+
+/// Everything that can be chosen about a connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where to connect to.
+    pub target: Target,
+    /// Headers of the request beside those of the handshake.
+    pub headers: HeaderMap,
+    /// Subprotocols asked for, the preferred first (RFC 6455 §1.9).
+    pub subprotocols: Vec<String>,
+    /// How the TCP connection is made.
+    pub dial: Dial,
+    /// The proxy to go through.
+    pub proxy: Option<Proxy>,
+    /// Hosts that are dialled without the proxy, as in `NO_PROXY`.
+    pub no_proxy: String,
+    /// How the TLS handshake with an `https` proxy is made: what is chosen for the server says nothing about the proxy.
+    pub proxy_tls: TlsSettings,
+    /// How the TLS handshake is made.
+    pub tls: TlsSettings,
+    /// Extended CONNECT over HTTP/2 (RFC 8441) rather than HTTP/1.1.
+    pub http2: bool,
+    /// Limits and compression of the WebSocket.
+    pub options: Options,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+    /// Most redirects followed; 0 follows none.
+    pub max_redirects: usize,
+}
+
+impl Settings {
+    /// Safe defaults for `target`: the system's roots, compression offered, messages up to 1 MiB, no redirects.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            headers: HeaderMap::new(),
+            subprotocols: Vec::new(),
+            dial: Dial::default(),
+            proxy: None,
+            no_proxy: String::new(),
+            proxy_tls: TlsSettings::default(),
+            tls: TlsSettings::default(),
+            http2: false,
+            options: default_options(DEFAULT_MAX_MESSAGE_BYTES),
+            timeouts: Timeouts::default(),
+            max_redirects: 0,
+        }
+    }
+
+    /// Whether the request shows who asks: then certificate checks must not be off and plain text is warned about.
+    pub fn has_credentials(&self) -> bool {
+        self.target.credentials.is_some()
+            || self.tls.client_certificate.is_some()
+            || self.headers.keys().any(handshake::is_credential)
+    }
+}
+
+/// The engine's options with messages and frames of at most `max_message_bytes`.
+pub(crate) fn default_options(max_message_bytes: usize) -> Options {
+    let mut options = Options::default();
+    options.websocket.max_message_size = Some(max_message_bytes);
+    options.websocket.max_frame_size = Some(max_message_bytes);
+    options
+}
+
+/// Largest message accepted by default: what the server accepts as well.
+pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 1 << 20;

@@ -1,0 +1,150 @@
+//! A byte stream to the server: through the proxy if there is one, over TCP, with TLS where the URL says so.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use super::settings::Settings;
+use crate::error::ConnectError;
+use crate::proxy::{self, Proxy, ProxyKind};
+use crate::target::Target;
+use crate::timeouts::Phase;
+use crate::tls::{Fault, Noting, TlsReport};
+
+/// A byte stream that a WebSocket runs over.
+pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Transport for S {}
+
+/// A byte stream to the server, encrypted where the URL says so, with how it came about.
+pub(crate) struct Opening {
+    pub(crate) transport: Box<dyn Transport>,
+    /// The other end of the TCP connection: the server, or the proxy.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) tls: Option<TlsReport>,
+    /// How long each phase took so far.
+    pub(crate) timings: Vec<(Phase, Duration)>,
+    /// What TLS ended the connection with, once it has.
+    pub(crate) fault: Fault,
+}
+
+/// Proxy, TCP and TLS, for whatever protocol of `alpn` (RFC 7301) is spoken then. Cancel safe.
+pub(crate) async fn open_transport(
+    settings: &Settings,
+    alpn: &[&str],
+) -> Result<Opening, ConnectError> {
+    let target = &settings.target;
+    let mut timings = Vec::new();
+    let fault = Fault::default();
+    // Files are read before anything is dialled: a wrong path costs no connection.
+    let config = target
+        .secure
+        .then(|| settings.tls.client_config(target, alpn))
+        .transpose()?;
+
+    let started = Instant::now();
+    let (stream, address) = open_tcp(settings).await?;
+    timings.push((Phase::Connect, started.elapsed()));
+
+    let (transport, tls): (Box<dyn Transport>, _) = match config {
+        None => (stream, None),
+        Some(config) => {
+            let started = Instant::now();
+            let work = settings.tls.handshake(config, target, stream);
+            let peer = target.host_and_port();
+            let (stream, report) = settings.timeouts.limit(Phase::Tls, &peer, work).await?;
+            timings.push((Phase::Tls, started.elapsed()));
+            (Box::new(Noting::new(stream, fault.clone())), Some(report))
+        }
+    };
+    Ok(Opening {
+        transport,
+        address,
+        tls,
+        timings,
+        fault,
+    })
+}
+
+/// TCP to the server, through the proxy if there is one for it, with the address of the other end.
+async fn open_tcp(
+    settings: &Settings,
+) -> Result<(Box<dyn Transport>, Option<SocketAddr>), ConnectError> {
+    let (host, port) = settings
+        .dial
+        .redirected(&settings.target.host, settings.target.port);
+    let timeouts = &settings.timeouts;
+    let exempt = proxy::is_exempt(
+        &settings.no_proxy,
+        &settings.target.host,
+        settings.target.port,
+    );
+    let Some(proxy) = settings.proxy.as_ref().filter(|_| !exempt) else {
+        let stream = settings.dial.connect(&host, port, timeouts).await?;
+        let address = stream.peer_addr().ok();
+        return Ok((Box::new(stream), address));
+    };
+    let peer = format!("{host}:{port}");
+    let failed = |reason| ConnectError::Proxy {
+        proxy: proxy.to_string(),
+        peer: peer.clone(),
+        reason,
+    };
+    let stream = settings
+        .dial
+        .connect(&proxy.host, proxy.port, timeouts)
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    let address = stream.peer_addr().ok();
+    let stream: Box<dyn Transport> = match proxy.kind {
+        ProxyKind::Https => Box::new(encrypted(settings, proxy, stream, failed).await?),
+        ProxyKind::Http | ProxyKind::Socks5 { .. } => Box::new(stream),
+    };
+    // socks5 looks names up here, socks5h and HTTP leave that to the proxy.
+    let host = match proxy.kind {
+        ProxyKind::Socks5 {
+            remote_names: false,
+        } => settings
+            .dial
+            .first_address(&host, port, timeouts)
+            .await?
+            .to_string(),
+        _ => host,
+    };
+    let tunnel = async { proxy.tunnel(stream, &host, port).await.map_err(failed) };
+    let stream = timeouts
+        .limit(Phase::Proxy, &proxy.to_string(), tunnel)
+        .await?;
+    Ok((stream, address))
+}
+
+/// TLS to the proxy itself; the tunnel and the server's own TLS run inside it.
+async fn encrypted(
+    settings: &Settings,
+    proxy: &Proxy,
+    stream: TcpStream,
+    failed: impl Fn(String) -> ConnectError,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let target = Target {
+        secure: true,
+        host: proxy.host.clone(),
+        port: proxy.port,
+        path: "/".into(),
+        credentials: None,
+    };
+    let tls = &settings.proxy_tls;
+    let config = tls.client_config(&target, &["http/1.1"])?;
+    let work = async {
+        tls.handshake(config, &target, stream)
+            .await
+            .map_err(|error| failed(format!("{error}; trust its authority with --proxy-ca FILE")))
+    };
+    let (stream, _) = settings
+        .timeouts
+        .limit(Phase::Tls, &proxy.to_string(), work)
+        .await?;
+    Ok(stream)
+}
