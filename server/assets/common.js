@@ -24,6 +24,9 @@ export function element(tag, className = '', text = '') {
 let language = recall('language') ?? (navigator.language?.toLowerCase().startsWith('pt') ? 'pt' : 'en');
 if (!(language in strings)) language = 'en';
 
+/** Whether the language in use has a string of its own called `key`. */
+export const has = (key) => key in strings[language];
+
 /** The string called `key` in the language in use, with `{name}` replaced from `values`. */
 export function t(key, values = {}) {
   const text = strings[language][key] ?? strings.en[key] ?? key;

@@ -1,6 +1,7 @@
 // Flying the drone: buttons, keys, the map and a command line, over the subprotocol drone.v1.json.
 import { address, backoff, byId, element, number, onAppearance, t } from '/common.js';
 import { Sky } from '/sky.js';
+import { answerText } from '/answer.js';
 
 const PROTOCOL = 'drone.v1.json';
 
@@ -73,9 +74,7 @@ function receive(message) {
   sky.fly(state);
   show();
   if (message.type !== 'answer' || silent.delete(message.id)) return;
-  const commands = message.commands?.map(({ command, arguments: names }) => [command, ...names].join(' ')).join(' · ');
-  const text = message.ok ? `${message.understood}: ${commands ?? message.message}` : (message.error?.message ?? '');
-  list(message.ok, text);
+  list(message.ok, answerText(message));
 }
 
 function list(ok, text) {

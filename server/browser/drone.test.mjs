@@ -13,10 +13,10 @@ after(async () => {
   await server?.stop();
 });
 
-async function cockpit(query = '') {
-  const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1360, height: 1100 }, reducedMotion: 'reduce' });
+async function cockpit(query = '', locale = 'en-GB') {
+  const context = await browser.newContext({ locale, viewport: { width: 1360, height: 1100 }, reducedMotion: 'reduce' });
   const page = await open(context, `${server.origin}/drone.html${query}`);
-  await until(page, '#link-text', /^connected/);
+  await until(page, '#link-text', /^(connected|conectado)/);
   return page;
 }
 
@@ -96,6 +96,27 @@ describe('drone', { concurrency: 3 }, () => {
     await hovering(page);
     await command(page, 'goto 0 0 500');
     await until(page, '#answers li.bad', /z must be from 0 to 300|altitude would be/);
+    await page.context().close();
+  });
+
+  test('a page in Portuguese says in Portuguese what the drone answers', async () => {
+    const page = await cockpit('', 'pt-BR');
+    const cases = [
+      ['forward 5', /^erroro drone está no chão; antes, `takeoff`$/], ['takeoff', /^oktakeoff: subindo a 2,0 m$/], ['forward 5', /^erroro drone está decolando; espere/],
+      ['speed 99', /^errorspeed deve ir de 0,5 a 15, veio 99$/], ['jump 3', /^errorcomando desconhecido `jump`/], ['speed 2.5', /^okspeed 2\.5: a velocidade de cruzeiro é 2,5 m\/s$/],
+      ['status', /^okstatus: o drone está decolando$/], ['telemetry on', /^oktelemetry on: a telemetria está ligada$/],
+    ];
+    for (const [index, [line, answer]] of cases.entries()) {
+      await command(page, line);
+      await page.waitForFunction((count) => document.querySelectorAll('#answers li').length === count, index + 1);
+      assert.match(await page.locator('#answers li').last().textContent(), answer, line);
+    }
+    await hovering(page);
+    await command(page, 'goto 150 0 2');
+    await until(page, '#answers li.bad', /x seria 150 m, o permitido vai de -100 a 100/);
+    await command(page, 'forward 6');
+    await until(page, '#answers li', /forward 6: voando 6,0 m até \(0,0, 6,0, 2,0\)/);
+    assert.deepEqual(page.problems, []);
     await page.context().close();
   });
 

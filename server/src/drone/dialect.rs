@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::command::{COMMANDS, Command, CommandError, MAX_COMMAND_BYTES};
 use super::json;
 use super::orders::{Outcome, Refusal};
+use super::problem::Problem;
 use super::state::State;
 
 /// The subprotocol under which messages are JSON objects.
@@ -90,9 +91,7 @@ impl Dialect {
                 Self::Text => text_answer(request.command.as_ref().ok(), outcome, state),
                 Self::Json => json::answer(request, outcome, state, members),
             },
-            Err(refusal) => {
-                self.problem(request, refusal.code(), refusal.to_string(), state, members)
-            }
+            Err(refusal) => self.problem(request, refusal.into(), state, members),
         }
     }
 
@@ -104,7 +103,7 @@ impl Dialect {
         state: State,
         members: usize,
     ) -> String {
-        self.problem(request, error.code(), error.to_string(), state, members)
+        self.problem(request, error.into(), state, members)
     }
 
     /// The state, sent without being asked.
@@ -115,20 +114,14 @@ impl Dialect {
         }
     }
 
-    fn problem(
-        self,
-        request: &Request,
-        code: &'static str,
-        message: String,
-        state: State,
-        members: usize,
-    ) -> String {
-        match self {
-            Self::Text => match &request.command {
-                Ok(command) => format!("error {code}: {command}: {message} [{state}]"),
-                Err(_) => format!("error {code}: {message} [{state}]"),
-            },
-            Self::Json => json::problem(request, code, message, state, members),
+    fn problem(self, request: &Request, problem: Problem, state: State, members: usize) -> String {
+        if self == Self::Json {
+            return json::problem(request, problem, state, members);
+        }
+        let Problem { code, message, .. } = problem;
+        match &request.command {
+            Ok(command) => format!("error {code}: {command}: {message} [{state}]"),
+            Err(_) => format!("error {code}: {message} [{state}]"),
         }
     }
 }
@@ -290,6 +283,30 @@ mod tests {
                 "{message}: {answer}"
             );
             assert_eq!(answer["state"]["z"], 2.0, "{message}: {answer}");
+        }
+    }
+
+    #[test]
+    fn problems_carry_what_their_sentence_speaks_of() {
+        let cases = [
+            (
+                r#"{"command":"speed","speed":99}"#,
+                r#"{"argument":"speed","given":99.0,"max":15.0,"min":0.5}"#,
+            ),
+            (
+                r#"{"command":"up","distance":100}"#,
+                r#"{"argument":"altitude","given":102.0,"max":50.0,"min":0.5}"#,
+            ),
+            (r#"{"command":"jump"}"#, r#"{"name":"jump"}"#),
+            (
+                r#"{"command":"up"}"#,
+                r#"{"argument":"distance","given":"nothing"}"#,
+            ),
+            (r#"{"command":"takeoff"}"#, "null"),
+        ];
+        for (message, values) in cases {
+            let answer: Value = serde_json::from_str(&answer(Dialect::Json, message)).unwrap();
+            assert_eq!(answer["error"]["values"].to_string(), values, "{message}");
         }
     }
 

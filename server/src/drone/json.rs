@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::command::{COMMANDS, Command, CommandError, arguments_of, excerpt};
 use super::dialect::Request;
 use super::orders::Outcome;
+use super::problem::Problem;
 use super::state::State;
 
 /// Longest `id` of a JSON command, in characters; it comes back in the answer.
@@ -30,13 +31,6 @@ struct Answer<'a> {
     commands: Option<Vec<CommandHelp>>,
     members: usize,
     state: State,
-}
-
-/// What went wrong, for programs and for people.
-#[derive(Debug, Serialize)]
-struct Problem {
-    code: &'static str,
-    message: String,
 }
 
 /// One command of the list that `help` gives.
@@ -69,16 +63,10 @@ pub(super) fn answer(request: &Request, outcome: &Outcome, state: State, members
 }
 
 /// The answer to what was refused, or is no command.
-pub(super) fn problem(
-    request: &Request,
-    code: &'static str,
-    message: String,
-    state: State,
-    members: usize,
-) -> String {
+pub(super) fn problem(request: &Request, problem: Problem, state: State, members: usize) -> String {
     written(&Answer {
         understood: request.command.as_ref().ok().map(Command::to_string),
-        error: Some(Problem { code, message }),
+        error: Some(problem),
         ..Answer::new(&request.id, state, members)
     })
 }

@@ -10,6 +10,7 @@
 //! | [`orders`] | what each command does, or why it is refused |
 //! | [`simulation`] | the rules of flight, twenty ticks a second |
 //! | [`dialect`] | messages in, answers and telemetry out, as lines of text or by `json` as objects |
+//! | `problem` | what went wrong, for programs and for people |
 //! | [`rate`] | how many commands one connection may give |
 //! | `hangar` | one drone in the air, moved by whoever looks at it |
 //! | [`fleet`] | which connections share which drone |
@@ -20,6 +21,7 @@ pub mod fleet;
 mod hangar;
 mod json;
 pub mod orders;
+mod problem;
 pub mod rate;
 pub mod simulation;
 #[cfg(test)]

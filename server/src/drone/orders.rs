@@ -2,7 +2,7 @@
 
 use super::command::{Axis, Command};
 use super::simulation::{ACCELERATION, Drone, RESERVE, TAKEOFF_ALTITUDE, TAKEOFF_CHARGE};
-use super::state::{MIN_ALTITUDE, Phase, Position};
+use super::state::{BrokenBound, MIN_ALTITUDE, Phase, Position};
 
 /// What a command that was obeyed does, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +32,10 @@ pub enum Refusal {
         doing: &'static str,
     },
     /// The movement would leave the space.
-    #[error("{what}")]
+    #[error("{bound}")]
     OutOfBounds {
         /// Which bound, with the value seen and those allowed.
-        what: String,
+        bound: BrokenBound,
     },
     /// Too little charge to take off.
     #[error(
@@ -144,8 +144,8 @@ impl Drone {
         replaced: bool,
     ) -> Result<Outcome, Refusal> {
         self.refuse_unless_flying()?;
-        if let Some(what) = target.broken_bound() {
-            return Err(Refusal::OutOfBounds { what });
+        if let Some(bound) = target.broken_bound() {
+            return Err(Refusal::OutOfBounds { bound });
         }
         self.turn = heading.map_or(0.0, |heading| shortest_turn(self.heading, heading));
         self.phase = Phase::Flying;

@@ -45,23 +45,49 @@ impl Position {
         }
     }
 
-    /// Which bound this point breaks for a drone in flight, said in words; `None` when it breaks none.
-    pub fn broken_bound(self) -> Option<String> {
-        for (name, value) in [("x", self.x), ("y", self.y)] {
-            if value.abs() > MAX_DISTANCE {
-                return Some(format!(
-                    "{name} would be {value:.1} m, allowed are {:.0} to {MAX_DISTANCE:.0}",
-                    -MAX_DISTANCE
-                ));
-            }
-        }
-        if !(MIN_ALTITUDE..=MAX_ALTITUDE).contains(&self.z) {
-            return Some(format!(
-                "altitude would be {:.1} m, allowed are {MIN_ALTITUDE} to {MAX_ALTITUDE:.0}",
-                self.z
-            ));
-        }
-        None
+    /// Which bound this point breaks for a drone in flight; `None` when it breaks none.
+    pub fn broken_bound(self) -> Option<BrokenBound> {
+        [
+            ("x", self.x, -MAX_DISTANCE, MAX_DISTANCE),
+            ("y", self.y, -MAX_DISTANCE, MAX_DISTANCE),
+            ("altitude", self.z, MIN_ALTITUDE, MAX_ALTITUDE),
+        ]
+        .into_iter()
+        .find(|(_, value, min, max)| !(min..=max).contains(&value))
+        .map(|(name, value, min, max)| BrokenBound {
+            name,
+            value,
+            min,
+            max,
+        })
+    }
+}
+
+/// A bound of the space that a point breaks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BrokenBound {
+    /// `x`, `y` or `altitude`.
+    pub name: &'static str,
+    /// What it would be, in metres.
+    pub value: f64,
+    /// Least allowed.
+    pub min: f64,
+    /// Greatest allowed.
+    pub max: f64,
+}
+
+impl fmt::Display for BrokenBound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            value,
+            min,
+            max,
+        } = self;
+        write!(
+            f,
+            "{name} would be {value:.1} m, allowed are {min} to {max}"
+        )
     }
 }
 
@@ -241,7 +267,8 @@ mod tests {
             ),
         ];
         for (position, text) in cases {
-            assert_eq!(position.broken_bound().as_deref(), Some(text));
+            let told = position.broken_bound().map(|bound| bound.to_string());
+            assert_eq!(told.as_deref(), Some(text));
         }
     }
 

@@ -52,6 +52,7 @@ const FILES: &[File] = &[
     file!("transcript.js", SCRIPT),
     file!("toast.js", SCRIPT),
     file!("drone.js", SCRIPT),
+    file!("answer.js", SCRIPT),
     file!("sky.js", SCRIPT),
 ];
 
