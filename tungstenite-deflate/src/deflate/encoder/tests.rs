@@ -154,6 +154,31 @@ fn every_message_inflates_to_itself() {
     }
 }
 
+#[test]
+fn every_length_inflates_to_itself_at_every_window() {
+    let mut random = Random(23);
+    let mut encoder = Encoder::default();
+    let edges = [32 << 10, 60 << 10, (64 << 10) - 1, 92 << 10];
+    let around = edges.into_iter().flat_map(|edge| edge - 1..=edge + 1);
+    let lengths: Vec<usize> = (0..=600).chain(around).collect();
+    for bits in 8..=15 {
+        let mut context = Context::new(bits);
+        let [mut kept, mut alone] = [Reader::new(), Reader::new()];
+        for &length in &lengths {
+            let message = feed(&mut random, length);
+            let mut wire = BytesMut::new();
+            encoder.encode_in(&mut context, &message, &mut wire);
+            assert!(kept.read(&wire, length) == message, "{length}, kept {bits}");
+            wire.clear();
+            encoder.encode(&message, bits, &mut wire);
+            alone.decompress.reset(false);
+            assert!(alone.read(&wire, length) == message, "{length} at {bits}");
+            let largest = distances::largest(&[&wire, &[0, 0, 0xff, 0xff][..]].concat());
+            assert!(largest <= 1 << bits, "distance {largest} at window {bits}");
+        }
+    }
+}
+
 /// JSON like a market's feed: most of it repeats, but for numbers, of which many begin alike.
 fn feed(random: &mut Random, length: usize) -> Vec<u8> {
     const KINDS: [&str; 4] = ["trade", "quote", "order", "cancel"];
