@@ -343,6 +343,55 @@ async fn end_of_stream_without_a_close_is_an_error() {
     assert!(server.next().await.is_none());
 }
 
+/// Reset by its peer; nothing may be asked of it behind that.
+#[derive(Default)]
+struct Reset {
+    told: bool,
+}
+
+impl AsyncRead for Reset {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        assert!(!std::mem::replace(&mut self.told, true), "read again");
+        Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()))
+    }
+}
+
+impl AsyncWrite for Reset {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        panic!("written to");
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        panic!("shut down");
+    }
+}
+
+#[tokio::test]
+async fn a_transport_that_was_reset_is_left_alone() {
+    for role in [Role::Server, Role::Client] {
+        let (reset, options) = (Reset::default(), Options::default());
+        let mut socket = WebSocketStream::with_options(reset, BytesMut::new(), role, options, None);
+        let Some(Err(Error::Io(error))) = socket.next().await else {
+            panic!("no error");
+        };
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        assert!(socket.next().await.is_none());
+        assert_eq!(socket.closed().unwrap().by, Initiator::Transport);
+    }
+}
+
 #[tokio::test]
 async fn write_buffer_full_gives_the_message_back() {
     let (io, _peer) = duplex(16);
