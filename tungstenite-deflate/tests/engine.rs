@@ -386,6 +386,7 @@ fn payloads_of_8_kib_are_shared_rather_than_copied() {
         let mut sender = engine(Role::Server, Options::default(), None, now);
         sender.send(Message::binary(payload), now).unwrap();
         sender.outgoing().advance(4);
+        assert_eq!(sender.outgoing_bytes(), bytes);
         assert_eq!(
             sender.outgoing().chunk().as_ptr() == place,
             shared,
@@ -595,6 +596,13 @@ fn pieces_are_held_to_the_limits_of_their_message() {
     let (bytes, allowed) = (101, 100);
     let expected = ProtocolError::MessageTooLong { bytes, allowed };
     assert_eq!(two.receive(&mut buffer, now), Err(expected));
+    let mut amid = BytesMut::from(&b"\x81\x02a\xc3"[..]);
+    let result = receiver().receive(&mut amid, now);
+    assert_eq!(
+        result,
+        Err(ProtocolError::InvalidUtf8),
+        "text ends amid a character"
+    );
     let (mut three, mut buffer) = (
         receiver(),
         BytesMut::from(&b"\x02\x01a\x00\x01b\x80\x01c"[..]),
@@ -694,6 +702,8 @@ fn r6_thirty_two_pongs_wait_and_the_last() {
     for number in 0..40_u8 {
         let ping = [0x89, 0x81, 0, 0, 0, 0, number];
         receive(&mut engine, &ping, now).unwrap();
+        // Looking at what waits writes nothing.
+        assert!(engine.outgoing().has_remaining());
         assert_eq!(engine.outgoing_bytes(), 3 * usize::from(number + 1).min(32));
     }
     let pongs: Vec<u8> = frames(&written(&mut engine))
