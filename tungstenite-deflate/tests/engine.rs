@@ -570,6 +570,15 @@ fn contexts_are_shown_by_name() {
         .send(Message::text("long ".repeat(100)), now)
         .unwrap();
     assert!(format!("{engine:?}").contains("Deflater"), "{engine:?}");
+    // The beginning of a message in a stored block, too long to wait for its end.
+    let mut begun = [
+        &[0x42, 0xfe, 0x50, 0x05, 0, 0, 0, 0][..],
+        &[0, 0, 0x50, 0xff, 0xaf],
+    ]
+    .concat();
+    begun.resize(8 + 0x5005, 7);
+    receive(&mut engine, &begun, now).unwrap();
+    assert!(format!("{engine:?}").contains("Inflater"), "{engine:?}");
 }
 
 /// The pieces of a message are counted together, and the parts of a frame are one fragment.

@@ -156,3 +156,17 @@ fn reason(error: &ProtocolError) -> Utf8Bytes {
         .find(|end| text.is_char_boundary(*end));
     text[..fits.unwrap_or_default()].into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_is_cut_to_what_a_close_frame_holds() {
+        const LONG: &str = "a reason that is far longer than any that the decompressor gives, so that it must be cut";
+        let error = ProtocolError::InvalidDeflate { reason: LONG };
+        let text = error.to_string();
+        assert!(text.len() > 123);
+        assert_eq!(*reason(&error), text[..123]);
+    }
+}

@@ -985,3 +985,17 @@ fn codec_moves_between_threads() {
     fn is_send<T: Send + Sync + 'static>() {}
     is_send::<Codec>();
 }
+
+/// What stands in the buffer already is neither counted nor compared.
+#[test]
+fn messages_are_appended() {
+    let text = b"to be or not to be ".repeat(30);
+    for level in [1, 6] {
+        let config = DeflateConfig::default().level(level).unwrap();
+        let mut codec = Codec::new(Role::Server, PLAIN, &config);
+        let mut out = BytesMut::from(&[7; 600][..]);
+        assert!(codec.deflate(&text, Compression::Auto, &mut out));
+        let sent = codec.statistics().sent;
+        assert_eq!(sent.wire_bytes, out.len() as u64 - 600);
+    }
+}
