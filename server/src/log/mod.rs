@@ -29,6 +29,12 @@ pub struct LogGuard {
     _workers: Vec<Worker>,
 }
 
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        FAILURES.finish();
+    }
+}
+
 /// Sends the program's events where `logging` says.
 ///
 /// Writing happens in threads of its own: a terminal or a pipe that nobody reads costs lines, which are counted, and

@@ -89,13 +89,18 @@ impl Throttle {
         passes
     }
 
+    /// Tells what was suppressed and not told yet, at the end of the program.
+    pub(super) fn finish(&self) {
+        let missed = std::mem::take(&mut self.lock().suppressed);
+        tell(missed);
+    }
+
     /// Tells at `end` what was suppressed, in case no further line comes.
     fn tell_after(&'static self, end: Instant) {
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 tokio::time::sleep_until(end).await;
-                let missed = std::mem::take(&mut self.lock().suppressed);
-                tell(missed);
+                self.finish();
             });
         }
     }
