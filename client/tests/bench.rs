@@ -4,15 +4,46 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{RealServer, run, serve_websocket};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
+use tungstenite_deflate::tungstenite::Message;
 
 fn report(arguments: &[&str]) -> Value {
     let server = RealServer::get();
     let ended = run(&mut server.client(arguments));
     assert_eq!(ended.status, 0, "{ended:?}");
     serde_json::from_str(&ended.stdout).unwrap()
+}
+
+/// Of three connections at one message a second the last waits for two: it answers a Ping all the same.
+#[test]
+fn connections_that_wait_answer_pings() {
+    let url = serve_websocket(|mut stream| async move {
+        stream.send(Message::Ping("?".into())).await.unwrap();
+        let answered = tokio::time::timeout(Duration::from_millis(1_500), async {
+            while let Some(Ok(message)) = stream.next().await {
+                match message {
+                    Message::Pong(_) => return true,
+                    other => stream.send(other).await.unwrap(),
+                }
+            }
+            false
+        });
+        if answered.await != Ok(true) {
+            return;
+        }
+        while let Some(Ok(message)) = stream.next().await {
+            if message.is_text() && stream.send(message).await.is_err() {
+                return;
+            }
+        }
+    });
+    let report = report(&["bench", &url, "-c", "3", "-n", "3", "--rate", "1", "--json"]);
+    assert_eq!(report["messages"], 3, "{report}");
+    assert!(report["errors"].as_object().unwrap().is_empty(), "{report}");
 }
 
 #[test]
@@ -203,7 +234,7 @@ fn latency_counts_from_when_a_message_was_due() {
             while let Some(Ok(message)) = stream.next().await {
                 seen += 1;
                 if seen == 20 {
-                    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                    tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 if stream.send(message).await.is_err() {
                     return;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -51,6 +51,23 @@ impl Link {
         match self {
             Self::WebSocket(link) => link.step(turn, payload).await,
             Self::Grpc(link) => link.step(turn, payload).await,
+        }
+    }
+
+    /// Sends nothing until `begin`, but answers Pings meanwhile.
+    ///
+    /// # Errors
+    /// The connection ended before that, for this reason.
+    pub(super) async fn wait(&mut self, begin: impl Future<Output = ()>) -> Result<(), String> {
+        let nothing = Message::text("");
+        let mut begin = pin!(begin);
+        loop {
+            tokio::select! {
+                () = &mut begin => return Ok(()),
+                step = self.step(Turn::Wait, &nothing) => if let Step::Ended(reason) = step {
+                    return Err(reason);
+                },
+            }
         }
     }
 

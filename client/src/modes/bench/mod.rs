@@ -27,13 +27,15 @@ mod html;
 mod link;
 mod load;
 mod report;
+mod waiting;
 mod worker;
 
 pub(crate) use compare::compare;
 use link::{GrpcLink, Link, WebSocketLink};
 use load::Work;
 use report::Report;
-use worker::Worker;
+use waiting::Waiting;
+use worker::{Measured, Worker};
 
 /// Connections opened at the same time at the start.
 const DIALLING_AT_ONCE: usize = 64;
@@ -106,12 +108,18 @@ async fn measure(
     let work = Arc::new(Work::new(args, payload.clone(), count, start, patience));
     let mut report = Report::new(args, payload, &opened);
     let mut tasks = JoinSet::new();
-    for (index, link) in opened.links.into_iter().enumerate() {
+    for (index, waiting) in opened.links.into_iter().enumerate() {
         let offset = work
             .interval
             .unwrap_or_default()
             .mul_f64(index as f64 / count as f64);
-        tasks.spawn(Worker::new(link, Arc::clone(&work)).run(start + offset));
+        let work = Arc::clone(&work);
+        tasks.spawn(async move {
+            match waiting.call().await {
+                Ok(link) => Worker::new(link, work).run(start + offset).await,
+                Err(error) => Measured::failed(error),
+            }
+        });
     }
     let progress = show_progress(&work, args);
     let collect = async {
@@ -139,7 +147,7 @@ struct OpenLinks {
     url: String,
     protocol: &'static str,
     compression: String,
-    links: Vec<Link>,
+    links: Vec<Waiting>,
     latency: Histogram<u64>,
     errors: BTreeMap<String, u64>,
 }
@@ -173,7 +181,7 @@ async fn open_all(kind: Kind, settings: &Settings, args: &LoadArgs) -> Result<Op
                 opened.latency.saturating_record(micros(one.took));
                 opened.url = one.url;
                 opened.compression = one.compression;
-                opened.links.push(one.link);
+                opened.links.push(Waiting::new(one.link));
             }
             Some(Ok(Err(error))) => {
                 *opened

@@ -23,6 +23,28 @@ pub(super) struct Measured {
     pub(super) error: Option<String>,
 }
 
+impl Measured {
+    fn nothing() -> Self {
+        Self {
+            latency: histogram(),
+            messages: 0,
+            received_payload: 0,
+            wire: (0, 0),
+            seconds: Vec::new(),
+            last: None,
+            error: None,
+        }
+    }
+
+    /// What a connection measured that ended before it began.
+    pub(super) fn failed(error: String) -> Self {
+        Self {
+            error: Some(error),
+            ..Self::nothing()
+        }
+    }
+}
+
 /// One connection of the benchmark.
 pub(super) struct Worker {
     link: Link,
@@ -46,20 +68,11 @@ enum Part {
 
 impl Worker {
     pub(super) fn new(link: Link, work: Arc<Work>) -> Self {
-        let measured = Measured {
-            latency: histogram(),
-            messages: 0,
-            received_payload: 0,
-            wire: (0, 0),
-            seconds: Vec::new(),
-            last: None,
-            error: None,
-        };
         let now = Instant::now();
         Self {
             link,
             work,
-            measured,
+            measured: Measured::nothing(),
             due: now,
             room_since: now,
             starts: None,
@@ -69,7 +82,9 @@ impl Worker {
 
     /// Sends and receives from `start` until the end, then closes.
     pub(super) async fn run(mut self, start: Instant) -> Measured {
-        sleep_until(start).await;
+        if let Err(error) = self.link.wait(sleep_until(start)).await {
+            return Measured::failed(error);
+        }
         self.due = start;
         self.last_step = start;
         // The warm-up ends when its last reply has come: no byte of it is measured, and every message measured is whole.
