@@ -285,7 +285,7 @@ struct Flood(usize);
 
 impl AsyncRead for Flood {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
@@ -293,7 +293,7 @@ impl AsyncRead for Flood {
         let rest = &MESSAGE[self.0..];
         let fits = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..fits]);
-        self.get_mut().0 += fits;
+        self.0 = (self.0 + fits) % MESSAGE.len();
         Poll::Ready(Ok(()))
     }
 }
