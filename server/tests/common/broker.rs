@@ -7,8 +7,10 @@
     reason = "each test file uses its own part of this"
 )]
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -30,9 +32,8 @@ pub struct Broker {
 impl Broker {
     /// A server that is yet to be started.
     pub fn absent() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
         Self {
-            port: free.local_addr().unwrap().port(),
+            port: free_port(),
             store: tempfile::tempdir().unwrap(),
             flags: Vec::new(),
             child: None,
@@ -47,7 +48,7 @@ impl Broker {
 
     pub async fn start(&mut self) {
         let port = self.port.to_string();
-        let child = Command::new("nats-server")
+        let mut child = Command::new("nats-server")
             .args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"])
             .arg(self.store.path())
             .args(&self.flags)
@@ -55,7 +56,6 @@ impl Broker {
             .stderr(Stdio::null())
             .spawn()
             .expect("nats-server is installed");
-        self.child = Some(child);
         let address = ("127.0.0.1", self.port);
         let listening = async {
             while TcpStream::connect(address).await.is_err() {
@@ -65,6 +65,9 @@ impl Broker {
         timeout(PATIENCE, listening)
             .await
             .expect("nats-server listens");
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none(), "another server has its port: {ended:?}");
+        self.child = Some(child);
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -115,6 +118,19 @@ impl Drop for Broker {
         if self.child.is_some() {
             // A stopped process does not die of SIGTERM, but of this.
             self.kill();
+        }
+    }
+}
+
+/// A port for a server that is started later, maybe more than once: no other of this process gets it, though nobody
+/// listens there meanwhile.
+pub fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        if GIVEN.lock().unwrap().insert(port) {
+            return port;
         }
     }
 }

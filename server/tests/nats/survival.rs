@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::node::{Node, account, check};
 use super::{common, room};
-use crate::broker::Broker;
+use crate::broker::{Broker, free_port};
 use crate::common::network::{BadNetwork, Conditions};
 use crate::common::{soon, until};
 
@@ -335,12 +335,9 @@ async fn slowly<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
 async fn three_brokers() -> Vec<Broker> {
     let mut brokers: Vec<_> = (0..3).map(|_| Broker::absent()).collect();
     // Ports for what they have to tell each other.
-    let listeners: Vec<_> = (0..3)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
+    let urls: Vec<_> = (0..3)
+        .map(|_| format!("nats://127.0.0.1:{}", free_port()))
         .collect();
-    let ports = listeners.iter().map(|port| port.local_addr().unwrap());
-    let urls: Vec<_> = ports.map(|port| format!("nats://{port}")).collect();
-    drop(listeners);
     for (number, broker) in brokers.iter_mut().enumerate() {
         for (flag, value) in [
             ("--name", format!("n{number}")),
