@@ -1,8 +1,8 @@
 //! The backplane of one process: in memory, with nothing to install.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -32,19 +32,32 @@ pub struct Local {
     receiver: Mutex<Option<mpsc::Receiver<Delivery>>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Kept {
     rooms: HashMap<RoomName, Room>,
+    /// Of all histories together.
     bytes: usize,
-    swept_at: Instant,
+    /// All rooms in the order in which they may go.
+    order: BTreeMap<Turn, RoomName>,
+    /// Those of them that have messages.
+    filled: BTreeMap<Turn, RoomName>,
+    uses: u64,
 }
 
 #[derive(Debug)]
 struct Room {
     ring: Ring,
+    turn: Turn,
+    used_at: Instant,
+}
+
+/// When a room may go: before those that are wanted, and before those that were used after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
     /// Whether this node has members there.
     wanted: bool,
-    used_at: Instant,
+    /// The number of its latest use.
+    used: u64,
 }
 
 impl Local {
@@ -53,11 +66,7 @@ impl Local {
         let (sender, receiver) = mpsc::channel(DELIVERIES);
         Self {
             settings,
-            kept: Mutex::new(Kept {
-                rooms: HashMap::new(),
-                bytes: 0,
-                swept_at: Instant::now(),
-            }),
+            kept: Mutex::default(),
             sender,
             receiver: Mutex::new(Some(receiver)),
         }
@@ -76,19 +85,21 @@ impl Backplane for Local {
         let place = self.sender.reserve().await.map_err(|_| ending())?;
         let mut kept = lock(&self.kept);
         kept.sweep(&self.settings, Instant::now());
-        let ring = &mut kept.room(room, &self.settings)?.ring;
-        if let Some(position) = ring.find(draft) {
-            return Ok(Published {
-                position,
-                duplicate: true,
-            });
-        }
-        let before = ring.bytes();
-        let stored = ring.push(draft.clone());
-        let after = ring.bytes();
-        let position = stored.position;
-        kept.bytes = kept.bytes + after - before;
+        let pushed = kept.with(room, &self.settings, |room| match room.ring.find(draft) {
+            Some(position) => Err(position),
+            None => Ok(room.ring.push(draft.clone())),
+        })?;
+        let stored = match pushed {
+            Ok(stored) => stored,
+            Err(position) => {
+                return Ok(Published {
+                    position,
+                    duplicate: true,
+                });
+            }
+        };
         kept.bound(self.settings.history_memory, room);
+        let position = stored.position;
         place.send(Delivery::Message {
             room: room.clone(),
             stored,
@@ -131,9 +142,7 @@ impl Backplane for Local {
     fn interest(&self, room: &RoomName, wanted: bool) {
         let mut kept = lock(&self.kept);
         // Beyond the number of rooms there is nothing to remember yet; publishing will say so.
-        if let Ok(room) = kept.room(room, &self.settings) {
-            room.wanted = wanted;
-        }
+        let _ = kept.with(room, &self.settings, |room| room.turn.wanted = wanted);
         kept.sweep(&self.settings, Instant::now());
     }
 
@@ -143,74 +152,97 @@ impl Backplane for Local {
 }
 
 impl Kept {
-    /// The room, made if need be.
-    fn room(&mut self, name: &RoomName, settings: &Settings) -> Result<&mut Room, PublishError> {
-        let is_new = !self.rooms.contains_key(name);
-        if is_new && self.rooms.len() >= settings.max_rooms {
-            self.forget(|room| !room.wanted).ok_or_else(|| {
-                let most = settings.max_rooms;
-                PublishError::Refused(format!(
-                    "there are {most} rooms in use, no more are allowed"
-                ))
-            })?;
+    /// Uses the room, which is made if need be.
+    fn with<T>(
+        &mut self,
+        name: &RoomName,
+        settings: &Settings,
+        purpose: impl FnOnce(&mut Room) -> T,
+    ) -> Result<T, PublishError> {
+        let mut room = match self.take(name) {
+            Some(room) => room,
+            None => self.make(settings)?,
+        };
+        let result = purpose(&mut room);
+        self.uses += 1;
+        room.turn.used = self.uses;
+        room.used_at = Instant::now();
+        self.put(name.clone(), room);
+        Ok(result)
+    }
+
+    /// A new room; the one that may go first makes way if there are too many.
+    fn make(&mut self, settings: &Settings) -> Result<Room, PublishError> {
+        if self.rooms.len() >= settings.max_rooms && !self.forget(|_| true) {
+            let most = settings.max_rooms;
+            return Err(PublishError::Refused(format!(
+                "there are {most} rooms in use, no more are allowed"
+            )));
         }
-        let room = self.rooms.entry(name.clone()).or_insert_with(|| Room {
+        Ok(Room {
             ring: Ring::new(
                 Epoch(rand::random()),
                 settings.history_messages,
                 settings.history_bytes,
             ),
-            wanted: false,
+            turn: Turn {
+                wanted: false,
+                used: 0,
+            },
             used_at: Instant::now(),
-        });
-        room.used_at = Instant::now();
-        Ok(room)
+        })
     }
 
-    /// Forgets the room that has gone unused for longest among those that `may` go.
-    fn forget(&mut self, may: impl Fn(&Room) -> bool) -> Option<()> {
-        let rooms = self.rooms.iter().filter(|(_, room)| may(room));
-        let (name, _) = rooms.min_by_key(|(_, room)| room.used_at)?;
-        let name = name.clone();
-        let room = self.rooms.remove(&name)?;
+    fn take(&mut self, name: &RoomName) -> Option<Room> {
+        let room = self.rooms.remove(name)?;
         self.bytes -= room.ring.bytes();
-        Some(())
+        self.order.remove(&room.turn);
+        self.filled.remove(&room.turn);
+        Some(room)
     }
 
-    /// Forgets rooms whose time is over; looks at most once a second.
-    fn sweep(&mut self, settings: &Settings, now: Instant) {
-        if now.saturating_duration_since(self.swept_at) < SWEEP_INTERVAL {
-            return;
+    fn put(&mut self, name: RoomName, room: Room) {
+        self.bytes += room.ring.bytes();
+        self.order.insert(room.turn, name.clone());
+        if room.ring.bytes() > 0 {
+            self.filled.insert(room.turn, name.clone());
         }
-        self.swept_at = now;
-        let bytes = &mut self.bytes;
-        self.rooms.retain(|_, room| {
-            let idle = now.saturating_duration_since(room.used_at);
-            let stays = room.wanted || idle < settings.retention;
-            if !stays {
-                *bytes -= room.ring.bytes();
-            }
-            stays
-        });
+        self.rooms.insert(name, room);
     }
 
-    /// Makes room for what `current` has just got: whole histories go, those that have gone unused for longest first.
+    /// Forgets the room that nobody wants and that has gone unused for longest, if it `may` go; tells whether it did.
+    fn forget(&mut self, may: impl FnOnce(&Room) -> bool) -> bool {
+        let Some((turn, name)) = self.order.first_key_value() else {
+            return false;
+        };
+        if turn.wanted || !self.rooms.get(name).is_some_and(may) {
+            return false;
+        }
+        let name = name.clone();
+        self.take(&name).is_some()
+    }
+
+    /// Forgets rooms whose time is over.
+    fn sweep(&mut self, settings: &Settings, now: Instant) {
+        let is_over =
+            |room: &Room| now.saturating_duration_since(room.used_at) >= settings.retention;
+        while self.forget(is_over) {}
+    }
+
+    /// Makes room for what `current` has just got: whole histories go, with their rooms where nobody wants these.
     fn bound(&mut self, most: usize, current: &RoomName) {
         while self.bytes > most {
-            if self
-                .forget(|room| !room.wanted && room.ring.bytes() > 0)
-                .is_some()
-            {
-                continue;
-            }
-            let others = self.rooms.iter_mut();
-            let with_bytes =
-                others.filter(|(name, room)| *name != current && room.ring.bytes() > 0);
-            let Some((_, room)) = with_bytes.min_by_key(|(_, room)| room.used_at) else {
+            let mut others = self.filled.values().filter(|name| *name != current);
+            let Some(name) = others.next().cloned() else {
                 return;
             };
-            self.bytes -= room.ring.bytes();
-            room.ring.clear();
+            let Some(mut room) = self.take(&name) else {
+                return;
+            };
+            if room.turn.wanted {
+                room.ring.clear();
+                self.put(name, room);
+            }
         }
     }
 }
@@ -227,11 +259,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Deliveries that may wait to be read.
 const DELIVERIES: usize = 1024;
 
-/// How often rooms are looked through for those whose time is over.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn draft(text: &str) -> Draft {
