@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use futures_util::future::{join_all, try_join_all};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::io::WriteHalf;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::attack::{Attack, Form};
+use crate::dial::Tls;
 use crate::ends::{End, Ends};
 use crate::row::Row;
 use crate::socket::{Reader, Socket, frame, send};
@@ -78,7 +80,8 @@ async fn slow_readers(attack: &Attack<'_>) -> Result<String> {
         let path = path(format!("fast{number}"));
         async move {
             let socket = Socket::open(&attack.honest, &path, "").await?;
-            Ok::<_, anyhow::Error>(tokio::spawn(read_lines(socket.split().0, total)))
+            let (reader, writer) = socket.split();
+            Ok::<_, anyhow::Error>(tokio::spawn(read_lines(reader, total, Some(writer))))
         }
     });
     let fast = try_join_all(fast).await?;
@@ -88,7 +91,7 @@ async fn slow_readers(attack: &Attack<'_>) -> Result<String> {
     }));
     let publishing = sockets.await?.into_iter().map(|socket| async move {
         let (reader, mut writer) = socket.split();
-        let reading = tokio::spawn(read_lines(reader, total));
+        let reading = tokio::spawn(read_lines(reader, total, None));
         let mut ticks = interval(Duration::from_millis(1_000 / per_second));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // More in all than the system's buffers hold.
@@ -122,13 +125,20 @@ async fn slow_readers(attack: &Attack<'_>) -> Result<String> {
     Ok(format!("{ends}; 10 readers got all of {total}"))
 }
 
-/// Reads lines of publishers until there were `total`.
-async fn read_lines(mut reader: Reader, total: u64) -> Result<()> {
+/// Reads lines of publishers until there were `total`, and answers Pings, which come to who says nothing.
+async fn read_lines(
+    mut reader: Reader,
+    total: u64,
+    mut answers: Option<WriteHalf<Tls>>,
+) -> Result<()> {
     let mut lines = 0;
     while lines < total {
         let line = reader.next().await?;
         let line = line.with_context(|| format!("closed after {lines} of {total} lines"))?;
         ensure!(line.first != 0x88, "closed after {lines} of {total} lines");
+        if let (0x89, Some(writer)) = (line.first, &mut answers) {
+            send(writer, &frame(0x8a, &line.payload)).await?;
+        }
         lines += u64::from(line.payload.starts_with(b"pub"));
     }
     Ok(())
