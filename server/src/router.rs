@@ -14,6 +14,7 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Version, header};
+use hyper::body::Body as HttpBody;
 use tungstenite_deflate::{Options, WebSocketStream};
 
 use crate::access::Access;
@@ -197,10 +198,29 @@ async fn check_request(
     request: Request<Body>,
     next: Next,
 ) -> Response<Body> {
-    match objection(&context, &request) {
+    let is_head = request.method() == Method::HEAD;
+    let response = match objection(&context, &request) {
         Some(refusal) => refusal,
         None => next.run(request).await,
+    };
+    if is_head {
+        without_content(response)
+    } else {
+        response
     }
+}
+
+/// The answer to HEAD: it tells how long the content would be, and has none (RFC 9110 §9.3.2).
+///
+/// axum sees to that for the methods of a path, but not for a service; over HTTP/2 nobody does after it.
+fn without_content(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        head.headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert_with(|| length.into());
+    }
+    Response::from_parts(head, Body::empty())
 }
 
 /// The answer to a request that lacks what every request must have: a target of bearable length and one valid host

@@ -233,6 +233,13 @@ async fn what_is_no_call_is_told_so() {
             "application/grpc-web",
             StatusCode::METHOD_NOT_ALLOWED,
         ),
+        // Its answer has no content, or the client would take the stream for broken.
+        (
+            "h2",
+            Method::HEAD,
+            "application/grpc",
+            StatusCode::METHOD_NOT_ALLOWED,
+        ),
         (
             "http/1.1",
             Method::POST,
