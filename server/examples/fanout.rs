@@ -3,50 +3,52 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use server::{Config, Conversation, Server};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast::{self, error::TryRecvError};
 use tungstenite_deflate::PreparedMessage;
-use tungstenite_deflate::tungstenite::Message;
-use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite_deflate::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
 type Topic = broadcast::Sender<Arc<PreparedMessage>>;
-
-/// Messages that a member may be behind before it is told to come back later.
-const BACKLOG: usize = 1024;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::load(std::env::args_os())?.config;
     let _guard = server::log::start(&config.logging)?;
     let listener = server::listen(config.network.listen)?;
-    let topic = Topic::new(BACKLOG);
+    // A member that falls so many messages behind is told to come back later.
+    let topic = Topic::new(1024);
     let server = Server::new(config)?.route("/fanout", move |socket, info| {
-        listen_and_tell(Conversation::new(socket, info), topic.clone())
+        listen_and_tell(Conversation::new(socket, info), topic.clone()).map(drop)
     });
     let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
     server.run(listener, stop).await?;
     Ok(())
 }
 
-async fn listen_and_tell(mut conversation: Conversation, topic: Topic) {
+async fn listen_and_tell(mut conversation: Conversation, topic: Topic) -> Option<()> {
     let mut said = topic.subscribe();
     loop {
         tokio::select! {
             biased;
-            message = said.recv() => match message {
-                Ok(message) => {
-                    if conversation.feed_prepared(&message).await.is_err() {
-                        return;
-                    }
+            message = said.recv() => {
+                let mut behind = message.is_err();
+                let mut heard = message.ok();
+                while let Some(message) = heard {
+                    conversation.feed_prepared(&message).await.ok()?;
+                    // What else was said meanwhile goes out in the same write.
+                    let next = said.try_recv();
+                    behind = matches!(next, Err(TryRecvError::Lagged(_)));
+                    heard = next.ok();
                 }
-                Err(RecvError::Lagged(_)) => conversation.close(CloseCode::Again, "slow consumer"),
-                Err(RecvError::Closed) => return,
-            },
+                if behind {
+                    conversation.close(CloseCode::Again, "slow consumer");
+                }
+            }
             message = conversation.next() => {
-                let prepared = match message {
-                    Some(Message::Text(text)) => PreparedMessage::text(text),
-                    Some(Message::Binary(payload)) => PreparedMessage::binary(payload),
-                    _ => return,
+                let prepared = match message? {
+                    Message::Text(text) => PreparedMessage::text(text),
+                    message => PreparedMessage::binary(message.into_data()),
                 };
                 // There is always somebody to hear it: whoever said it.
                 let _ = topic.send(Arc::new(prepared));

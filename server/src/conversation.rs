@@ -171,7 +171,7 @@ impl Conversation {
     /// As for [`feed`](Self::feed).
     pub async fn feed_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
         self.ready().await?;
-        self.socket.feed_prepared(prepared).await?;
+        self.socket.start_send_prepared(prepared)?;
         self.tally
             .message(Direction::Out, prepared.message().into());
         Ok(())

@@ -68,7 +68,7 @@ impl PreparedMessage {
     }
 
     /// The frames for a server's connection without context takeover.
-    pub(crate) fn frames(&self, agreed: Option<Agreed>) -> Bytes {
+    pub(crate) fn frames(&self, agreed: Option<Agreed>) -> &Bytes {
         let cell = agreed.and_then(|agreed| {
             let index = agreed.server_max_window_bits.checked_sub(MIN_WINDOW_BITS)?;
             self.compressed.get(usize::from(index))
@@ -76,13 +76,7 @@ impl PreparedMessage {
         let compressed = cell
             .zip(agreed)
             .and_then(|(cell, agreed)| cell.get_or_init(|| self.compress(agreed)).as_ref());
-        match compressed {
-            Some(frames) => frames.clone(),
-            None => self
-                .plain
-                .get_or_init(|| self.frame(false, self.payload()))
-                .clone(),
-        }
+        compressed.unwrap_or_else(|| self.plain.get_or_init(|| self.frame(false, self.payload())))
     }
 
     fn compress(&self, agreed: Agreed) -> Option<Bytes> {

@@ -417,6 +417,12 @@ async fn write_buffer_full_gives_the_message_back() {
         Err(Error::WriteBufferFull(back)) => assert_eq!(*back, message),
         other => panic!("{other:?}"),
     }
+    let prepared = PreparedMessage::binary(vec![1; 600]);
+    server.start_send_prepared(&prepared).unwrap();
+    match server.start_send_prepared(&prepared) {
+        Err(Error::WriteBufferFull(back)) => assert_eq!(*back, *prepared.message()),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -103,11 +103,11 @@ impl Queue {
         frame
             .format(&mut bytes)
             .expect("writing to a Vec does not fail");
-        self.push_encoded(bytes.into());
+        self.push_encoded(&bytes.into());
     }
 
     /// Queues bytes that are whole frames already.
-    pub(super) fn push_encoded(&mut self, frames: Bytes) {
+    pub(super) fn push_encoded(&mut self, frames: &Bytes) {
         self.framed.push_encoded(frames);
     }
 

@@ -48,12 +48,12 @@ impl Outgoing {
     }
 
     /// Queues bytes that are whole frames already.
-    pub(crate) fn push_encoded(&mut self, frames: Bytes) {
+    pub(crate) fn push_encoded(&mut self, frames: &Bytes) {
         if frames.len() < SHARE_FROM {
             self.reserve(frames.len());
-            self.open.extend_from_slice(&frames);
+            self.open.extend_from_slice(frames);
         } else {
-            self.push_shared(frames);
+            self.push_shared(frames.clone());
         }
     }
 

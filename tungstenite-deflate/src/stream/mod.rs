@@ -251,6 +251,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// As for sending a message.
     pub async fn feed_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_ready(cx)).await?;
+        self.start_send_prepared(prepared)
+    }
+
+    /// As [`feed_prepared`](Self::feed_prepared) for a stream that is ready: what
+    /// [`Sink::start_send`](futures_util::Sink::start_send) is to a message.
+    ///
+    /// # Errors
+    /// As for sending a message; one that finds no room in the queue is [`Error::WriteBufferFull`].
+    pub fn start_send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
         self.queue_with(|connection| connection.send_prepared_by_clock(prepared, timer::now))
     }
 
