@@ -86,7 +86,7 @@ pub fn call(random: &mut Random) -> Call {
                 (MOST_TEXT_BYTES, Outcome::Done),
                 (
                     MOST_TEXT_BYTES + 1,
-                    Outcome::Failed(Code::FailedPrecondition),
+                    Outcome::Failed(Code::ResourceExhausted),
                 ),
                 (
                     MOST_TEXT_BYTES + 1024,
