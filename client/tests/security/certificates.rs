@@ -1,0 +1,198 @@
+//! Servers that are not who they say they are (K1 to K3), and what of a session may be written down.
+
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
+
+use super::common::authority::{Authority, serve_tls};
+use super::common::{RealServer, client, run};
+
+#[test]
+fn k1_wrong_certificates_are_refused_with_the_reason() {
+    let authority = Authority::new();
+    let other = Authority::new();
+    let year = |year| rcgen::date_time_ymd(year, 1, 1);
+    let cases = [
+        ("good", authority.sign("localhost", |_| {}), 0, ""),
+        (
+            "wrong name",
+            authority.sign("elsewhere", |_| {}),
+            4,
+            "not valid for localhost, only for elsewhere",
+        ),
+        (
+            "other CA",
+            other.sign("localhost", |_| {}),
+            4,
+            "no trusted authority",
+        ),
+        (
+            "expired",
+            authority.sign("localhost", |one| one.not_after = year(2020)),
+            4,
+            "has expired",
+        ),
+        (
+            "not yet",
+            authority.sign("localhost", |one| one.not_before = year(2090)),
+            4,
+            "not valid yet",
+        ),
+        (
+            "for clients",
+            authority.sign("localhost", |one| {
+                one.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            }),
+            4,
+            "not meant for servers",
+        ),
+        (
+            "address",
+            authority.sign("127.0.0.1", |_| {}),
+            4,
+            "not valid for localhost",
+        ),
+    ];
+    for (case, (certificate, key), status, part) in cases {
+        let port = serve_tls(certificate, &key);
+        let ended = run(&mut client(&[
+            &format!("wss://localhost:{port}/"),
+            "x",
+            "--ca",
+            authority.path(),
+        ]));
+        if status == 0 {
+            assert_eq!(
+                (ended.status, ended.stdout.as_str()),
+                (0, "x\n"),
+                "{case}: {ended:?}"
+            );
+        } else {
+            ended.assert_refused(status, part);
+        }
+    }
+    let key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(vec!["localhost".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    let port = serve_tls(own.der().clone(), &key);
+    run(&mut client(&[
+        &format!("wss://localhost:{port}/"),
+        "x",
+        "--ca",
+        authority.path(),
+    ]))
+    .assert_refused(4, "no trusted authority");
+}
+
+#[test]
+fn k1_addresses_need_a_name_of_their_own() {
+    let authority = Authority::new();
+    for (name, host, status) in [
+        ("127.0.0.1", "127.0.0.1", 0),
+        ("localhost", "127.0.0.1", 4),
+        ("*.host.example", "a.host.example", 0),
+        ("*.host.example", "a.b.host.example", 4),
+    ] {
+        let (certificate, key) = authority.sign(name, |_| {});
+        let port = serve_tls(certificate, &key);
+        let url = format!("wss://{host}:{port}/");
+        let rule = format!("{host}:{port}:127.0.0.1");
+        let arguments = [&url, "x", "--ca", authority.path(), "--resolve", &rule];
+        let ended = run(&mut client(&arguments));
+        assert_eq!(ended.status, status, "{name} at {host}: {ended:?}");
+    }
+}
+
+#[test]
+fn k3_given_roots_replace_the_systems_and_pins_come_on_top() {
+    let server = RealServer::get();
+    let url = server.url("/echo");
+    let (ca, other) = (server.ca(), Authority::new());
+    let ca = ca.to_str().unwrap();
+    let status = |arguments: &[&str]| {
+        let mut all = vec![url.as_str(), "x"];
+        all.extend(arguments);
+        run(&mut client(&all)).status
+    };
+    assert_eq!(status(&["--ca", ca]), 0);
+    assert_eq!(status(&["--ca", other.path()]), 4);
+    // Repeatable: any of them may vouch.
+    assert_eq!(status(&["--ca", other.path(), "--ca", ca]), 0);
+    let variable = |value: &str| run(client(&[&url, "x"]).env("CLIENT_CA", value)).status;
+    assert_eq!((variable(ca), variable(other.path())), (0, 4));
+    let shown = run(&mut client(&[&url, "x", "--ca", ca, "--verbose"]));
+    let pin = shown.stderr.split("sha256//").nth(1).unwrap();
+    let pin = format!("sha256//{}", pin.split_whitespace().next().unwrap());
+    let wrong = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    assert_eq!(status(&["--ca", ca, "--pin", &pin]), 0);
+    assert_eq!(status(&["--ca", ca, "--pin", wrong]), 4);
+    // One of several is enough: keys are changed with both pinned.
+    assert_eq!(status(&["--ca", ca, "--pin", wrong, "--pin", &pin]), 0);
+    // A pin does not stand in for the chain.
+    assert_eq!(status(&["--ca", other.path(), "--pin", &pin]), 4);
+    assert_eq!(status(&["--insecure", "--pin", &pin]), 0);
+    assert_eq!(status(&["--insecure", "--pin", wrong]), 4);
+}
+
+#[test]
+fn k2_insecure_still_wants_proof_of_the_key() {
+    let authority = Authority::new();
+    let (certificate, _) = authority.sign("localhost", |_| {});
+    let wrong_key = KeyPair::generate().unwrap();
+    let port = serve_tls(certificate, &wrong_key);
+    for version in ["1.2", "1.3"] {
+        let ended = run(&mut client(&[
+            &format!("wss://localhost:{port}/"),
+            "x",
+            "--insecure",
+            "--tls-min",
+            version,
+        ]));
+        ended.assert_refused(4, "does not hold the key");
+    }
+}
+
+#[test]
+fn k2_insecure_is_refused_with_credentials_and_has_no_variable() {
+    let server = RealServer::get();
+    let url = server.url("/echo");
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "s3cret\n").unwrap();
+    for credential in [
+        &["--user", "a:s3cret"][..],
+        &["--bearer-file", token.path().to_str().unwrap()],
+        &["--cookie", "a=s3cret"],
+        &["-H", "Authorization: s3cret"],
+    ] {
+        let mut arguments = vec![url.as_str(), "x", "--insecure"];
+        arguments.extend(credential);
+        let ended = run(&mut client(&arguments));
+        ended.assert_refused(2, "--insecure-credentials");
+        assert!(!ended.stderr.contains("s3cret"), "{ended:?}");
+        arguments.push("--insecure-credentials");
+        assert_eq!(run(&mut client(&arguments)).status, 0, "{credential:?}");
+    }
+    let variables = run(client(&[&url, "x"])
+        .env("CLIENT_INSECURE", "1")
+        .env("INSECURE", "1"));
+    assert_eq!(variables.status, 4);
+}
+
+#[test]
+fn key_log_is_written_only_with_its_flag() {
+    let server = RealServer::get();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let url = server.url("/echo");
+    for (flag, written) in [(None, false), (Some("--keylog"), true)] {
+        let mut arguments = vec![url.as_str(), "x"];
+        arguments.extend(flag);
+        let ended = run(server.client(&arguments).env("SSLKEYLOGFILE", file.path()));
+        assert_eq!(ended.status, 0, "{ended:?}");
+        assert_eq!(
+            std::fs::read_to_string(file.path())
+                .unwrap()
+                .contains("CLIENT_TRAFFIC_SECRET_0"),
+            written
+        );
+    }
+}
