@@ -156,7 +156,7 @@ pub(crate) struct ConnectionArgs {
     /// How hard to compress: 1 (fast, the default) or a level of zlib, 2 to 9 (small).
     #[arg(long, value_name = "1-9", help_heading = COMPRESSION)]
     pub deflate_level: Option<u8>,
-    /// Smallest message that is compressed, 256 bytes unless told otherwise.
+    /// Smallest message that is compressed, 96 bytes unless told otherwise.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = COMPRESSION)]
     pub deflate_threshold: Option<usize>,
     /// Keep compression contexts between messages.
