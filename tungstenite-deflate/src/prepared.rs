@@ -59,12 +59,8 @@ impl PreparedMessage {
         &self.message
     }
 
-    fn payload(&self) -> &[u8] {
-        match &self.message {
-            Message::Text(text) => text.as_bytes(),
-            Message::Binary(payload) => payload,
-            _ => &[],
-        }
+    fn payload(&self) -> Bytes {
+        self.message.clone().into_data()
     }
 
     /// The frames for a server's connection without context takeover.
@@ -76,13 +72,16 @@ impl PreparedMessage {
         let compressed = cell
             .zip(agreed)
             .and_then(|(cell, agreed)| cell.get_or_init(|| self.compress(agreed)).as_ref());
-        compressed.unwrap_or_else(|| self.plain.get_or_init(|| self.frame(false, self.payload())))
+        compressed.unwrap_or_else(|| {
+            self.plain
+                .get_or_init(|| self.frame(false, &self.payload()))
+        })
     }
 
     fn compress(&self, agreed: Agreed) -> Option<Bytes> {
         let mut compressed = BytesMut::new();
         Codec::new(Role::Server, agreed, &self.config)
-            .deflate(self.payload(), Compression::Auto, &mut compressed)
+            .deflate(&self.payload(), Compression::Auto, &mut compressed)
             .then(|| self.frame(true, &compressed))
     }
 

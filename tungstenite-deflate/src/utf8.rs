@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Validator {
     /// The begun character at the end of what was seen.
-    begun: [u8; 4],
+    begun: [u8; LONGEST],
     begun_len: u8,
 }
 
@@ -20,29 +20,24 @@ impl Validator {
                 return Ok(());
             };
             bytes = rest;
-            self.begun[usize::from(self.begun_len)] = next;
-            self.begun_len += 1;
-            match std::str::from_utf8(&self.begun[..usize::from(self.begun_len)]) {
-                Ok(_) => self.begun_len = 0,
-                // `error_len` is `None` only for a beginning that more bytes can complete.
-                Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
-                Err(_) => {}
-            }
+            self.push(next)?;
         }
-        if simdutf8::basic::from_utf8(bytes).is_ok() {
-            return Ok(());
+        let (whole, begun) = bytes.split_at(bytes.len() - begun_bytes(bytes));
+        simdutf8::basic::from_utf8(whole).map_err(|_| InvalidUtf8)?;
+        begun.iter().try_for_each(|&next| self.push(next))
+    }
+
+    /// Takes the next byte of the begun character, or begins one with it.
+    fn push(&mut self, next: u8) -> Result<(), InvalidUtf8> {
+        self.begun[usize::from(self.begun_len)] = next;
+        self.begun_len += 1;
+        match std::str::from_utf8(&self.begun[..usize::from(self.begun_len)]) {
+            Ok(_) => self.begun_len = 0,
+            // `error_len` is `None` only for a beginning that more bytes can complete.
+            Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
+            Err(_) => {}
         }
-        match std::str::from_utf8(bytes) {
-            Ok(_) => Ok(()),
-            Err(error) if error.error_len().is_some() => Err(InvalidUtf8),
-            Err(error) => {
-                let begun = &bytes[error.valid_up_to()..];
-                self.begun[..begun.len()].copy_from_slice(begun);
-                self.begun_len =
-                    u8::try_from(begun.len()).expect("an unfinished character has at most 3 bytes");
-                Ok(())
-            }
-        }
+        Ok(())
     }
 
     /// Ends the text: fails if it stops amid a character.
@@ -54,6 +49,18 @@ impl Validator {
         }
     }
 }
+
+/// How many bytes at the end are fewer than their first one announces (RFC 3629 §3); whether they can become a
+/// character is not looked at.
+fn begun_bytes(bytes: &[u8]) -> usize {
+    let mut end = bytes.iter().rev().zip(1..LONGEST);
+    end.find(|(byte, _)| byte.leading_ones() != 1)
+        .filter(|(byte, count)| byte.leading_ones() as usize > *count)
+        .map_or(0, |(_, count)| count)
+}
+
+/// Bytes of the longest characters.
+const LONGEST: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +128,13 @@ mod tests {
             let mut validator = Validator::default();
             validator.feed(&text[..cut]).unwrap();
             validator.feed(&text[cut..]).unwrap();
+            validator.finish().unwrap();
+        }
+        for size in 1..=text.len() {
+            let mut validator = Validator::default();
+            for piece in text.chunks(size) {
+                validator.feed(piece).unwrap();
+            }
             validator.finish().unwrap();
         }
     }

@@ -3,9 +3,8 @@
 use bytes::BytesMut;
 
 use super::budget::{self, Budget, Share};
-use super::compressor;
 use super::config::{Compression, DeflateConfig, MIN_WINDOW_BITS, WhenBudgetSpent};
-use super::deflater::Deflater;
+use super::deflater::{self, Deflater};
 use super::encoder::Context;
 use super::inflater::{self, InflateError, Inflater};
 use super::negotiate::Agreed;
@@ -133,29 +132,29 @@ impl Codec {
         if !self.keeps_outgoing {
             return self.deflate_alone(payload, bound, out);
         }
-        match (self.context(), self.when_budget_spent) {
-            (Some(()), _) => self.deflate_in_context(payload, out),
+        match (self.take_context(), self.when_budget_spent) {
+            (Some(held), _) => self.deflate_in_context(held, payload, out),
             (None, WhenBudgetSpent::StepDown) => self.deflate_alone(payload, bound, out),
             (None, WhenBudgetSpent::Uncompressed) => false,
         }
     }
 
-    /// Makes this connection's compressor unless it has one, or gives `None` if the budget has no room for it.
-    fn context(&mut self) -> Option<()> {
-        if self.outgoing.is_none() {
-            let bits = self.window_bits;
-            let bytes = match self.level {
-                None => Context::bytes(bits),
-                Some(_) => compressor::own_bytes(bits),
-            };
-            let share = self.budget.take(bytes)?;
-            let context = match self.level {
-                None => Outgoing::Own(Box::new(Context::new(bits))),
-                Some(level) => Outgoing::Zlib(Box::new(Deflater::own(level, bits))),
-            };
-            self.outgoing = Some(Held { context, share });
+    /// This connection's compressor, made at its first message; `None` if the budget has no room for it.
+    fn take_context(&mut self) -> Option<Held<Outgoing>> {
+        if self.outgoing.is_some() {
+            return self.outgoing.take();
         }
-        Some(())
+        let bits = self.window_bits;
+        let bytes = match self.level {
+            None => Context::bytes(bits),
+            Some(_) => deflater::own_bytes(bits),
+        };
+        let share = self.budget.take(bytes)?;
+        let context = match self.level {
+            None => Outgoing::Own(Box::new(Context::new(bits))),
+            Some(level) => Outgoing::Zlib(Box::new(Deflater::own(level, bits))),
+        };
+        Some(Held { context, share })
     }
 
     /// Compresses without a context, by a compressor of the thread.
@@ -177,10 +176,12 @@ impl Codec {
 
     /// Compresses with what was sent before as context. A message that grows by this is sent all the same: the peer
     /// must see what our context will hold.
-    fn deflate_in_context(&mut self, payload: &[u8], out: &mut BytesMut) -> bool {
-        let Some(held) = &mut self.outgoing else {
-            return false;
-        };
+    fn deflate_in_context(
+        &mut self,
+        mut held: Held<Outgoing>,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) -> bool {
         let compressed = match &mut held.context {
             Outgoing::Own(context) => {
                 pool::with_encoder(|encoder| encoder.encode_in(context, payload, out));
@@ -188,9 +189,8 @@ impl Codec {
             }
             Outgoing::Zlib(deflater) => deflater.message(payload, usize::MAX, out),
         };
-        if !compressed {
-            self.outgoing = None;
-        }
+        // One that refused holds what the peer's does not.
+        self.outgoing = compressed.then_some(held);
         compressed
     }
 

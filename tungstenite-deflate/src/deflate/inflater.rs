@@ -46,7 +46,7 @@ struct Step {
     full: bool,
     /// A block marked as the last (BFINAL) ended; the context is forgotten.
     ended: bool,
-    /// Something was consumed or produced.
+    /// Something was consumed or produced, or a block ended.
     progress: bool,
 }
 
@@ -140,18 +140,14 @@ impl Inflater {
 
     /// Inflates bytes amid a message.
     fn feed(&mut self, mut bytes: &[u8], output: &mut Output<'_>) -> Result<(), InflateError> {
-        while !bytes.is_empty() {
+        let mut more = !bytes.is_empty();
+        while more {
             let step = self.step(bytes, InflateFlush::NoFlush, output)?;
             bytes = &bytes[step.consumed..];
-            if !step.progress && !step.ended {
-                return Err(InflateError::Invalid("no progress"));
-            }
-            let mut full = step.full;
-            while full && bytes.is_empty() {
-                full = self.step(&[], InflateFlush::NoFlush, output)?.full;
-            }
+            more = step.progress && (step.full || !bytes.is_empty());
         }
-        Ok(())
+        let all = bytes.is_empty().then_some(());
+        all.ok_or(InflateError::Invalid("no progress"))
     }
 
     /// Inflates the last byte of a message together with the tail that its sender left out.
@@ -165,21 +161,17 @@ impl Inflater {
         for _ in 0..MAX_STOPS {
             let step = self.step(&bytes[at..], InflateFlush::Block, output)?;
             at += step.consumed;
-            let left = bytes.len() - at;
-            match left {
-                0 => return Err(InflateError::Invalid("message ends amid a block")),
+            match bytes.len() - at {
                 AFTER_TAIL => return Ok(()),
                 // RFC 7692 §7.2.3.4 asks for a 0x00 behind a final block; a message without it is whole all the same.
                 BEFORE_TAIL if step.ended => return Ok(()),
                 // The sender did not take the tail off.
                 BEFORE_TAIL if self.recent == u32::from_be_bytes(TAIL) => return Ok(()),
-                // A final block was the tail of the message before this one.
-                ALL if step.ended => {}
-                _ if step.ended => return Err(InflateError::Invalid("message ends amid a block")),
+                left if left == 0 || step.ended => break,
                 _ => {}
             }
         }
-        Err(InflateError::Invalid("no progress"))
+        Err(InflateError::Invalid("message ends amid a block"))
     }
 
     /// One call of the decompressor, whose output is appended unless it is too long.
@@ -210,7 +202,7 @@ impl Inflater {
             consumed,
             full: produced == SCRATCH_BYTES,
             ended,
-            progress: consumed + produced > 0,
+            progress: ended || consumed + produced > 0,
         })
     }
 }
@@ -231,8 +223,6 @@ impl Output<'_> {
 pub(super) const BYTES: usize = 48_000;
 /// Bytes left in [`Inflater::finish`] when the tail was inflated, and nothing behind it.
 const AFTER_TAIL: usize = 1;
-/// Bytes left in [`Inflater::finish`] before anything was inflated.
-const ALL: usize = BEFORE_TAIL + 1;
 /// Bytes left in [`Inflater::finish`] when the message's own last byte was inflated.
 const BEFORE_TAIL: usize = 1 + TAIL.len();
 /// More stops at block boundaries than 48 bits can give: the shortest block has 10.

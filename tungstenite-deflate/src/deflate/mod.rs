@@ -61,7 +61,6 @@
 
 pub mod budget;
 mod codec;
-mod compressor;
 mod config;
 mod deflater;
 mod encoder;
