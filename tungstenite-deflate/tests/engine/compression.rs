@@ -1,0 +1,243 @@
+//! Which messages are compressed, what is counted, and what contexts and limits there are.
+
+use std::time::Instant;
+
+use bytes::BytesMut;
+use tungstenite_deflate::deflate::budget;
+use tungstenite_deflate::tungstenite::Message;
+use tungstenite_deflate::tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite_deflate::{
+    Agreed, Compression, DeflateConfig, Event, Options, PreparedMessage, ProtocolError,
+};
+
+use super::{AGREED, engine, frames, receive, written};
+
+#[test]
+fn prepared_messages_are_compressed_as_they_are_told() {
+    let now = Instant::now();
+    let text = "much ado ".repeat(100);
+    for (threshold, compressed) in [(900, true), (901, false)] {
+        let config = DeflateConfig::default().threshold(threshold);
+        let prepared = PreparedMessage::text(text.clone()).deflate(config);
+        let mut sender = engine(Role::Server, Options::default(), Some(AGREED), now);
+        sender.send_prepared(&prepared, now).unwrap();
+        let frames = frames(&written(&mut sender));
+        assert_eq!(frames[0].0 == 0xc1, compressed, "{threshold}");
+        assert_eq!(frames[0].1.len() < text.len(), compressed, "{threshold}");
+    }
+}
+
+/// Marsaglia's xorshift.
+fn random() -> impl FnMut(usize) -> usize {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from((state >> 33) % below as u64).expect("below a usize")
+    }
+}
+
+/// A message is sent compressed if that makes it shorter, by one byte at least, and never else.
+#[test]
+fn compressed_messages_are_shorter() {
+    let now = Instant::now();
+    let mut random = random();
+    for level in [1, 2, 6] {
+        let config = DeflateConfig::default().threshold(0);
+        let options = Options::default().deflate(Some(config.level(level).unwrap()));
+        let mut sender = engine(Role::Server, options, Some(AGREED), now);
+        let mut by_one = 0;
+        for number in 0..2000 {
+            let mut payload = vec![7; number % 20];
+            payload.extend((0..number % 50).map(|_| u8::try_from(random(256)).unwrap()));
+            sender.send(Message::binary(payload.clone()), now).unwrap();
+            let (first, sent) = frames(&written(&mut sender)).remove(0);
+            if first == 0xc2 {
+                assert!(sent.len() < payload.len(), "level {level}");
+                by_one += usize::from(sent.len() + 1 == payload.len());
+            } else {
+                assert_eq!(sent, payload);
+            }
+        }
+        assert!(by_one > 0, "level {level}: none at the bound");
+    }
+}
+
+#[test]
+fn statistics_count_every_byte_on_both_sides() {
+    let now = Instant::now();
+    let mut random = random();
+    let letters = (0..30_000).map(|_| char::from(b'a' + u8::try_from(random(26)).unwrap()));
+    let text: String = letters.collect();
+    let options = Options::default().fragment_bytes(Some(500));
+    let mut sender = engine(Role::Server, options, Some(AGREED), now);
+    let mut receiver = engine(Role::Client, Options::default(), Some(AGREED), now);
+    sender.send(Message::text(text.clone()), now).unwrap();
+    let bytes = written(&mut sender);
+    let payloads: usize = frames(&bytes)
+        .iter()
+        .map(|(_, payload)| payload.len())
+        .sum();
+    let message = Message::text(text.clone());
+    assert_eq!(
+        receive(&mut receiver, &bytes, now),
+        Ok(Some(Event::Message(message)))
+    );
+    let counted = receiver.statistics().unwrap().received;
+    assert_eq!(counted, sender.statistics().unwrap().sent);
+    assert_eq!((counted.messages, counted.bytes), (1, text.len() as u64));
+    assert_eq!(counted.wire_bytes, payloads as u64);
+}
+
+/// A compressor of zlib's that is kept for a connection is counted with what it takes, by its window.
+#[test]
+fn d16_zlibs_contexts_are_counted_and_as_good_as_their_level() {
+    let now = Instant::now();
+    let mut random = random();
+    let words: Vec<String> = (0..200).map(|_| random(65_536).to_string()).collect();
+    let text: String = (0..8000).map(|_| &words[random(200)][..]).collect();
+    let sent = |level: u8, bits: u8| {
+        let config = DeflateConfig::default().level(level).unwrap();
+        let agreed = Agreed {
+            server_no_context_takeover: false,
+            server_max_window_bits: bits,
+            ..AGREED
+        };
+        let options = Options::default().deflate(Some(config));
+        let mut sender = engine(Role::Server, options, Some(agreed), now);
+        sender.send(Message::text(text.clone()), now).unwrap();
+        let statistics = sender.statistics().unwrap();
+        assert_eq!(statistics.contexts, 1);
+        (written(&mut sender).len(), statistics.context_bytes)
+    };
+    let [(fast, small), (good, large)] = [sent(2, 15), sent(9, 15)];
+    assert!(good < fast, "{good} and {fast} bytes");
+    assert_eq!(small, large, "of the same window");
+    assert!(large > 149_000, "{large}");
+    assert_eq!(large - sent(2, 9).1, (4 << 15) - (4 << 9));
+}
+
+/// What a peer may refer back to is kept with as much room again, and with its whole window from a fourth of it on.
+#[test]
+fn d16_peers_context_grows_with_what_was_sent() {
+    let now = Instant::now();
+    let agreed = Agreed {
+        server_no_context_takeover: false,
+        ..AGREED
+    };
+    for (bytes, context) in [(0, 0), (1000, 2000), (8192, 16_384), (8193, 32_768)] {
+        let mut sender = engine(Role::Server, Options::default(), Some(agreed), now);
+        let mut receiver = engine(Role::Client, Options::default(), Some(agreed), now);
+        sender
+            .send_with(Message::binary(vec![7; bytes]), Compression::Always, now)
+            .unwrap();
+        receive(&mut receiver, &written(&mut sender), now).unwrap();
+        let statistics = receiver.statistics().unwrap();
+        assert_eq!(statistics.context_bytes, context, "{bytes}");
+        assert!(budget::used() >= context);
+    }
+}
+
+#[test]
+fn contexts_are_shown_by_name() {
+    let now = Instant::now();
+    let agreed = Agreed {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        ..AGREED
+    };
+    let config = DeflateConfig::default().level(6).unwrap();
+    let options = Options::default().deflate(Some(config));
+    let mut engine = engine(Role::Server, options, Some(agreed), now);
+    engine
+        .send(Message::text("long ".repeat(100)), now)
+        .unwrap();
+    assert!(format!("{engine:?}").contains("Deflater"), "{engine:?}");
+    // The beginning of a message in a stored block, too long to wait for its end.
+    let mut begun = [
+        &[0x42, 0xfe, 0x50, 0x05, 0, 0, 0, 0][..],
+        &[0, 0, 0x50, 0xff, 0xaf],
+    ]
+    .concat();
+    begun.resize(8 + 0x5005, 7);
+    receive(&mut engine, &begun, now).unwrap();
+    assert!(format!("{engine:?}").contains("Inflater"), "{engine:?}");
+}
+
+/// Threats D9: the error tells how much it was at least, and how much is allowed.
+#[test]
+fn d9_a_message_that_inflates_too_far_says_so() {
+    let now = Instant::now();
+    let mut sender = engine(Role::Server, Options::default(), Some(AGREED), now);
+    sender.send(Message::binary(vec![7; 10_000]), now).unwrap();
+    let bytes = written(&mut sender);
+    let config = WebSocketConfig::default().max_message_size(Some(9_000));
+    let options = Options::default().websocket(config);
+    let mut receiver = engine(Role::Client, options, Some(AGREED), now);
+    let (least, allowed) = (9_001, 9_000);
+    let expected = ProtocolError::MessageTooLong {
+        bytes: least,
+        allowed,
+    };
+    assert_eq!(receive(&mut receiver, &bytes, now), Err(expected));
+}
+
+/// Threats D9: a compressed message may take what stored blocks add to the limit, in one frame and in many.
+#[test]
+fn d9_compressed_bytes_are_limited_too() {
+    const LIMIT: usize = 10_000;
+    // An eleventh of a thousandth, and 64.
+    const ALLOWED: usize = LIMIT + LIMIT / 1024 + 64;
+    let now = Instant::now();
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LIMIT))
+        .max_frame_size(None);
+    let header = |first: u8, length: usize| {
+        let length = u16::try_from(length).expect("a short length");
+        [&[first, 126], &length.to_be_bytes()[..]].concat()
+    };
+    let fails = |bytes: &[u8]| {
+        let options = Options::default().websocket(config);
+        let mut engine = engine(Role::Client, options, Some(AGREED), now);
+        let mut buffer = BytesMut::from(bytes);
+        loop {
+            match engine.receive(&mut buffer, now) {
+                Ok(Some(_)) => {}
+                Ok(None) => return false,
+                Err(ProtocolError::MessageTooLong { .. }) => return true,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    assert!(!fails(&header(0xc2, ALLOWED)));
+    assert!(fails(&header(0xc2, ALLOWED + 1)));
+    assert!(!fails(&header(0x82, LIMIT)));
+    assert!(fails(&header(0x82, LIMIT + 1)));
+    // Empty stored blocks: five bytes that inflate to nothing.
+    let nothing = [0, 0, 0, 0xff, 0xff].repeat(200);
+    let begun = [&header(0x42, 1000)[..], &nothing].concat();
+    let more = |length| {
+        [
+            &begun[..],
+            &header(0x00, 1000),
+            &nothing,
+            &header(0x80, length),
+        ]
+        .concat()
+    };
+    assert!(!fails(&more(ALLOWED - 2000)));
+    assert!(fails(&more(ALLOWED - 1999)));
+    let plain = [&header(0x02, 1000)[..], &[7; 1000]].concat();
+    let more = |length| {
+        [
+            &plain[..],
+            &header(0x00, 1000),
+            &[7; 1000],
+            &header(0x80, length),
+        ]
+        .concat()
+    };
+    assert!(!fails(&more(LIMIT - 2000)));
+    assert!(fails(&more(LIMIT - 1999)));
+}

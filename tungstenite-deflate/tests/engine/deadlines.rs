@@ -1,0 +1,66 @@
+//! What puts a deadline off, and what ends it.
+
+use std::time::Instant;
+
+use bytes::BytesMut;
+use tungstenite_deflate::tungstenite::protocol::Role;
+use tungstenite_deflate::{Keepalive, Options};
+
+use super::{SECOND, engine, frames, written};
+
+/// A call without new bytes is no sign of life; a byte is.
+#[test]
+fn only_what_arrives_puts_off_the_ping() {
+    let begun = Instant::now();
+    let keepalive = Keepalive::default().ping_interval(10 * SECOND);
+    let options = Options::default().keepalive(Some(keepalive));
+    let mut engine = engine(Role::Client, options, None, begun);
+    assert_eq!(engine.next_timeout(), Some(begun + 10 * SECOND));
+    let mut buffer = BytesMut::from(&b"\x82\x64"[..]);
+    engine.receive(&mut buffer, begun + SECOND).unwrap();
+    assert_eq!(engine.next_timeout(), Some(begun + 11 * SECOND));
+    engine.receive(&mut buffer, begun + 2 * SECOND).unwrap();
+    assert_eq!(engine.next_timeout(), Some(begun + 11 * SECOND));
+    buffer.extend_from_slice(b"x");
+    engine.receive(&mut buffer, begun + 3 * SECOND).unwrap();
+    assert_eq!(engine.next_timeout(), Some(begun + 13 * SECOND));
+    engine.receive(&mut buffer, begun + 4 * SECOND).unwrap();
+    assert_eq!(engine.next_timeout(), Some(begun + 13 * SECOND));
+    engine.handle_timeout(begun + 12 * SECOND).unwrap();
+    assert_eq!(engine.outgoing_bytes(), 0);
+    engine.handle_timeout(begun + 13 * SECOND).unwrap();
+    assert_eq!(
+        frames(&unmasked(&written(&mut engine))),
+        [(0x89, Vec::new())]
+    );
+    assert_eq!(
+        engine.next_timeout(),
+        Some(begun + 23 * SECOND),
+        "for the Pong"
+    );
+}
+
+/// A client's frames without payload, as a server would write them.
+fn unmasked(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .chunks(6)
+        .flat_map(|frame| [frame[0], frame[1] & 0x7f])
+        .collect()
+}
+
+#[test]
+fn a_message_that_ends_takes_its_deadline_with_it() {
+    let now = Instant::now();
+    let mut receiver = engine(Role::Client, Options::default(), None, now);
+    let mut buffer = BytesMut::from(&b"\x82\x02a"[..]);
+    assert_eq!(receiver.receive(&mut buffer, now), Ok(None));
+    assert_eq!(receiver.next_timeout(), Some(now + 30 * SECOND));
+    buffer.extend_from_slice(b"b");
+    assert!(receiver.receive(&mut buffer, now).unwrap().is_some());
+    assert_eq!(receiver.receive(&mut buffer, now), Ok(None));
+    assert_eq!(receiver.next_timeout(), None);
+    receiver.handle_timeout(now + 60 * SECOND).unwrap();
+    assert!(receiver.is_open());
+    receiver.close(None, now).unwrap();
+    assert!(!receiver.is_open());
+}

@@ -1,0 +1,110 @@
+//! What was chosen and agreed, how a connection is closed, and what may follow.
+
+use std::time::Instant;
+
+use bytes::BytesMut;
+use tungstenite_deflate::tungstenite::Message;
+use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tungstenite_deflate::{
+    DeflateConfig, HeadLimits, Limits, Options, SendError, UnfinishedMemory,
+};
+
+use super::{AGREED, SECOND, engine, frames, receive, written};
+
+#[test]
+fn what_was_chosen_and_agreed_can_be_asked() {
+    let now = Instant::now();
+    let options = || Options::default().fragment_bytes(Some(7));
+    for agreed in [None, Some(AGREED)] {
+        let engine = engine(Role::Server, options(), agreed, now);
+        assert_eq!(engine.options().fragment_bytes, Some(7));
+        assert_eq!(engine.agreed(), agreed);
+        assert_eq!(engine.statistics().is_some(), agreed.is_some());
+        assert_eq!(engine.role(), Role::Server);
+    }
+    assert_eq!(UnfinishedMemory::new(12_345).limit(), 12_345);
+}
+
+#[test]
+fn the_transport_is_closed_when_all_is_written_and_by_the_server_first() {
+    let now = Instant::now();
+    for (role, close) in [
+        (Role::Server, &b"\x88\x80\0\0\0\0"[..]),
+        (Role::Client, b"\x88\x00"),
+    ] {
+        let mut engine = engine(role, Options::default(), None, now);
+        assert!(!engine.should_close_transport());
+        receive(&mut engine, close, now).unwrap();
+        assert!(!engine.should_close_transport(), "the answer waits");
+        assert!(!written(&mut engine).is_empty());
+        assert_eq!(engine.should_close_transport(), role == Role::Server);
+        assert!(engine.receive_eof(), "a clean end");
+        assert!(engine.should_close_transport());
+    }
+    let mut failed = engine(Role::Client, Options::default(), None, now);
+    let mut buffer = BytesMut::from(&b"\xff\x00 and more"[..]);
+    failed.receive(&mut buffer, now).unwrap_err();
+    assert!(buffer.is_empty(), "what follows is discarded");
+    assert!(!failed.should_close_transport());
+    assert!(!failed.receive_eof());
+    failed.transmit_failed();
+    assert_eq!(failed.outgoing_bytes(), 0);
+    assert!(failed.should_close_transport());
+    let mut cut = engine(Role::Client, Options::default(), None, now);
+    assert!(!cut.receive_eof());
+}
+
+#[test]
+fn the_reason_of_a_close_is_the_violations_text() {
+    let now = Instant::now();
+    let mut engine = engine(Role::Server, Options::default(), None, now);
+    let error = receive(&mut engine, b"\x81\x00", now).unwrap_err();
+    let mut payload = 1002_u16.to_be_bytes().to_vec();
+    payload.extend(error.to_string().bytes());
+    assert_eq!(frames(&written(&mut engine)), [(0x88, payload)]);
+}
+
+#[test]
+fn nothing_follows_a_close_but_another_is_no_error() {
+    let now = Instant::now();
+    let close = |code: u16| CloseFrame {
+        code: CloseCode::from(code),
+        reason: "".into(),
+    };
+    let mut engine = engine(Role::Server, Options::default(), None, now);
+    engine.close(Some(close(4000)), now).unwrap();
+    engine.close(Some(close(4001)), now).unwrap();
+    engine.send(Message::Close(Some(close(4002))), now).unwrap();
+    let refused = engine.send(Message::text("late"), now);
+    assert!(matches!(refused, Err(SendError::AfterClose)), "{refused:?}");
+    assert_eq!(
+        frames(&written(&mut engine)),
+        [(0x88, 4000_u16.to_be_bytes().to_vec())]
+    );
+}
+
+#[test]
+fn choices_are_kept_and_those_of_tokio_tungstenite_need_no_timer() {
+    let config = WebSocketConfig::default().max_message_size(Some(7));
+    let options = Options::drop_in(Some(config));
+    assert_eq!(options.websocket.max_message_size, Some(7));
+    assert_eq!(options.limits.unfinished_message_timeout, None);
+    assert_eq!(options.limits.control_rate, None);
+    assert_eq!((options.close_timeout, options.keepalive), (None, None));
+    assert!(options.deflate.is_some());
+    let deflate = DeflateConfig::default().threshold(7);
+    for options in [Options::from(deflate.clone()), Some(deflate).into()] {
+        assert_eq!(options.deflate.unwrap().get_threshold(), 7);
+    }
+    let head = HeadLimits::default().max_bytes(7);
+    let head = head.max_fields(8).max_target_bytes(9);
+    let limits = Limits::default().unfinished_message_timeout(Some(SECOND));
+    let limits = limits.head(head);
+    assert_eq!(limits.unfinished_message_timeout, Some(SECOND));
+    let head = limits.head;
+    assert_eq!(
+        (head.max_bytes, head.max_fields, head.max_target_bytes),
+        (7, 8, 9)
+    );
+}

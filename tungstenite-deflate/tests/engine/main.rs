@@ -1,0 +1,63 @@
+//! The engine's bounds to the byte, its getters and its queue, seen from outside; what arrives is in vectors.rs.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod compression;
+mod deadlines;
+mod life;
+mod pieces;
+mod receiving;
+mod sending;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use tungstenite_deflate::tungstenite::protocol::Role;
+use tungstenite_deflate::{Agreed, Connection, Event, Options, ProtocolError};
+
+const AGREED: Agreed = Agreed {
+    server_no_context_takeover: true,
+    client_no_context_takeover: true,
+    server_max_window_bits: 15,
+    client_max_window_bits: 15,
+};
+const SECOND: Duration = Duration::from_secs(1);
+
+fn engine(role: Role, options: Options, agreed: Option<Agreed>, now: Instant) -> Connection {
+    Connection::new(role, Arc::new(options), agreed, now)
+}
+
+/// All that waits to be written, as the transport takes it.
+fn written(engine: &mut Connection) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while engine.outgoing().has_remaining() {
+        let outgoing = engine.outgoing();
+        bytes.extend_from_slice(&outgoing.copy_to_bytes(outgoing.remaining()));
+    }
+    bytes
+}
+
+/// First bytes and payloads of a server's frames.
+fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut frames = Vec::new();
+    while !bytes.is_empty() {
+        let (first, short) = (bytes[0], usize::from(bytes[1]));
+        bytes.advance(2);
+        let length = match short {
+            126 => usize::from(bytes.get_u16()),
+            127 => usize::try_from(bytes.get_u64()).expect("a length"),
+            short => short,
+        };
+        frames.push((first, bytes[..length].to_vec()));
+        bytes.advance(length);
+    }
+    frames
+}
+
+fn receive(
+    engine: &mut Connection,
+    bytes: &[u8],
+    now: Instant,
+) -> Result<Option<Event>, ProtocolError> {
+    engine.receive(&mut BytesMut::from(bytes), now)
+}
