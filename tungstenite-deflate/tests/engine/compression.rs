@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use bytes::BytesMut;
-use tungstenite_deflate::deflate::budget;
+use tungstenite_deflate::deflate::{Compressor, ConfigError, budget};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite_deflate::{
     Agreed, Compression, DeflateConfig, Event, Options, PreparedMessage, ProtocolError,
 };
 
-use super::{AGREED, engine, frames, receive, written};
+use super::{AGREED, engine, frames, random, receive, written};
 
 #[test]
 fn prepared_messages_are_compressed_as_they_are_told() {
@@ -24,17 +24,6 @@ fn prepared_messages_are_compressed_as_they_are_told() {
         let frames = frames(&written(&mut sender));
         assert_eq!(frames[0].0 == 0xc1, compressed, "{threshold}");
         assert_eq!(frames[0].1.len() < text.len(), compressed, "{threshold}");
-    }
-}
-
-/// Marsaglia's xorshift.
-fn random() -> impl FnMut(usize) -> usize {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    move |below| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from((state >> 33) % below as u64).expect("below a usize")
     }
 }
 
@@ -240,4 +229,92 @@ fn d9_compressed_bytes_are_limited_too() {
     };
     assert!(!fails(&more(LIMIT - 2000)));
     assert!(fails(&more(LIMIT - 1999)));
+}
+
+/// Levels and windows that no compressor here has are refused, with what was seen.
+#[test]
+fn choices_are_checked_and_kept() {
+    let default = DeflateConfig::default;
+    for seen in 0..=u8::MAX {
+        let level = default().level(seen).map(|config| config.get_level());
+        let refused = Err(ConfigError::Level { seen });
+        assert_eq!(
+            level,
+            if (1..=9).contains(&seen) {
+                Ok(seen)
+            } else {
+                refused
+            }
+        );
+        let server = default().server_max_window_bits(seen);
+        let client = default().client_max_window_bits(seen);
+        for (parameter, bits) in [
+            (
+                "server_max_window_bits",
+                server.map(|config| config.get_server_max_window_bits()),
+            ),
+            (
+                "client_max_window_bits",
+                client.map(|config| config.get_client_max_window_bits()),
+            ),
+        ] {
+            let refused = Err(ConfigError::WindowBits { parameter, seen });
+            assert_eq!(
+                bits,
+                if (9..=15).contains(&seen) {
+                    Ok(seen)
+                } else {
+                    refused
+                }
+            );
+        }
+    }
+    let refused = default().client_max_window_bits(8).unwrap_err().to_string();
+    assert!(refused.starts_with("client_max_window_bits=8, allowed are 9 to 15"));
+    assert_eq!(default().get_compressor(), Compressor::ByLevel);
+    let zlib = default().compressor(Compressor::Zlib);
+    assert_eq!(zlib.get_compressor(), Compressor::Zlib);
+    for bytes in [None, Some(7)] {
+        let config = default().max_inflated_bytes(bytes);
+        assert_eq!(config.get_max_inflated_bytes(), bytes);
+    }
+}
+
+/// Threats D9: the smaller of the two limits holds, and that of inflation for compressed messages alone.
+#[test]
+fn d9_inflated_messages_may_be_held_to_a_limit_of_their_own() {
+    let now = Instant::now();
+    let payload = vec![7; 1000];
+    for (inflated, message, limit) in [
+        (Some(999), None, 999),
+        (Some(1000), None, 1000),
+        (Some(2000), Some(999), 999),
+        (None, Some(1000), 1000),
+        (None, None, 1000),
+    ] {
+        let config = WebSocketConfig::default().max_message_size(message);
+        let deflate = DeflateConfig::default().max_inflated_bytes(inflated);
+        let options = Options::default().websocket(config).deflate(Some(deflate));
+        for role in [Role::Server, Role::Client] {
+            let sends = if role == Role::Server {
+                Role::Client
+            } else {
+                Role::Server
+            };
+            for compression in [Compression::Always, Compression::Never] {
+                let mut sender = engine(sends, Options::default(), Some(AGREED), now);
+                let message = Message::binary(payload.clone());
+                sender.send_with(message.clone(), compression, now).unwrap();
+                let mut receiver = engine(role, options.clone(), Some(AGREED), now);
+                let result = receive(&mut receiver, &written(&mut sender), now);
+                let plain = compression == Compression::Never;
+                if limit >= payload.len() || (plain && config.max_message_size.is_none()) {
+                    assert_eq!(result, Ok(Some(Event::Message(message))));
+                } else {
+                    let error = result.unwrap_err();
+                    assert_eq!(error.close_code_number(), 1009, "{error}");
+                }
+            }
+        }
+    }
 }

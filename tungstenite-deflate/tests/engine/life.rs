@@ -108,3 +108,34 @@ fn choices_are_kept_and_those_of_tokio_tungstenite_need_no_timer() {
         (7, 8, 9)
     );
 }
+
+/// RFC 6455 §7.1.5: the peer's code, 1005 for a Close without one, 1006 if none came.
+#[test]
+fn how_it_ended_is_told_by_the_code() {
+    let now = Instant::now();
+    let cases: [(&[u8], CloseCode); 4] = [
+        (&[0x03, 0xe9], CloseCode::Away),
+        (&[0x0b, 0xb8, b'!'], CloseCode::Iana(3000)),
+        (&[], CloseCode::Status),
+        (&[0x03], CloseCode::Abnormal),
+    ];
+    for role in [Role::Server, Role::Client] {
+        for (payload, code) in cases {
+            let mut engine = engine(role, Options::default(), None, now);
+            assert_eq!(engine.closed(), None, "it is open");
+            let length = u8::try_from(payload.len()).unwrap();
+            let header: &[u8] = match role {
+                Role::Server => &[0x88, 0x80 | length, 0, 0, 0, 0],
+                Role::Client => &[0x88, length],
+            };
+            let valid = receive(&mut engine, &[header, payload].concat(), now).is_ok();
+            assert_eq!(engine.closed().unwrap().code(), code, "{payload:x?}");
+            assert_eq!(engine.receive_eof(), valid);
+            assert_eq!(engine.closed().unwrap().code(), code, "{payload:x?}");
+        }
+        let mut engine = engine(role, Options::default(), None, now);
+        engine.close(None, now).unwrap();
+        assert!(!engine.receive_eof());
+        assert_eq!(engine.closed().unwrap().code(), CloseCode::Abnormal);
+    }
+}

@@ -61,3 +61,14 @@ fn receive(
 ) -> Result<Option<Event>, ProtocolError> {
     engine.receive(&mut BytesMut::from(bytes), now)
 }
+
+/// Marsaglia's xorshift.
+fn random() -> impl FnMut(usize) -> usize {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from((state >> 33) % below as u64).expect("below a usize")
+    }
+}

@@ -164,3 +164,21 @@ const DEPTHS: usize = 32;
 /// Room of a symbol beneath its frequency.
 const SYMBOL_BITS: u32 = 9;
 const SYMBOL_MASK: u32 = (1 << SYMBOL_BITS) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_reversed() {
+        let table = reversed();
+        assert_eq!(table, REVERSED);
+        for (byte, reversed) in (0_u8..=255).zip(table) {
+            let bits = format!("{byte:08b}");
+            assert_eq!(
+                bits.chars().rev().collect::<String>(),
+                format!("{reversed:08b}")
+            );
+        }
+    }
+}

@@ -133,3 +133,89 @@ const fn fixed_distances() -> [Code; DISTANCES] {
     }
     codes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 1951 §3.2.5: the shortest length of each symbol from 257 on, with its number of extra bits.
+    const SHORTEST: [(usize, u16); 29] = [
+        (3, 0),
+        (4, 0),
+        (5, 0),
+        (6, 0),
+        (7, 0),
+        (8, 0),
+        (9, 0),
+        (10, 0),
+        (11, 1),
+        (13, 1),
+        (15, 1),
+        (17, 1),
+        (19, 2),
+        (23, 2),
+        (27, 2),
+        (31, 2),
+        (35, 3),
+        (43, 3),
+        (51, 3),
+        (59, 3),
+        (67, 4),
+        (83, 4),
+        (99, 4),
+        (115, 4),
+        (131, 5),
+        (163, 5),
+        (195, 5),
+        (227, 5),
+        (258, 0),
+    ];
+
+    #[test]
+    fn lengths_are_those_of_the_rfc() {
+        let table = lengths();
+        assert_eq!(table, LENGTHS);
+        for length in 3..=MAX_LENGTH {
+            let index = SHORTEST.partition_point(|(shortest, _)| *shortest <= length) - 1;
+            let (shortest, count) = SHORTEST[index];
+            let (symbol, extra) = table[length - 3];
+            assert_eq!(usize::from(symbol), 257 + index, "{length}");
+            let bits = low_bits(length - shortest);
+            assert_eq!(extra, Code { bits, count }, "{length}");
+        }
+    }
+
+    /// RFC 1951 §3.2.6: for each range of symbols the first code, as it is read from its highest bit on.
+    const FIXED: [(std::ops::Range<usize>, &str); 4] = [
+        (0..144, "00110000"),
+        (144..256, "110010000"),
+        (256..280, "0000000"),
+        (280..286, "11000000"),
+    ];
+
+    #[test]
+    fn fixed_codes_are_those_of_the_rfc() {
+        let sent = |code: Code| -> String {
+            let bit = |at| if code.bits >> at & 1 == 1 { '1' } else { '0' };
+            (0..code.count).map(bit).collect()
+        };
+        let literals = fixed_literals();
+        assert_eq!(literals, FIXED_LITERALS);
+        for (symbols, first) in FIXED {
+            let first_code = usize::from_str_radix(first, 2).unwrap();
+            for symbol in symbols.clone() {
+                let code = first_code + symbol - symbols.start;
+                assert_eq!(
+                    sent(literals[symbol]),
+                    format!("{code:0width$b}", width = first.len())
+                );
+                assert_eq!(usize::from(fixed_length(symbol)), first.len());
+            }
+        }
+        let distances = fixed_distances();
+        assert_eq!(distances, FIXED_DISTANCES);
+        for (symbol, code) in distances.into_iter().enumerate() {
+            assert_eq!(sent(code), format!("{symbol:05b}"));
+        }
+    }
+}
