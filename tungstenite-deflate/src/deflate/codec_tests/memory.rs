@@ -1,0 +1,181 @@
+//! What contexts take, and what happens when the budget is spent.
+
+use bytes::BytesMut;
+
+use super::{PLAIN, deflated, inflate_pieces, inflated, line, pair, samples};
+use crate::deflate::budget::Budget;
+use crate::deflate::{
+    Agreed, Codec, Compression, Compressor, DeflateConfig, Statistics, WhenBudgetSpent,
+};
+use crate::tungstenite::protocol::Role;
+
+#[test]
+fn d16_contexts_are_made_at_first_use_and_counted() {
+    static BUDGET: Budget = Budget::new(1 << 30);
+    let keeps = Agreed {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        ..PLAIN
+    };
+    for (agreed, contexts, compressor) in [
+        (keeps, 2, Compressor::ByLevel),
+        (keeps, 2, Compressor::Zlib),
+        (PLAIN, 0, Compressor::ByLevel),
+        (PLAIN, 0, Compressor::Zlib),
+    ] {
+        let config = DeflateConfig::default().compressor(compressor);
+        let mut server = Codec::with_budget(Role::Server, agreed, &config, &BUDGET);
+        let mut client = Codec::new(Role::Client, agreed, &config);
+        assert_eq!(server.statistics(), Statistics::default());
+        deflated(&mut server, b"Hello");
+        let wire = deflated(&mut client, b"Hello");
+        inflated(&mut server, &wire, 5).unwrap();
+        let seen = server.statistics();
+        assert_eq!(
+            (seen.contexts, seen.context_bytes > 5),
+            (contexts, contexts > 0)
+        );
+        assert_eq!(seen.context_bytes, BUDGET.used());
+        assert_eq!(
+            (
+                seen.sent.messages,
+                seen.sent.bytes,
+                seen.received.messages,
+                seen.received.bytes
+            ),
+            (1, 5, 1, 5)
+        );
+        assert_eq!((seen.sent.wire_bytes, seen.received.wire_bytes), (7, 7));
+        drop(server);
+        assert_eq!(BUDGET.used(), 0);
+    }
+}
+
+#[test]
+fn d16_both_contexts_stay_within_64_kib_by_default() {
+    static BUDGET: Budget = Budget::new(1 << 30);
+    let keeps = Agreed {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        ..PLAIN
+    };
+    let config = DeflateConfig::default();
+    let mut server = Codec::with_budget(Role::Server, keeps, &config, &BUDGET);
+    let mut client = Codec::new(Role::Client, keeps, &config);
+    for message in samples() {
+        let wire = deflated(&mut server, &message);
+        assert!(inflated(&mut client, &wire, message.len()).unwrap() == message);
+        let wire = deflated(&mut client, &message);
+        assert!(inflated(&mut server, &wire, message.len()).unwrap() == message);
+        let held = server.statistics().context_bytes;
+        assert!(held <= 64 * 1024, "{held} bytes");
+    }
+    assert!(
+        server.statistics().context_bytes > 60 * 1024,
+        "all were used"
+    );
+}
+
+#[test]
+fn d16_peers_context_takes_what_was_sent_and_at_most_a_window() {
+    static BUDGET: Budget = Budget::new(1 << 30);
+    for bits in [9, 12, 15] {
+        let agreed = Agreed {
+            client_no_context_takeover: false,
+            client_max_window_bits: bits,
+            ..PLAIN
+        };
+        let config = DeflateConfig::default();
+        let mut server = Codec::with_budget(Role::Server, agreed, &config, &BUDGET);
+        let mut client = Codec::new(Role::Client, agreed, &config);
+        let mut sent = 0;
+        for (number, message) in samples().into_iter().cycle().take(60).enumerate() {
+            let wire = deflated(&mut client, &message);
+            // Some in one frame, some in several, of which the long ones need a decompressor for a while.
+            let piece = [usize::MAX, 1_000, 7][number % 3];
+            let got = inflate_pieces(&mut server, wire.chunks(piece), message.len());
+            assert!(
+                got.as_deref() == Ok(&message),
+                "message {number}, window {bits}"
+            );
+            sent += message.len();
+            let held = server.statistics().context_bytes;
+            assert!(
+                held <= (4 * sent).min(1 << bits),
+                "{held} bytes for window {bits}"
+            );
+            assert_eq!((BUDGET.used(), server.statistics().contexts), (held, 1));
+        }
+        assert_eq!(BUDGET.used(), 1 << bits);
+    }
+    assert_eq!(BUDGET.used(), 0);
+}
+
+#[test]
+fn d16_unfinished_messages_hold_a_decompressor_from_16_kib_on() {
+    static BUDGET: Budget = Budget::new(1 << 30);
+    let message: Vec<u8> = samples().concat();
+    let wire = deflated(&mut pair(PLAIN, &DeflateConfig::default()).0, &message);
+    let mut codec = Codec::with_budget(Role::Client, PLAIN, &DeflateConfig::default(), &BUDGET);
+    let mut out = BytesMut::new();
+    for (at, frame) in wire.chunks(1_000).enumerate() {
+        codec
+            .inflate(frame, false, message.len(), &mut out)
+            .unwrap();
+        assert_eq!(
+            BUDGET.used() > 0,
+            (at + 1) * 1_000 > 16 * 1024,
+            "frame {at}"
+        );
+    }
+    codec.inflate(&[], true, message.len(), &mut out).unwrap();
+    assert!(out == message);
+    assert_eq!(
+        (BUDGET.used(), codec.statistics().received.wire_bytes),
+        (0, wire.len() as u64)
+    );
+}
+
+#[test]
+fn d16_spent_budget_steps_down_or_sends_uncompressed() {
+    static BUDGET: Budget = Budget::new(0);
+    let agreed = Agreed {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        ..PLAIN
+    };
+    let message = line(3).repeat(4);
+    let stepping = DeflateConfig::default();
+    let mut server = Codec::with_budget(Role::Server, agreed, &stepping, &BUDGET);
+    let mut client = Codec::new(Role::Client, agreed, &stepping);
+    let alone = deflated(&mut pair(PLAIN, &stepping).0, message.as_bytes()).len();
+    for (budget, smaller) in [
+        (0, false),
+        (0, false),
+        (1 << 20, false),
+        (1 << 20, true),
+        (0, true),
+    ] {
+        BUDGET.set_limit(budget);
+        let wire = deflated(&mut server, message.as_bytes());
+        assert_eq!(inflated(&mut client, &wire, 1_000).unwrap(), message);
+        assert_eq!(
+            wire.len() < alone,
+            smaller,
+            "{} bytes, {alone} alone",
+            wire.len()
+        );
+    }
+    BUDGET.set_limit(0);
+    let plain = DeflateConfig::default().when_budget_spent(WhenBudgetSpent::Uncompressed);
+    let mut server = Codec::with_budget(Role::Server, agreed, &plain, &BUDGET);
+    assert!(!server.deflate(
+        message.as_bytes(),
+        Compression::Always,
+        &mut BytesMut::new()
+    ));
+    // The peer's messages are read all the same.
+    let wire = deflated(&mut client, message.as_bytes());
+    assert_eq!(inflated(&mut server, &wire, 1_000).unwrap(), message);
+    assert_eq!(server.statistics().contexts, 1);
+}
