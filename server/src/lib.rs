@@ -40,6 +40,7 @@ mod host;
 mod limits;
 mod listen;
 pub mod log;
+mod memory;
 mod metrics;
 mod origin;
 mod refusal;

@@ -25,6 +25,7 @@ use crate::host::Hosts;
 use crate::limits::ConnectionLimits;
 use crate::listen::{ListenError, listen};
 use crate::log::transcript;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
 use crate::rooms::backplane::{Backplane, Nats, NatsError};
@@ -212,6 +213,11 @@ impl Server {
             .map(|interval| tokio::spawn(Arc::clone(&self.tls).watch(interval.0)));
         let rooms = tokio::spawn(self.rooms.clone().run());
         let draining = self.metrics.draining.clone();
+        let trimming = config
+            .memory
+            .memory_trim_interval
+            .0
+            .map(|interval| tokio::spawn(memory::give_back(interval.0, self.metrics.clone())));
         let plain = plain_listener(&config)?;
         let (acceptor, plain_router) = self.acceptor();
         let acceptor = Arc::new(acceptor);
@@ -228,8 +234,8 @@ impl Server {
         for accepting in accepting {
             let _ = accepting.await;
         }
-        if let Some(watching) = watching {
-            watching.abort();
+        for task in [watching, trimming].into_iter().flatten() {
+            task.abort();
         }
         let ending = finish(&drain, config.shutdown.drain_timeout).await;
         // Last: messages that were taken still have to reach the members, and their senders the answer.

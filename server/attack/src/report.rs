@@ -206,6 +206,6 @@ messages, three of ten compressed ones, two of ten talk in rooms. A time counts 
 wait in it. A row fails if an honest message or connection is lost, the honest 99th percentile is beyond a second (and
 ten times the quiet one, which tells of a machine that others use too), the outcome is another one,
 memory grows beyond the row's bound, memory × is beyond 20 or CPU × beyond 10, or if the canary behind it does not sing: echo within a second on
-a fresh connection, memory within 10 % + 8 MiB (and what histories may keep) and descriptors as before within 10 s, no panic in the log. The quiet times of a row
+a fresh connection, memory within 10 % + 8 MiB (and what histories and remembered rooms may keep) and descriptors as before within 10 s, no panic in the log. The quiet times of a row
 last only seconds: *> 5 ×* is told, and fails with `--strict` alone.
 ";

@@ -19,8 +19,8 @@ pub(crate) struct Row {
     pub(crate) flags: fn(Form) -> &'static str,
     /// Most MiB by which resident memory may grow.
     pub(crate) growth: u64,
-    /// MiB of that which the server may go on holding, because that is what it is for.
-    pub(crate) keeps: u64,
+    /// MiB of that which the server may go on holding, because that is what it is for; short and long.
+    pub(crate) keeps: (u64, u64),
     /// Most processor time that the server may take for each second of the attackers'.
     pub(crate) cpu: f64,
     /// Longest time, short and long.
@@ -40,6 +40,15 @@ impl Row {
                 .threats
                 .split(", ")
                 .any(|threat| threat.eq_ignore_ascii_case(wanted))
+    }
+
+    /// Bytes that the server may go on holding.
+    pub(crate) fn kept(&self, form: Form) -> u64 {
+        let mebibytes = match form {
+            Form::Short => self.keeps.0,
+            Form::Long => self.keeps.1,
+        };
+        mebibytes << 20
     }
 
     /// Longest time it may take.

@@ -183,7 +183,7 @@ impl Suite<'_> {
         honest.enter(Phase::After);
 
         let resident = before.resident;
-        before.resident += row.keeps << 20;
+        before.resident += row.kept(self.form);
         let sung = canary::sings(&mut target, &honest_dial, before).await;
         let stopped = honest.stop();
         let mut report = Report {

@@ -1,6 +1,7 @@
 //! Settings of the server, typed and validated, each with a flag, an environment name and a key in the file.
 
 mod file;
+mod memory;
 mod nats;
 mod network;
 mod observe;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{FromArgMatches, Parser, ValueEnum};
 
+pub use memory::MemoryOptions;
 pub use nats::NatsOptions;
 pub use network::{HttpLimits, Network, ShutdownOptions};
 pub use observe::{LogFormat, Logging};
@@ -96,6 +98,9 @@ pub struct Config {
     /// NATS, for rooms on many nodes.
     #[command(flatten)]
     pub nats: NatsOptions,
+    /// How memory is given back to the system.
+    #[command(flatten)]
+    pub memory: MemoryOptions,
     /// How the server stops.
     #[command(flatten)]
     pub shutdown: ShutdownOptions,

@@ -1,5 +1,6 @@
 //! Every series of `/metrics`, with its name, unit and meaning.
 
+mod memory;
 mod nats;
 mod rooms;
 mod traffic;
@@ -16,6 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::rooms::Counts;
 use crate::rooms::backplane::NatsCounts;
 
+pub(crate) use memory::MemoryCounts;
 pub(crate) use traffic::{Counted, Direction, Tally, Traffic};
 
 /// What the server counts; cheap to clone.
@@ -62,6 +64,8 @@ pub(crate) struct Metrics {
     pub(crate) rooms: Counts,
     /// What is counted of the connection to NATS.
     pub(crate) nats: NatsCounts,
+    /// What is counted of memory that was given back.
+    pub(crate) memory: MemoryCounts,
     /// Whether the server is ending.
     pub(crate) draining: Gauge,
 }
@@ -288,6 +292,7 @@ impl Metrics {
             ),
             rooms: rooms::register(&mut registry),
             nats: nats::register(&mut registry),
+            memory: memory::register(&mut registry),
             draining: register!(registry, "draining", "1 while the server is ending, else 0"),
             registry: Arc::default(),
         };

@@ -14,8 +14,8 @@ pub(crate) const ROWS: &[Row] = &[Row {
     what: "messages of 60 KiB, 20 into each of 40 (long: 200) rooms; a room keeps 512 KiB",
     flags: defaults,
     growth: 256,
-    // In the long form 96 MiB of histories. In the short one 22 MiB are in use, histories among them, of 47 MiB of arenas.
-    keeps: 200,
+    // The histories, 512 KiB of each room.
+    keeps: (20, 100),
     cpu: 10.0,
     seconds: (60, 120),
     run: |attack| history(attack).boxed_local(),

@@ -1,0 +1,269 @@
+//! Gives memory back to the system once a burst is over (R20).
+
+use std::time::{Duration, Instant};
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::debug;
+
+use crate::metrics::Metrics;
+
+/// Gives back what is free whenever load has fallen, at most once in `shortest`. Runs until it is dropped; ends at once where
+/// the system does not tell how much is resident.
+///
+/// What is looked at, resident memory and connections, costs a system call a second; giving back, some milliseconds on a
+/// thread where blocking is allowed.
+pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
+    let Some(resident) = Resident::open() else {
+        return;
+    };
+    let Some(now) = resident.bytes() else { return };
+    let mut watch = Watch::new(now, Instant::now(), shortest);
+    let mut timer = interval(LOOK.min(shortest.max(SHORTEST)));
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        let Some(before) = resident.bytes() else {
+            return;
+        };
+        if !watch.is_due(before, metrics.connections.get(), Instant::now()) {
+            continue;
+        }
+        let begun = Instant::now();
+        if !matches!(tokio::task::spawn_blocking(heap::trim).await, Ok(Some(_))) {
+            return;
+        }
+        let after = resident.bytes().unwrap_or(before);
+        let given = before.saturating_sub(after);
+        watch.gave_back(after, given, Instant::now());
+        metrics.memory.trims.inc();
+        metrics.memory.given_back.inc_by(given);
+        debug!(bytes = given, resident = after, took = ?begun.elapsed(), "free memory given back to the system");
+    }
+}
+
+/// Decides when it is worth it.
+///
+/// How much of what is resident is free nobody tells for nothing, so signs of it are looked for: memory that grew and grows
+/// no more, and connections that went. Without a sign it is tried too, ever more seldom while nothing comes of it.
+#[derive(Debug)]
+struct Watch {
+    /// Least that was resident behind a trim; little more than that is not worth another.
+    least: u64,
+    /// What was resident behind the last trim.
+    left: u64,
+    /// What was resident at the last look.
+    seen: u64,
+    /// Most connections since the last trim.
+    most: i64,
+    trimmed: Instant,
+    /// Shortest time between two trims.
+    shortest: Duration,
+    /// Time until the next one if there is no sign.
+    pause: Duration,
+}
+
+impl Watch {
+    fn new(resident: u64, now: Instant, shortest: Duration) -> Self {
+        Self {
+            least: resident,
+            left: resident,
+            seen: resident,
+            most: 0,
+            trimmed: now,
+            shortest,
+            pause: shortest * 2,
+        }
+    }
+
+    /// Whether memory is to be given back now.
+    fn is_due(&mut self, resident: u64, connections: i64, now: Instant) -> bool {
+        let grows = resident > self.seen + GRAIN;
+        self.seen = resident;
+        self.most = self.most.max(connections);
+        // What a burst still takes would only be fetched again.
+        if grows || resident < self.least + WORTH {
+            return false;
+        }
+        let has_grown = resident >= self.left + WORTH;
+        let went = self.most - connections;
+        let have_gone = went >= MANY.max(self.most / 8);
+        let wait = if has_grown || have_gone {
+            self.shortest
+        } else {
+            self.pause
+        };
+        now.saturating_duration_since(self.trimmed) >= wait
+    }
+
+    /// Memory was given back, so many bytes of it.
+    fn gave_back(&mut self, resident: u64, given: u64, now: Instant) {
+        self.pause = if given >= GRAIN * 4 {
+            self.shortest * 2
+        } else {
+            (self.pause * 2).min(self.shortest * 16)
+        };
+        self.least = self.least.min(resident);
+        (self.left, self.seen) = (resident, resident);
+        self.most = 0;
+        self.trimmed = now;
+    }
+}
+
+/// How much of this process is resident, as the system tells.
+#[derive(Debug)]
+struct Resident {
+    #[cfg(target_os = "linux")]
+    statm: std::fs::File,
+}
+
+#[cfg(target_os = "linux")]
+impl Resident {
+    /// Opens what tells it, once: each look is then a single system call.
+    fn open() -> Option<Self> {
+        let statm = std::fs::File::open("/proc/self/statm").ok()?;
+        Some(Self { statm })
+    }
+
+    /// Bytes that are resident.
+    fn bytes(&self) -> Option<u64> {
+        let mut text = [0; 128];
+        let length = std::os::unix::fs::FileExt::read_at(&self.statm, &mut text, 0).ok()?;
+        let text = std::str::from_utf8(text.get(..length)?).ok()?;
+        let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+        Some(pages * rustix::param::page_size() as u64)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Resident {
+    /// There is nothing that tells it here.
+    fn open() -> Option<Self> {
+        None
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Time between two looks, so that the end of a burst is seen soon after it.
+const LOOK: Duration = Duration::from_secs(1);
+/// Least time between two looks, however short the setting.
+const SHORTEST: Duration = Duration::from_millis(10);
+/// Bytes by which what is resident changes without anything having happened.
+const GRAIN: u64 = 256 << 10;
+/// Bytes beyond the least that make it worth while.
+const WORTH: u64 = 4 << 20;
+/// Connections whose end is a sign, if they are also an eighth of all.
+const MANY: i64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// A watch of a server of 16 MiB that may trim every five seconds, and the seconds at which it does.
+    struct Course {
+        watch: Watch,
+        start: Instant,
+        second: u64,
+    }
+
+    impl Course {
+        fn new() -> Self {
+            let start = Instant::now();
+            Self {
+                watch: Watch::new(16 * MIB, start, Duration::from_secs(5)),
+                start,
+                second: 0,
+            }
+        }
+
+        /// A second later; whether it would trim. What it would find resident behind that is `after`.
+        fn look(&mut self, resident: u64, connections: i64, after: u64) -> bool {
+            self.second += 1;
+            let now = self.start + Duration::from_secs(self.second);
+            let due = self.watch.is_due(resident, connections, now);
+            if due {
+                self.watch.gave_back(after, resident - after, now);
+            }
+            due
+        }
+
+        /// The seconds of so many looks at which it trims.
+        fn seconds(&mut self, looks: u64, resident: u64, connections: i64, after: u64) -> Vec<u64> {
+            let mut due = Vec::new();
+            for _ in 0..looks {
+                if self.look(resident, connections, after) {
+                    due.push(self.second);
+                }
+            }
+            due
+        }
+    }
+
+    #[test]
+    fn a_server_at_rest_is_left_alone() {
+        let mut course = Course::new();
+        assert!(course.seconds(600, 16 * MIB, 0, 0).is_empty());
+        // Nor for a little more than before.
+        assert!(course.seconds(600, 19 * MIB, 5, 0).is_empty());
+    }
+
+    #[test]
+    fn a_burst_is_given_back_when_it_has_stopped_growing() {
+        let mut course = Course::new();
+        for second in 1..=30 {
+            assert!(!course.look((16 + second) * MIB, 5, 0));
+        }
+        assert!(course.look(46 * MIB, 5, 17 * MIB));
+        assert!(course.seconds(600, 17 * MIB, 5, 0).is_empty());
+    }
+
+    #[test]
+    fn what_connections_took_is_given_back_when_they_have_gone() {
+        let mut course = Course::new();
+        assert!(!course.look(80 * MIB, 1000, 0));
+        // In use, as it turns out; from then on it is tried ever more seldom.
+        assert_eq!(course.seconds(60, 80 * MIB, 1000, 80 * MIB), [5, 25]);
+        assert!(course.look(80 * MIB, 0, 17 * MIB), "a thousand went");
+        assert!(course.seconds(600, 17 * MIB, 0, 0).is_empty());
+    }
+
+    #[test]
+    fn it_is_never_done_more_often_than_it_may() {
+        let mut course = Course::new();
+        let mut due = Vec::new();
+        for round in 0..100 {
+            // Connections come and go every second, and take memory with them.
+            let connections = if round % 2 == 0 { 1000 } else { 0 };
+            if course.look(60 * MIB, connections, 50 * MIB) {
+                due.push(course.second);
+            }
+        }
+        assert!(due.len() > 10, "{due:?}");
+        assert!(due.windows(2).all(|pair| pair[1] - pair[0] >= 5), "{due:?}");
+    }
+
+    #[test]
+    fn without_a_sign_it_is_tried_ever_more_seldom() {
+        let mut course = Course::new();
+        assert!(!course.look(80 * MIB, 5, 0));
+        let due = course.seconds(400, 80 * MIB, 5, 80 * MIB);
+        let pauses: Vec<_> = due.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(pauses, [20, 40, 80, 80, 80, 80]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_resident_is_what_the_system_tells() {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
+        let told: u64 = kibibytes.parse::<u64>().unwrap() << 10;
+        let seen = Resident::open().unwrap().bytes().unwrap();
+        // Other tests take and give memory meanwhile; another unit would be off by a thousand.
+        assert!(seen > told / 8 && seen < told * 8, "{seen}, {told}");
+    }
+}
