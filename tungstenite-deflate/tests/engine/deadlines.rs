@@ -64,3 +64,23 @@ fn a_message_that_ends_takes_its_deadline_with_it() {
     receiver.close(None, now).unwrap();
     assert!(!receiver.is_open());
 }
+
+/// tokio-tungstenite waits for ever, and so does who takes its options.
+#[test]
+fn without_timeouts_nothing_is_ever_due() {
+    let now = Instant::now();
+    for role in [Role::Server, Role::Client] {
+        let mut engine = engine(role, Options::drop_in(None), None, now);
+        let unfinished: &[u8] = match role {
+            Role::Server => &[0x01, 0x82, 0, 0, 0, 0, b'h'],
+            Role::Client => &[0x01, 0x02, b'h'],
+        };
+        let mut buffer = BytesMut::from(unfinished);
+        assert_eq!(engine.receive(&mut buffer, now), Ok(None));
+        assert_eq!(engine.next_timeout(), None, "amid a message");
+        engine.close(None, now).unwrap();
+        assert_eq!(engine.next_timeout(), None, "amid the closing handshake");
+        engine.handle_timeout(now + 1_000_000 * SECOND).unwrap();
+        assert!(!engine.is_receiving_over());
+    }
+}

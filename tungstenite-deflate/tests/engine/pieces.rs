@@ -125,3 +125,44 @@ fn compressed_frames_come_in_pieces_before_they_are_whole() {
         assert!(early > 5, "{early} pieces before the last");
     }
 }
+
+/// Whether an error is the one that is expected.
+type Check<'a> = &'a dyn Fn(&ProtocolError) -> bool;
+
+/// What is wrong with a part of a frame is told before the frame is whole.
+#[test]
+fn a_part_of_a_frame_that_is_wrong_fails_at_once() {
+    let now = Instant::now();
+    let invalid_deflate =
+        |error: &ProtocolError| matches!(error, ProtocolError::InvalidDeflate { .. });
+    let invalid_utf8 = |error: &ProtocolError| *error == ProtocolError::InvalidUtf8;
+    // A block of type 3, and a stored block of 20,480 bytes that are no text; long enough to be inflated before the end.
+    let no_block = vec![0xff; 20_000];
+    let no_text = [&[0, 0, 0x50, 0xff, 0xaf][..], &no_block].concat();
+    let cases: [(u8, &[u8], Check<'_>); 3] = [
+        (0x81, b"text \xc3\x28", &invalid_utf8),
+        (0xc2, &no_block, &invalid_deflate),
+        (0xc1, &no_text, &invalid_utf8),
+    ];
+    for role in [Role::Server, Role::Client] {
+        for (first, payload, check) in cases {
+            let options = Options::default().pieces(true);
+            let mut engine = engine(role, options, Some(AGREED), now);
+            let header: &[u8] = match role {
+                Role::Server => &[first, 0xfe, 0x60, 0, 0, 0, 0, 0],
+                Role::Client => &[first, 0x7e, 0x60, 0],
+            };
+            let mut buffer = BytesMut::from(header);
+            buffer.extend_from_slice(payload);
+            let error = loop {
+                match engine.receive(&mut buffer, now) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("{first:x} waits for more"),
+                    Err(error) => break error,
+                }
+            };
+            assert!(check(&error), "{first:x}: {error}");
+            assert_eq!(error.close_code_number(), 1007);
+        }
+    }
+}

@@ -192,3 +192,27 @@ fn r6_thirty_two_pongs_wait_and_the_last() {
         .collect();
     assert_eq!(pongs, (0..32).chain([39]).collect::<Vec<u8>>());
 }
+
+/// RFC 6455 §7.4: what is reserved, or not in 1000 to 4999; 1005 stands for no code at all.
+#[test]
+fn codes_that_must_not_be_sent_are_refused_and_the_connection_stays_open() {
+    let now = Instant::now();
+    for role in [Role::Server, Role::Client] {
+        for code in [0, 999, 1004, 1006, 1015, 2999, 5000, u16::MAX] {
+            let frame = CloseFrame {
+                code: code.into(),
+                reason: "".into(),
+            };
+            let mut engine = engine(role, Options::default(), None, now);
+            let by_message = engine.send(Message::Close(Some(frame.clone())), now);
+            for refused in [by_message, engine.close(Some(frame), now)] {
+                match refused {
+                    Err(SendError::InvalidCloseCode { code: seen }) => assert_eq!(seen, code),
+                    other => panic!("{code}: {other:?}"),
+                }
+            }
+            assert!(engine.is_open());
+            assert_eq!(engine.outgoing_bytes(), 0);
+        }
+    }
+}
