@@ -51,7 +51,7 @@ struct Held<T> {
 #[derive(Debug)]
 enum Outgoing {
     Own(Box<Context>),
-    Zlib(Box<Deflater>),
+    Zlib(Box<Deflater<zlib_rs::Deflate>>),
 }
 
 impl Codec {

@@ -57,7 +57,7 @@ pub enum Compressor {
     /// level 2 or 3, binary data 1 % more than at level 2.
     #[default]
     ByLevel,
-    /// zlib-rs at every level.
+    /// zlib-rs at every level, through flate2 where messages have no context.
     Zlib,
 }
 

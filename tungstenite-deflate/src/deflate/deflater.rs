@@ -1,18 +1,20 @@
 //! zlib's compression of one message at a time (RFC 7692 §7.2.1).
 
 use bytes::BytesMut;
+use flate2::{Compress, FlushCompress};
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
 use super::pool::{self, SCRATCH_BYTES};
 
-/// A raw DEFLATE compressor with what was sent before as its context.
-pub(super) struct Deflater {
-    deflate: Deflate,
+/// A raw DEFLATE compressor with what was sent before as its context: flate2's where a thread has it for many
+/// connections, and zlib-rs itself, whose memory can be chosen, where one connection has it for itself.
+pub(super) struct Deflater<Z> {
+    zlib: Z,
     level: u8,
     window_bits: u8,
 }
 
-impl std::fmt::Debug for Deflater {
+impl<Z> std::fmt::Debug for Deflater<Z> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Deflater")
             .field("level", &self.level)
@@ -21,27 +23,12 @@ impl std::fmt::Debug for Deflater {
     }
 }
 
-impl Deflater {
+impl Deflater<Compress> {
     /// For one message at a time of any connection; `window_bits` is in 9 to 15.
     pub(super) fn shared(level: u8, window_bits: u8) -> Self {
-        Self::with_memory(level, window_bits, DeflateConfig::default().mem_level)
-    }
-
-    /// For the messages of one connection, with smaller buffers; `window_bits` is in 9 to 15.
-    pub(super) fn own(level: u8, window_bits: u8) -> Self {
-        Self::with_memory(level, window_bits, OWN_MEMORY_LEVEL)
-    }
-
-    fn with_memory(level: u8, window_bits: u8, mem_level: i32) -> Self {
-        let config = DeflateConfig {
-            level: i32::from(level),
-            // Negative: without zlib's header and checksum.
-            window_bits: -i32::from(window_bits),
-            mem_level,
-            ..DeflateConfig::default()
-        };
+        let compression = flate2::Compression::new(u32::from(level));
         Self {
-            deflate: Deflate::new_with_config(config),
+            zlib: Compress::new_with_window_bits(compression, false, window_bits),
             level,
             window_bits,
         }
@@ -54,9 +41,29 @@ impl Deflater {
 
     /// Forgets the context.
     pub(super) fn reset(&mut self) {
-        self.deflate.reset();
+        self.zlib.reset();
     }
+}
 
+impl Deflater<Deflate> {
+    /// For the messages of one connection, with smaller buffers; `window_bits` is in 9 to 15.
+    pub(super) fn own(level: u8, window_bits: u8) -> Self {
+        let config = DeflateConfig {
+            level: i32::from(level),
+            // Negative: without zlib's header and checksum.
+            window_bits: -i32::from(window_bits),
+            mem_level: OWN_MEMORY_LEVEL,
+            ..DeflateConfig::default()
+        };
+        Self {
+            zlib: Deflate::new_with_config(config),
+            level,
+            window_bits,
+        }
+    }
+}
+
+impl<Z: SyncFlush> Deflater<Z> {
     /// Appends the compressed form of `payload` to `out`, without the final `00 00 ff ff`, and returns true.
     ///
     /// If that would take `bound` bytes or more, or the compressor refuses, `out` is left as it was and the context
@@ -102,16 +109,46 @@ impl Deflater {
         Some(length)
     }
 
-    /// Compresses and flushes as far as `room` allows: bytes consumed and produced, or `None` if it refused.
+    /// As [`SyncFlush::sync_flush`]: bytes consumed and produced, or `None` if it refused.
     fn step(&mut self, payload: &[u8], room: &mut [u8]) -> Option<(usize, usize)> {
-        let (before_in, before_out) = (self.deflate.total_in(), self.deflate.total_out());
-        self.deflate
-            .compress(payload, room, DeflateFlush::SyncFlush)
-            .ok()?;
+        let (before_in, before_out) = self.zlib.totals();
+        self.zlib.sync_flush(payload, room)?;
+        let (after_in, after_out) = self.zlib.totals();
         Some((
-            difference(self.deflate.total_in(), before_in),
-            difference(self.deflate.total_out(), before_out),
+            difference(after_in, before_in),
+            difference(after_out, before_out),
         ))
+    }
+}
+
+/// What a message asks of zlib's compressor.
+pub(super) trait SyncFlush {
+    /// Compresses `payload` and flushes, as far as `room` allows; `None` if it refused.
+    fn sync_flush(&mut self, payload: &[u8], room: &mut [u8]) -> Option<()>;
+
+    /// Bytes consumed and produced since the last reset.
+    fn totals(&self) -> (u64, u64);
+}
+
+impl SyncFlush for Compress {
+    fn sync_flush(&mut self, payload: &[u8], room: &mut [u8]) -> Option<()> {
+        let status = self.compress(payload, room, FlushCompress::Sync);
+        status.ok().map(drop)
+    }
+
+    fn totals(&self) -> (u64, u64) {
+        (self.total_in(), self.total_out())
+    }
+}
+
+impl SyncFlush for Deflate {
+    fn sync_flush(&mut self, payload: &[u8], room: &mut [u8]) -> Option<()> {
+        let status = self.compress(payload, room, DeflateFlush::SyncFlush);
+        status.ok().map(drop)
+    }
+
+    fn totals(&self) -> (u64, u64) {
+        (self.total_in(), self.total_out())
     }
 }
 

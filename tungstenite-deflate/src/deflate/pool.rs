@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use flate2::Compress;
+
 use super::deflater::Deflater;
 use super::encoder::Encoder;
 use super::inflater::Inflater;
@@ -14,7 +16,7 @@ use super::inflater::Inflater;
 #[derive(Default)]
 struct Pool {
     /// Idle compressors, the last used at the end.
-    deflaters: Vec<Box<Deflater>>,
+    deflaters: Vec<Box<Deflater<Compress>>>,
     /// Idle decompressors.
     inflaters: Vec<Box<Inflater>>,
     /// The compressor for small messages.
@@ -31,7 +33,7 @@ thread_local! {
 pub(super) fn with_deflater<R>(
     level: u8,
     window_bits: u8,
-    use_it: impl FnOnce(&mut Deflater) -> R,
+    use_it: impl FnOnce(&mut Deflater<Compress>) -> R,
 ) -> R {
     let kept = with_pool(|pool| {
         let place = pool
