@@ -67,6 +67,9 @@ pub struct RoomOptions {
     /// Messages that wait while the backplane is away; beyond it the oldest is dropped
     #[arg(long, value_name = "N", default_value = "1000", value_parser = positive)]
     pub rooms_outbox_messages: usize,
+    /// Longest time that a message waits while the backplane is away; beyond it its sender is told that it was not stored
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub rooms_outbox_time: Span,
     /// How long the backplane may take to store a message before it counts as away
     #[arg(long, value_name = "TIME", default_value = "2s")]
     pub rooms_publish_timeout: Span,
@@ -121,6 +124,7 @@ impl RoomOptions {
             history_memory: self.rooms_history_memory.0,
             retention: self.rooms_retention.0,
             outbox_messages: self.rooms_outbox_messages,
+            outbox_time: self.rooms_outbox_time.0,
             publish_timeout: self.rooms_publish_timeout.0,
             burst: self.rooms_burst,
             per_second: self.rooms_per_second,

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
-use super::backplane::{Delivery, PublishError, Query, Range};
+use super::backplane::{Delivery, PublishError, Published, Query, Range, Unavailable};
 use super::event::{Gap, Reason};
 use super::hub::{Hub, gauge, lock, reason};
+use super::message::Stored;
+use super::name::RoomName;
 use super::position::Position;
 use super::presence::{Change, Present};
 use super::room::Room;
@@ -20,7 +22,12 @@ impl Hub {
     /// Never ends while the backplane delivers; dropping it stops the flow. To be called once.
     pub async fn run(self) {
         let flow = async {
-            tokio::join!(self.flush(), self.tell_others(), self.watch_health());
+            tokio::join!(
+                self.flush(),
+                self.give_up(),
+                self.tell_others(),
+                self.watch_health()
+            );
         };
         tokio::select! {
             () = self.dispatch() => warn!("the backplane has ended its deliveries"),
@@ -34,9 +41,7 @@ impl Hub {
         while let Some(delivery) = deliveries.next().await {
             match delivery {
                 Delivery::Message { room, stored } => {
-                    if let Some(room) = self.room(&room) {
-                        room.deliver(stored);
-                    }
+                    self.deliver(&room, stored);
                 }
                 Delivery::Presence { room, change, who } => {
                     if let Some(room) = self.room(&room).filter(|_| !self.is_ours(&who)) {
@@ -56,9 +61,33 @@ impl Hub {
                 Delivery::Resumed => {
                     info!("the backplane is back");
                     self.inner.flush.notify_one();
+                    self.inner.resumed.notify_waiters();
                     self.catch_up().await;
                 }
             }
+        }
+    }
+
+    /// Hands a stored message to its room, and to its sender, if it waits, the news that it is stored: the answer to the
+    /// publishing itself may be late each time, or lost.
+    fn deliver(&self, name: &RoomName, stored: Stored) {
+        let inner = &self.inner;
+        let position = stored.position;
+        // Locked until it is in the room: it begins to wait either before and is found here, or behind and is found there.
+        let mut outbox = lock(&inner.outbox);
+        let waiting = outbox.take(name, &stored.draft);
+        if let Some(room) = self.room(name) {
+            room.deliver(stored);
+        }
+        let left = outbox.len();
+        drop(outbox);
+        if let Some(waiting) = waiting {
+            inner.counts.waiting.set(gauge(left));
+            inner.counts.result("stored");
+            waiting.settle(&Ok(Published {
+                position,
+                duplicate: false,
+            }));
         }
     }
 
@@ -102,7 +131,7 @@ impl Hub {
             }
             let (last, more) = (history.messages.last().cloned(), history.more);
             for stored in history.messages {
-                room.deliver(stored);
+                self.deliver(&room.name, stored);
             }
             match last {
                 Some(last) if more => after = last.position,
@@ -154,15 +183,25 @@ impl Hub {
     }
 
     /// Publishes what waits, the oldest first, as soon as the backplane takes it.
+    ///
+    /// A backplane that is there but does not answer in time is given more of it with each try: sent again and again, a
+    /// message whose answer always comes too late would wait for ever.
     async fn flush(&self) {
         let inner = &self.inner;
+        let mut patience = inner.settings.publish_timeout;
+        let longest = patience.saturating_mul(MOST_PATIENCE);
         loop {
             let Some((room, draft)) = lock(&inner.outbox).front() else {
+                patience = inner.settings.publish_timeout;
                 inner.flush.notified().await;
                 continue;
             };
-            let outcome = self.try_publish(&room, &draft).await;
+            let outcome = tokio::select! {
+                outcome = self.try_publish(&room, &draft, patience) => outcome,
+                () = inner.resumed.notified() => continue,
+            };
             if let Err(PublishError::Unavailable(_)) = outcome {
+                patience = patience.saturating_mul(2).min(longest);
                 let _ = timeout(RETRY_PAUSE, inner.flush.notified()).await;
                 // Woken by another message that waits, this would try again at once, and again.
                 sleep(RETRY_MINIMUM).await;
@@ -179,6 +218,30 @@ impl Hub {
                     self.forget_provisional(&room, &draft);
                 }
                 waiting.settle(&outcome);
+            }
+        }
+    }
+
+    /// Tells the senders of messages that have waited too long that they were not stored, as far as is known.
+    async fn give_up(&self) {
+        let inner = &self.inner;
+        let limit = inner.settings.outbox_time;
+        loop {
+            let Some(oldest) = lock(&inner.outbox).oldest() else {
+                inner.waits.notified().await;
+                continue;
+            };
+            // Those behind it came later, and whatever leaves meanwhile does no harm.
+            sleep_until(oldest + limit).await;
+            let mut outbox = lock(&inner.outbox);
+            let waiting = outbox.take_older(Instant::now() - limit);
+            inner.counts.waiting.set(gauge(outbox.len()));
+            drop(outbox);
+            if let Some(waiting) = waiting {
+                inner.counts.waiting_dropped.inc();
+                self.forget_provisional(&waiting.room, &waiting.draft);
+                let text = format!("not stored within {limit:?}; the same id may be sent again");
+                waiting.settle(&Err(Unavailable(text).into()));
             }
         }
     }
@@ -219,6 +282,8 @@ impl Hub {
 
 /// Rooms that catch up at once after an interruption.
 const CATCHING_UP: usize = 16;
+/// By how much the time that the backplane is given to store a message that waits may grow.
+const MOST_PATIENCE: u32 = 8;
 /// Time after which a message that waits is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Shortest time between two tries.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::backplane::{PublishError, Published};
 use super::message::Draft;
@@ -13,7 +14,7 @@ pub(super) type Outcome = Result<Published, PublishError>;
 
 /// Messages that wait for the backplane to return, in the order in which they came.
 ///
-/// Bounded: when it is full the oldest is dropped, and its sender is told.
+/// Bounded: when it is full the oldest is dropped, and its sender is told; so is the sender of one that waits too long.
 #[derive(Debug)]
 pub struct Outbox {
     waiting: VecDeque<Waiting>,
@@ -27,6 +28,7 @@ pub struct Waiting {
     pub room: RoomName,
     /// The message.
     pub draft: Draft,
+    since: Instant,
     senders: Vec<oneshot::Sender<Outcome>>,
 }
 
@@ -71,6 +73,7 @@ impl Outbox {
         self.waiting.push_back(Waiting {
             room: room.clone(),
             draft: draft.clone(),
+            since: Instant::now(),
             senders: vec![sender],
         });
         let dropped = if self.waiting.len() > self.most {
@@ -85,6 +88,19 @@ impl Outbox {
     pub fn front(&self) -> Option<(RoomName, Draft)> {
         let waiting = self.waiting.front()?;
         Some((waiting.room.clone(), waiting.draft.clone()))
+    }
+
+    /// Since when the oldest waits.
+    pub fn oldest(&self) -> Option<Instant> {
+        self.waiting.front().map(|waiting| waiting.since)
+    }
+
+    /// Takes the oldest out, if it waits since `then` or longer.
+    pub fn take_older(&mut self, then: Instant) -> Option<Waiting> {
+        if self.oldest()? > then {
+            return None;
+        }
+        self.waiting.pop_front()
     }
 
     /// Takes a message out, if it has not been dropped meanwhile.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::backplane::Published;
 use super::event::{Broadcast, Event, Gap, Reason};
 use super::kind::Policy;
 use super::message::{Draft, MemberId, MessageId, Stored};
@@ -129,6 +130,23 @@ impl Room {
         let mut broadcast = Broadcast::new(Event::Message(stored));
         broadcast.provisional = provisional;
         self.push(&mut state, broadcast);
+    }
+
+    /// How a message was stored that the backplane delivered a moment ago.
+    pub(super) fn published(&self, draft: &Draft) -> Option<Published> {
+        let state = self.state();
+        let mut newest = state.ring.iter().rev();
+        newest.find_map(|broadcast| match broadcast.event() {
+            Event::Message(stored) => {
+                let is_same = stored.draft.id == draft.id && stored.draft.from == draft.from;
+                is_same.then(|| Published {
+                    position: stored.position,
+                    // The sender said it before; else it is this very draft, whose answer is late.
+                    duplicate: stored.draft != *draft,
+                })
+            }
+            _ => None,
+        })
     }
 
     /// A message that waits for the backplane.

@@ -35,6 +35,9 @@ pub struct Settings {
     pub retention: Duration,
     /// Messages that wait while the backplane is away; beyond it the oldest is dropped. Default: 1,000.
     pub outbox_messages: usize,
+    /// Longest time that a message waits while the backplane is away; beyond it its sender is told that it was not stored.
+    /// Default: 10 minutes.
+    pub outbox_time: Duration,
     /// How long the backplane may take to store a message before it counts as away. Default: 2 s.
     pub publish_timeout: Duration,
     /// Messages that a member may send at once. Default: 400.
@@ -59,6 +62,7 @@ impl Default for Settings {
             history_memory: 256 << 20,
             retention: Duration::from_secs(600),
             outbox_messages: 1_000,
+            outbox_time: Duration::from_secs(600),
             publish_timeout: Duration::from_secs(2),
             burst: 400,
             per_second: 50,

@@ -273,6 +273,59 @@ async fn x3_nothing_acknowledged_is_lost_when_nats_is_slow() {
     }
 }
 
+/// NATS is there, but each of its answers comes later than it may, for as long as the test takes.
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn x3_what_is_provisional_is_settled_while_nats_stays_slow() {
+    let patience = Duration::from_millis(300);
+    let fast = Conditions::default();
+    let broker = Broker::started().await;
+    let (weather, conditions) = watch::channel(fast);
+    let address = ([127, 0, 0, 1], broker.port).into();
+    let way = BadNetwork::with(address, move |_| conditions.clone()).await;
+    let mut nats = broker.settings();
+    nats.servers = vec![format!("nats://{}", way.address).parse().unwrap()];
+    let mut settings = Settings::default();
+    settings.publish_timeout = patience;
+    let far = Node::with(
+        Broker::backplane_with(nats, NatsCounts::default()),
+        settings,
+    );
+    let near = Node::new(broker.backplane());
+    far.up().await;
+    near.up().await;
+    let (mut here, mut there) = (far.join("x").await, near.join("y").await);
+    // An answer takes twice that; beyond `--nats-timeout` NATS would count as away.
+    weather.send_replace(Conditions {
+        delay: patience,
+        ..fast
+    });
+    let mut acknowledged = HashSet::new();
+    let mut provisional = 0;
+    for number in 0..8 {
+        // In turn here and in a room that nobody is in.
+        let name = room(if number % 2 == 0 { "tea" } else { "empty" });
+        let post = Post {
+            from: "ana".parse().unwrap(),
+            member: None,
+            text: number.to_string().into(),
+            id: Some(number.to_string().parse().unwrap()),
+        };
+        if let Receipt::Provisional(pending) = soon(far.hub.publish(&name, post)).await.unwrap() {
+            soon(pending).await.unwrap();
+            provisional += 1;
+        }
+        if number % 2 == 0 {
+            acknowledged.insert(number.to_string());
+        }
+    }
+    assert!(provisional >= 7, "{provisional} were provisional");
+    assert_eq!(far.hub.counts().waiting.get(), 0);
+    for joined in [&mut here, &mut there] {
+        check(&account(joined, &acknowledged).await);
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs nats-server"]
 async fn rooms_work_before_nats_is_there() {

@@ -39,6 +39,10 @@ pub(super) struct Inner {
     pub(super) outbox: Mutex<Outbox>,
     /// Something waits in the outbox, or the backplane is back.
     pub(super) flush: Notify,
+    /// The backplane is back: what it has not answered by then it will not.
+    pub(super) resumed: Notify,
+    /// Something waits in the outbox.
+    pub(super) waits: Notify,
     /// Comings and goings that other nodes are yet to be told.
     pub(super) presence: mpsc::Sender<(RoomName, Change, Present)>,
     pub(super) announcements: Mutex<Option<mpsc::Receiver<(RoomName, Change, Present)>>>,
@@ -62,6 +66,8 @@ impl Hub {
                 counts,
                 rooms: Mutex::default(),
                 flush: Notify::new(),
+                resumed: Notify::new(),
+                waits: Notify::new(),
                 presence,
                 announcements: Mutex::new(Some(announcements)),
                 node: format!("{:012x}", rand::random::<u64>() >> 16),

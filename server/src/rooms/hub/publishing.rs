@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -65,16 +66,9 @@ impl Hub {
         if must_wait {
             return Ok(self.wait(room, draft));
         }
-        match self.try_publish(room, &draft).await {
-            Ok(published) => {
-                let result = if published.duplicate {
-                    "duplicate"
-                } else {
-                    "stored"
-                };
-                inner.counts.result(result);
-                Ok(Receipt::Stored(published))
-            }
+        let patience = inner.settings.publish_timeout;
+        match self.try_publish(room, &draft, patience).await {
+            Ok(published) => Ok(self.stored(published)),
             Err(PublishError::Unavailable(error)) => {
                 debug!(%room, %error, "message not stored yet");
                 Ok(self.wait(room, draft))
@@ -86,18 +80,37 @@ impl Hub {
         }
     }
 
-    pub(in crate::rooms) async fn try_publish(&self, room: &RoomName, draft: &Draft) -> Outcome {
-        let patience = self.inner.settings.publish_timeout;
+    pub(in crate::rooms) async fn try_publish(
+        &self,
+        room: &RoomName,
+        draft: &Draft,
+        patience: Duration,
+    ) -> Outcome {
         match timeout(patience, self.inner.backplane.publish(room, draft)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(no_answer(patience).into()),
         }
     }
 
+    /// Counts what is stored.
+    fn stored(&self, published: Published) -> Receipt {
+        let result = if published.duplicate {
+            "duplicate"
+        } else {
+            "stored"
+        };
+        self.inner.counts.result(result);
+        Receipt::Stored(published)
+    }
+
     /// Lets a message wait, and the members of this node have it at once.
     fn wait(&self, room: &RoomName, draft: Draft) -> Receipt {
         let inner = &self.inner;
         let mut outbox = lock(&inner.outbox);
+        // Within the lock: what is delivered from now on looks for it in the outbox.
+        if let Some(published) = self.room(room).and_then(|here| here.published(&draft)) {
+            return self.stored(published);
+        }
         let (outcome, is_new, dropped) = outbox.push(room, &draft);
         inner.counts.waiting.set(gauge(outbox.len()));
         if is_new {
@@ -109,6 +122,7 @@ impl Hub {
         }
         drop(outbox);
         inner.flush.notify_one();
+        inner.waits.notify_one();
         if let Some(dropped) = dropped {
             inner.counts.waiting_dropped.inc();
             self.forget_provisional(&dropped.room, &dropped.draft);
