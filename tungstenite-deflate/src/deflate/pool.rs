@@ -102,3 +102,77 @@ pub(super) const SCRATCH_BYTES: usize = 16 * 1024;
 const MAX_DEFLATERS: usize = 4;
 /// Decompressors kept per thread (48 KB each).
 const MAX_INFLATERS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a test on a thread of its own, whose pool is empty.
+    fn on_a_new_thread(test: fn()) {
+        std::thread::spawn(test).join().expect("the test holds");
+    }
+
+    /// Whether the idle compressors are those of these levels and windows, the last used at the end.
+    fn keeps(expected: &[(u8, u8)]) -> bool {
+        with_pool(|pool| {
+            let mut kept = pool.deflaters.iter().zip(expected);
+            pool.deflaters.len() == expected.len()
+                && kept.all(|(deflater, (level, bits))| deflater.is(*level, *bits))
+        })
+        .expect("the thread lives")
+    }
+
+    #[test]
+    fn compressors_are_used_again_and_four_are_kept() {
+        on_a_new_thread(|| {
+            let used = |level, bits| {
+                with_deflater(level, bits, |deflater| assert!(deflater.is(level, bits)));
+            };
+            used(6, 9);
+            used(6, 9);
+            assert!(keeps(&[(6, 9)]), "one served both messages");
+            used(6, 10);
+            used(7, 9);
+            used(7, 10);
+            used(6, 9);
+            assert!(keeps(&[(6, 10), (7, 9), (7, 10), (6, 9)]));
+            used(1, 15);
+            assert!(
+                keeps(&[(7, 9), (7, 10), (6, 9), (1, 15)]),
+                "the one that was idle longest went"
+            );
+        });
+    }
+
+    #[test]
+    fn decompressors_are_used_again_and_eight_are_kept() {
+        on_a_new_thread(|| {
+            let kept = || with_pool(|pool| pool.inflaters.len()).expect("the thread lives");
+            let taken: Vec<_> = (0..=MAX_INFLATERS).map(|_| take_inflater()).collect();
+            assert_eq!(kept(), 0);
+            for (count, inflater) in taken.into_iter().enumerate() {
+                assert_eq!(kept(), count);
+                return_inflater(inflater);
+            }
+            assert_eq!(kept(), MAX_INFLATERS, "one was too many");
+            drop(take_inflater());
+            assert_eq!(kept(), MAX_INFLATERS - 1);
+        });
+    }
+
+    #[test]
+    fn the_small_compressor_and_the_scratch_room_are_kept() {
+        on_a_new_thread(|| {
+            let kept = || {
+                with_pool(|pool| (pool.encoder.is_some(), pool.scratch.is_some()))
+                    .expect("the thread lives")
+            };
+            assert_eq!(kept(), (false, false));
+            with_encoder(|_| assert_eq!(kept(), (false, false), "it is in use"));
+            assert_eq!(kept(), (true, false));
+            with_scratch(|scratch| scratch[0] = 7);
+            assert_eq!(kept(), (true, true));
+            assert_eq!(with_scratch(|scratch| scratch[0]), 7, "the same room");
+        });
+    }
+}

@@ -394,7 +394,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketStream<S> {
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        if this.connection.is_open() && this.write_failed.is_none() {
+        if this.connection.is_open() {
             this.queue(Message::Close(None), Compression::Auto)?;
         }
         this.poll_send(cx, Self::poll_flush_queue)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_core::stream::FusedStream;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
@@ -48,6 +49,23 @@ async fn without_a_close_timeout_only_a_peer_in_good_standing_is_waited_for() {
         wire.gives(b"");
         assert!(socket.next().await.is_none());
         assert_eq!(wire.state().outgoing[0], 0x88, "the answer was written");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_the_sink_behind_the_end_is_no_error() {
+    for role in ROLES {
+        for last in [frame(role, 0x83, b""), frame(role, 0x88, b""), Vec::new()] {
+            let wire = Wire::default();
+            let mut socket = wire.socket(role, Options::default());
+            wire.gives(&last);
+            wire.gives(b"");
+            while socket.next().await.is_some() {}
+            assert!(socket.is_terminated());
+            let written = wire.state().outgoing.len();
+            SinkExt::close(&mut socket).await.unwrap();
+            assert_eq!(wire.state().outgoing.len(), written, "nothing follows");
+        }
     }
 }
 
@@ -124,12 +142,14 @@ async fn a_close_waits_for_room_and_not_for_ever() {
         for room in [false, true] {
             let wire = Wire::with_writes(Writes::Room(0));
             let mut socket = wire.socket(role, Options::default());
+            // The peer says no more, but may still read.
             wire.gives(&frame(role, 0x83, b""));
+            wire.gives(b"");
             assert!(socket.next().now_or_never().is_none());
             assert_eq!(wire.state().shutdowns, 0, "the Close goes before the end");
+            assert!(!socket.is_terminated(), "the error is still to come");
             if room {
                 wire.set_writes(Writes::Taken);
-                wire.gives(b"");
             }
             let start = tokio::time::Instant::now();
             assert!(socket.next().await.unwrap().is_err());

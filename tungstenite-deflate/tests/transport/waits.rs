@@ -1,5 +1,6 @@
 //! Room that is waited for, by whom and for how long.
 
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -71,6 +72,10 @@ impl Wake for Count {
     }
 }
 
+fn count_of(count: &Count) -> usize {
+    count.0.load(Ordering::Relaxed)
+}
+
 /// A message that is written eagerly, and does not fit, wakes whoever waits once there is room.
 #[tokio::test(start_paused = true)]
 async fn room_for_an_eager_write_wakes_all_who_wait() {
@@ -97,11 +102,54 @@ async fn room_for_an_eager_write_wakes_all_who_wait() {
             Pin::new(&mut socket)
                 .start_send(Message::binary(vec![1; 200]))
                 .unwrap();
-            assert_eq!(receiver.0.load(Ordering::Relaxed), 0);
-            assert_eq!(sender.0.load(Ordering::Relaxed), 0);
+            assert_eq!(count_of(&receiver), 0);
+            assert_eq!(count_of(&sender), 0);
             wire.set_writes(Writes::Taken);
-            let woken = [&receiver, &sender].map(|count| count.0.load(Ordering::Relaxed) > 0);
+            let woken = [&receiver, &sender].map(|count| count_of(count) > 0);
             assert_eq!(woken, [receiver_waits, sender_waits]);
+        }
+    }
+}
+
+/// Who receives has a deadline to keep once a Close is queued; a message is nothing to it.
+#[tokio::test(start_paused = true)]
+async fn a_close_wakes_who_receives() {
+    for role in ROLES {
+        for (message, woken) in [(Message::text("no"), 0), (Message::Close(None), 1)] {
+            let wire = Wire::default();
+            let mut socket = wire.socket(role, Options::default());
+            let receiver = Arc::new(Count::default());
+            let waker = Waker::from(receiver.clone());
+            let next = Pin::new(&mut socket).poll_next(&mut Context::from_waker(&waker));
+            assert!(next.is_pending());
+            socket.feed(message).await.unwrap();
+            assert_eq!(count_of(&receiver), woken);
+        }
+    }
+}
+
+/// Who waits for its message to be written is told when the receiver has written it, or has failed to.
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_writes_wakes_who_sends() {
+    for role in ROLES {
+        for (writes, woken) in [
+            (Writes::Room(0), 0),
+            (Writes::Taken, 1),
+            (Writes::Fail(ErrorKind::BrokenPipe), 1),
+        ] {
+            let wire = Wire::with_writes(Writes::Room(0));
+            let mut socket = wire.socket(role, Options::default());
+            let [receiver, sender] = [(); 2].map(|()| Arc::new(Count::default()));
+            socket.feed(Message::text("waits")).await.unwrap();
+            let waker = Waker::from(sender.clone());
+            let flush = Pin::new(&mut socket).poll_flush(&mut Context::from_waker(&waker));
+            assert!(flush.is_pending());
+            // The transport itself tells nobody.
+            wire.state().writes = writes;
+            let waker = Waker::from(receiver.clone());
+            let next = Pin::new(&mut socket).poll_next(&mut Context::from_waker(&waker));
+            assert!(next.is_pending());
+            assert_eq!(count_of(&sender), woken);
         }
     }
 }
