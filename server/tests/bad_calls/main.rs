@@ -58,6 +58,7 @@ async fn r17_conversations_end_where_they_go_wrong() {
 #[tokio::test]
 async fn r17_pages_calls_are_judged_as_others() {
     for protocol in [Protocol::Http1, Protocol::Http2] {
-        judge("calls of gRPC-Web", protocol, 1_000, web::call).await;
+        let make = |random: &mut _| web::call(random, protocol);
+        judge("calls of gRPC-Web", protocol, 1_000, make).await;
     }
 }

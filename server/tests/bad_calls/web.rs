@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use tonic::Code;
 
-use crate::call::{Call, Outcome};
+use crate::call::{Call, Outcome, Protocol};
 use crate::random::Random;
 use crate::{fields, prefixes};
 
@@ -22,11 +22,18 @@ const BAD_TYPES: &[&str] = &[
     "",
 ];
 
+/// Types of gRPC itself, which needs HTTP/2.
+const NOT_FOR_HTTP1: &[&str] = &[
+    "application/grpc",
+    "application/grpc+proto",
+    "application/grpc;charset=utf-8",
+];
+
 /// What a page's own trailers would look like; requests have none.
 const TRAILERS: &[u8] = b"\x80\0\0\0\x10grpc-status: 0\r\n";
 
 /// A call as a page makes it.
-pub fn call(random: &mut Random) -> Call {
+pub fn call(random: &mut Random, protocol: Protocol) -> Call {
     let is_text = random.once_in(2);
     let mut call = match random.below(3) {
         0 => Call::tutorial(fields::message(random)),
@@ -58,6 +65,9 @@ pub fn call(random: &mut Random) -> Call {
     if random.once_in(10) {
         random.pick(BAD_TYPES).clone_into(&mut call.fields[0].1);
         call.expected = Outcome::Refused(415);
+    } else if protocol == Protocol::Http1 && random.once_in(20) {
+        random.pick(NOT_FOR_HTTP1).clone_into(&mut call.fields[0].1);
+        call.expected = Outcome::Refused(505);
     }
     call
 }
