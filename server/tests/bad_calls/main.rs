@@ -17,13 +17,16 @@ mod call;
 mod common;
 mod fields;
 mod heads;
+mod judge;
 mod prefixes;
 #[path = "../../../tungstenite-deflate/tests/bad_inputs/random.rs"]
 mod random;
 mod rooms;
+mod sender;
 mod web;
 
-use call::{Call, Protocol, judge};
+use call::{Call, Protocol};
+use judge::judge;
 
 /// Where the generators begin.
 const SEED: u64 = 0x0067_5250_4300;
