@@ -255,7 +255,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// As [`feed_prepared`](Self::feed_prepared) for a stream that is ready: what
-    /// [`Sink::start_send`](futures_util::Sink::start_send) is to a message.
+    /// [`Sink::start_send`] is to a message.
     ///
     /// # Errors
     /// As for sending a message; one that finds no room in the queue is [`Error::WriteBufferFull`].
