@@ -17,6 +17,10 @@
 #![allow(clippy::unwrap_used, reason = "it is a test: it may panic")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// One test at a time: what one has freed the other would give back.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Bytes of this process that are resident.
 fn resident() -> u64 {
@@ -28,6 +32,7 @@ fn resident() -> u64 {
 
 #[test]
 fn memory_of_a_burst_goes_back_though_some_of_it_lives_on() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut burst: Vec<Option<Vec<u8>>> = (0..BLOCKS).map(|_| Some(vec![7; BLOCK])).collect();
     // One of 64 lives on, so that no end of the heap comes free.
     for (number, block) in burst.iter_mut().enumerate() {
@@ -39,7 +44,6 @@ fn memory_of_a_burst_goes_back_though_some_of_it_lives_on() {
     assert_eq!(heap::trim(), Some(true));
     let after = resident();
     let freed = (BLOCKS * BLOCK) as u64;
-    // The other test allocates beside this one, much less than a half of it.
     assert!(
         after + freed / 2 < before,
         "{before} bytes before, {after} after, {freed} freed"
@@ -51,6 +55,7 @@ fn memory_of_a_burst_goes_back_though_some_of_it_lives_on() {
 
 #[test]
 fn threads_that_allocate_meanwhile_keep_what_they_have() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let busy = (0..4_u8).map(|number| {
