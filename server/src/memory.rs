@@ -7,7 +7,7 @@ use tracing::debug;
 
 use crate::metrics::Metrics;
 
-/// Gives back what is free whenever load has fallen, at most once in `shortest`. Runs until it is dropped; ends at once where
+/// Gives back what is free whenever load has fallen, at most once in `shortest` and ten times a second. Runs until it is dropped; ends at once where
 /// the system does not tell how much is resident.
 ///
 /// What is looked at, resident memory and connections, costs a system call a second; giving back, some milliseconds on a
@@ -18,7 +18,7 @@ pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
     };
     let Some(now) = resident.bytes() else { return };
     let mut watch = Watch::new(now, Instant::now(), shortest);
-    let mut timer = interval(LOOK.min(shortest.max(SHORTEST)));
+    let mut timer = interval(LOOK.min(watch.shortest));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
@@ -64,6 +64,7 @@ struct Watch {
 
 impl Watch {
     fn new(resident: u64, now: Instant, shortest: Duration) -> Self {
+        let shortest = shortest.max(SHORTEST);
         Self {
             least: resident,
             left: resident,
@@ -148,8 +149,8 @@ impl Resident {
 
 /// Time between two looks, so that the end of a burst is seen soon after it.
 const LOOK: Duration = Duration::from_secs(1);
-/// Least time between two looks, however short the setting.
-const SHORTEST: Duration = Duration::from_millis(10);
+/// Least time between two trims, however short the setting: each holds up threads that allocate.
+const SHORTEST: Duration = Duration::from_millis(100);
 /// Bytes by which what is resident changes without anything having happened.
 const GRAIN: u64 = 256 << 10;
 /// Bytes beyond the least that make it worth while.
@@ -244,6 +245,16 @@ mod tests {
         }
         assert!(due.len() > 10, "{due:?}");
         assert!(due.windows(2).all(|pair| pair[1] - pair[0] >= 5), "{due:?}");
+    }
+
+    #[test]
+    fn no_setting_makes_it_a_busy_loop() {
+        let start = Instant::now();
+        let mut watch = Watch::new(16 * MIB, start, Duration::ZERO);
+        assert!(!watch.is_due(80 * MIB, 0, start));
+        let least = start + SHORTEST;
+        assert!(!watch.is_due(80 * MIB, 0, start + SHORTEST / 2));
+        assert!(watch.is_due(80 * MIB, 0, least));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{Limit, Span};
 #[non_exhaustive]
 pub struct MemoryOptions {
     /// Shortest time between two times that free memory is given back to the system, which is done when load has fallen
-    /// (`malloc_trim`, Linux with glibc), or `off`
+    /// (`malloc_trim`, Linux with glibc), at least 100ms, or `off`
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub memory_trim_interval: Limit<Span>,
 }

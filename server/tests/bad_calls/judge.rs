@@ -4,6 +4,7 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::SEED;
 use crate::call::{Call, MOST_BYTES, MOST_TEXT_BYTES, Outcome, Protocol};
+use crate::common::verdict::none_wrong;
 use crate::common::{Running, start};
 use crate::random::Random;
 use crate::sender::Sender;
@@ -38,16 +39,7 @@ pub async fn judge(
         Protocol::Http2 => shared(server, &calls).await,
         Protocol::Http1 => alone(server, &calls).await,
     };
-    println!(
-        "{bad} bad inputs: {what}, {} wrong; beside them {good} good ones",
-        wrong.len()
-    );
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    none_wrong(what, bad, good, &wrong);
 
     let mut canary = Sender::dial(server, Protocol::Http2).await;
     let call = Call::good(random);

@@ -11,6 +11,7 @@
 pub mod http2;
 pub mod network;
 pub mod program;
+pub mod verdict;
 
 use std::ffi::OsString;
 use std::future::Future;

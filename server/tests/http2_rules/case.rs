@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
+use super::common::verdict::none_wrong;
 use super::common::{Running, start};
 use super::wire::{
     ACK, END_STREAM, Frame, PREFACE, Peer, get, headers, kind, ping, setting, settings,
@@ -334,13 +335,7 @@ pub async fn check(cases: Vec<Case>) {
         wrong.len()
     );
     let bad = cases.iter().filter(|case| case.is_bad()).count();
-    println!("{bad} bad inputs: cases of HTTP/2, {} wrong", wrong.len());
-    assert!(
-        wrong.is_empty(),
-        "{} of {total} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    none_wrong("cases of HTTP/2", bad, total - bad, &wrong);
     assert!(
         server.get("/healthz").await.contains(" 200 "),
         "the server goes on"

@@ -24,6 +24,41 @@ fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |value| value.parse().unwrap())
 }
 
+/// Two nodes at one broker, of which `far` has a network of changing weather before it.
+struct Apart {
+    weather: watch::Sender<Conditions>,
+    far: Arc<Node>,
+    near: Arc<Node>,
+    _way: BadNetwork,
+    _broker: Broker,
+}
+
+impl Apart {
+    /// Both up in good weather; an answer that takes `far` longer than `patience` is late.
+    async fn started(patience: Duration) -> Self {
+        let broker = Broker::started().await;
+        let (weather, conditions) = watch::channel(Conditions::default());
+        let address = ([127, 0, 0, 1], broker.port).into();
+        let way = BadNetwork::with(address, move |_| conditions.clone()).await;
+        let mut nats = broker.settings();
+        nats.servers = vec![format!("nats://{}", way.address).parse().unwrap()];
+        let mut settings = Settings::default();
+        settings.publish_timeout = patience;
+        let backplane = Broker::backplane_with(nats, NatsCounts::default());
+        let far = Arc::new(Node::with(backplane, settings));
+        let near = Arc::new(Node::new(broker.backplane()));
+        far.up().await;
+        near.up().await;
+        Self {
+            weather,
+            far,
+            near,
+            _way: way,
+            _broker: broker,
+        }
+    }
+}
+
 /// Sends messages until told to stop; gives those that were acknowledged.
 fn load(
     node: &Arc<Node>,
@@ -216,24 +251,14 @@ async fn x3_nothing_acknowledged_is_lost_when_nats_is_slow() {
             ..fast
         },
     ] {
-        let broker = Broker::started().await;
-        let (weather, conditions) = watch::channel(fast);
-        let address = ([127, 0, 0, 1], broker.port).into();
-        let way = BadNetwork::with(address, move |_| conditions.clone()).await;
-        let mut nats = broker.settings();
-        nats.servers = vec![format!("nats://{}", way.address).parse().unwrap()];
-        let mut settings = Settings::default();
-        settings.publish_timeout = patience;
-        let backplane = Broker::backplane_with(nats, NatsCounts::default());
-        let far = Arc::new(Node::with(backplane, settings));
-        let near = Arc::new(Node::new(broker.backplane()));
-        far.up().await;
-        near.up().await;
+        let Apart {
+            weather, far, near, ..
+        } = &Apart::started(patience).await;
         let (mut here, mut there) = (far.join("x").await, near.join("y").await);
         let (stop, sent) = (Arc::default(), Arc::default());
         let senders = [
-            load(&far, "far", &stop, &sent),
-            load(&near, "near", &stop, &sent),
+            load(far, "far", &stop, &sent),
+            load(near, "near", &stop, &sent),
         ];
         until(async || sent.load(Ordering::Relaxed) > 50).await;
         weather.send_replace(slow);
@@ -278,27 +303,14 @@ async fn x3_nothing_acknowledged_is_lost_when_nats_is_slow() {
 #[ignore = "needs nats-server"]
 async fn x3_what_is_provisional_is_settled_while_nats_stays_slow() {
     let patience = Duration::from_millis(300);
-    let fast = Conditions::default();
-    let broker = Broker::started().await;
-    let (weather, conditions) = watch::channel(fast);
-    let address = ([127, 0, 0, 1], broker.port).into();
-    let way = BadNetwork::with(address, move |_| conditions.clone()).await;
-    let mut nats = broker.settings();
-    nats.servers = vec![format!("nats://{}", way.address).parse().unwrap()];
-    let mut settings = Settings::default();
-    settings.publish_timeout = patience;
-    let far = Node::with(
-        Broker::backplane_with(nats, NatsCounts::default()),
-        settings,
-    );
-    let near = Node::new(broker.backplane());
-    far.up().await;
-    near.up().await;
+    let Apart {
+        weather, far, near, ..
+    } = &Apart::started(patience).await;
     let (mut here, mut there) = (far.join("x").await, near.join("y").await);
     // An answer takes twice that; beyond `--nats-timeout` NATS would count as away.
     weather.send_replace(Conditions {
         delay: patience,
-        ..fast
+        ..Conditions::default()
     });
     let mut acknowledged = HashSet::new();
     let mut provisional = 0;

@@ -133,14 +133,6 @@ impl ChatService for Rooms {
         if request.text.is_empty() {
             return Err(self.wrong(&"a message needs a text"));
         }
-        let (bytes, most) = (
-            request.text.len(),
-            self.context.rooms.settings().max_text_bytes,
-        );
-        if bytes > most {
-            let text = format!("a text of {bytes} bytes, at most {most} are allowed");
-            return Err(self.reject("refused", Status::resource_exhausted(text)));
-        }
         let id = id(&request.id).map_err(|error| self.wrong(&error))?;
         if !self.rates.take(address, Instant::now()) {
             let text = "too many messages from this address, try again in a second";
@@ -163,8 +155,12 @@ impl ChatService for Rooms {
                 ..SendResponse::default()
             })),
             Err(PublishError::Unavailable(error)) => Err(Status::unavailable(error.to_string())),
-            Err(error @ PublishError::Refused(_)) => {
-                Err(self.reject("refused", Status::failed_precondition(error.to_string())))
+            Err(error) => {
+                let status = match error {
+                    PublishError::TooLong { .. } => Status::resource_exhausted,
+                    _ => Status::failed_precondition,
+                };
+                Err(self.reject(error.code(), status(error.to_string())))
             }
         }
     }

@@ -221,13 +221,7 @@ impl<'a> Session<'a> {
         let kind = match (outcome, &id) {
             (Ok(published), Some(id)) => told::ack(id, &published),
             (Ok(_), None) => return Ok(()),
-            (Err(error), id) => {
-                let code = match error {
-                    PublishError::Unavailable(_) => "unavailable",
-                    PublishError::Refused(_) => "refused",
-                };
-                told::error(id.as_ref(), code, &error.to_string())
-            }
+            (Err(error), id) => told::error(id.as_ref(), error.code(), &error.to_string()),
         };
         self.tell(kind).await
     }

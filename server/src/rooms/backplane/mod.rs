@@ -104,6 +104,24 @@ pub enum PublishError {
     /// This message will never be taken; the text says why.
     #[error("the message was refused: {0}")]
     Refused(String),
+    /// The text is longer than this server allows, in bytes.
+    #[error("the message was refused: a text of {bytes} bytes, at most {most} are allowed")]
+    TooLong {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        most: usize,
+    },
+}
+
+impl PublishError {
+    /// The word by which members are told.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Refused(_) | Self::TooLong { .. } => "refused",
+        }
+    }
 }
 
 /// The store cannot be reached or does not answer; the text says what happened.

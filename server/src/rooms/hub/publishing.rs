@@ -57,8 +57,7 @@ impl Hub {
         let (bytes, most) = (post.text.len(), inner.settings.max_text_bytes);
         if bytes > most {
             inner.counts.result("refused");
-            let text = format!("a text of {bytes} bytes, at most {most} are allowed");
-            return Err(PublishError::Refused(text));
+            return Err(PublishError::TooLong { bytes, most });
         }
         let draft = self.draft(post);
         // Behind others that wait, so that no message overtakes an earlier one.

@@ -135,13 +135,7 @@ impl Speaker {
         match (outcome, id) {
             (Ok(published), Some(id)) => self.say(Told::ack(id, &published).write()).await,
             (Ok(_), None) => Ok(()),
-            (Err(error), id) => {
-                let code = match error {
-                    PublishError::Unavailable(_) => "unavailable",
-                    PublishError::Refused(_) => "refused",
-                };
-                self.complain(id, code, &error.to_string()).await
-            }
+            (Err(error), id) => self.complain(id, error.code(), &error.to_string()).await,
         }
     }
 
