@@ -7,7 +7,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// A socket could not be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}; choose another address")]
+#[error("cannot listen on {address}; choose another address")]
 pub struct ListenError {
     /// Where.
     pub address: SocketAddr,

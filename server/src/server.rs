@@ -64,8 +64,8 @@ pub enum ServerError {
     #[error("the listening socket cannot be used: {0}")]
     Listener(std::io::Error),
     /// The plain-text port for gRPC.
-    #[error("plain-text gRPC: {0}")]
-    Grpc(ListenError),
+    #[error("plain-text gRPC")]
+    Grpc(#[source] ListenError),
 }
 
 /// Where rooms are kept, as `config` says.
