@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "it is a test: it may panic")]
 
+mod late;
+#[cfg(target_os = "linux")]
+mod memory;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -286,128 +290,6 @@ async fn a_backplane_that_hangs_counts_as_away_after_its_time() {
     assert_eq!(next(&mut bob).await, "again two");
 }
 
-/// A backplane that is there, but always later than it may be; what it was sent once it stores, whoever still waits.
-struct Late {
-    local: Arc<Local>,
-    stores: Duration,
-    answers: Duration,
-    delivers: bool,
-}
-
-#[async_trait]
-impl Backplane for Late {
-    async fn publish(&self, room: &RoomName, draft: &Draft) -> Result<Published, PublishError> {
-        let (local, room, draft) = (Arc::clone(&self.local), room.clone(), draft.clone());
-        let (stores, answers) = (self.stores, self.answers);
-        let storing = tokio::spawn(async move {
-            tokio::time::sleep(stores).await;
-            let outcome = local.publish(&room, &draft).await;
-            tokio::time::sleep(answers).await;
-            outcome
-        });
-        storing.await.unwrap()
-    }
-
-    async fn history(&self, room: &RoomName, query: Query) -> Result<History, Unavailable> {
-        self.local.history(room, query).await
-    }
-
-    fn deliveries(&self) -> BoxStream<'static, Delivery> {
-        let delivers = self.delivers;
-        let deliveries = self.local.deliveries();
-        deliveries
-            .filter(move |_| std::future::ready(delivers))
-            .boxed()
-    }
-
-    fn health(&self) -> Health {
-        Health::Up
-    }
-}
-
-/// How long the hub waits for [`Late`].
-const PATIENCE: Duration = Duration::from_millis(100);
-
-/// A hub over a backplane that stores and answers so many times later than it may.
-fn late_hub(stores: u32, answers: u32, delivers: bool) -> Hub {
-    let settings = settings(|settings| {
-        settings.publish_timeout = PATIENCE;
-        settings.outbox_time = Duration::from_secs(5);
-    });
-    let plane = Late {
-        local: Arc::new(Local::new(settings.clone())),
-        stores: PATIENCE * stores,
-        answers: PATIENCE * answers,
-        delivers,
-    };
-    hub(settings, Arc::new(plane))
-}
-
-#[tokio::test(start_paused = true)]
-async fn x3_what_is_stored_late_and_never_answered_in_time_is_settled_when_it_is_delivered() {
-    let hub = late_hub(3, 100, true);
-    let mut bob = join(&hub, "bob").await;
-    for text in ["one", "two"] {
-        let Receipt::Provisional(pending) = publish(&hub, text).await else {
-            panic!("it is not stored in time");
-        };
-        assert_eq!(next(&mut bob).await, format!("provisional {text}"));
-        let published = soon(pending).await.unwrap();
-        assert!(!published.duplicate);
-        assert_eq!(next(&mut bob).await, format!("again {text}"));
-    }
-    assert_eq!(hub.counts().waiting.get(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn x3_what_was_delivered_before_the_answer_is_stored_and_not_provisional() {
-    let hub = late_hub(0, 100, true);
-    let mut bob = join(&hub, "bob").await;
-    for is_repeat in [false, true] {
-        let Receipt::Stored(published) = publish(&hub, "one").await else {
-            panic!("it is there");
-        };
-        assert_eq!(published.duplicate, is_repeat);
-        // Another moment, as with a sender who asks again.
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    assert_eq!(next(&mut bob).await, "one");
-}
-
-#[tokio::test(start_paused = true)]
-async fn x3_an_answer_that_always_comes_late_is_waited_for_longer() {
-    let hub = late_hub(0, 5, false);
-    let Receipt::Provisional(pending) = publish(&hub, "one").await else {
-        panic!("it is not answered in time");
-    };
-    soon(pending).await.unwrap();
-    assert_eq!(hub.counts().waiting.get(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn x3_who_waits_too_long_for_the_backplane_is_told_so() {
-    let hub = late_hub(1_000_000, 0, true);
-    let begun = tokio::time::Instant::now();
-    let mut waiting = Vec::new();
-    for text in ["one", "two"] {
-        let Receipt::Provisional(pending) = publish(&hub, text).await else {
-            panic!("it cannot be stored");
-        };
-        waiting.push(pending);
-    }
-    for pending in waiting {
-        let error = soon(pending).await.unwrap_err();
-        assert!(matches!(error, PublishError::Unavailable(_)), "{error}");
-    }
-    let passed = begun.elapsed();
-    assert!(
-        passed >= Duration::from_secs(5) && passed < Duration::from_secs(6),
-        "{passed:?}"
-    );
-    assert_eq!(hub.counts().waiting.get(), 0);
-    assert_eq!(hub.counts().waiting_dropped.get(), 2);
-}
-
 #[tokio::test]
 async fn too_many_that_wait_are_dropped_from_the_oldest_and_their_senders_told() {
     let settings = settings(|settings| settings.outbox_messages = 3);
@@ -627,79 +509,4 @@ async fn rooms_and_members_are_bounded() {
     drop((one, two, other));
     hub.join(&name("c"), ana(), None).await.unwrap();
     assert_eq!(hub.rooms(), 0, "a membership that is dropped leaves");
-}
-
-/// Tests that look at the memory of the process take turns.
-#[cfg(target_os = "linux")]
-static MEMORY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
-/// Bytes of memory that this process has at the moment.
-#[cfg(target_os = "linux")]
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
-    kilobytes.parse::<usize>().unwrap() * 1024
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn r12_joins_and_leaves_without_end_leave_nothing_behind() {
-    const ROUNDS: usize = 100;
-    let _turn = MEMORY.lock().await;
-    let settings = Settings::default();
-    let hub = Hub::new(
-        settings.clone(),
-        Arc::new(Local::new(settings)),
-        Counts::default(),
-    );
-    let flow = tokio::spawn(hub.clone().run());
-    let mut after_first = 0;
-    for round in 0..ROUNDS {
-        let mut members = Vec::new();
-        for number in 0..1_000_usize {
-            // Ten in each room, and other rooms each time.
-            let room: RoomName = format!("r-{round}-{}", number / 10).parse().unwrap();
-            let name = format!("m{number}").parse().unwrap();
-            members.push(soon(hub.join(&room, name, None)).await.unwrap());
-        }
-        assert_eq!((hub.rooms(), hub.counts().members.get()), (100, 1_000));
-        drop(members);
-        assert_eq!((hub.rooms(), hub.counts().members.get()), (0, 0));
-        if round == ROUNDS / 10 {
-            after_first = resident();
-        }
-    }
-    let grown = resident().saturating_sub(after_first);
-    // A hundred thousand members that left 200 bytes each would be more.
-    assert!(grown < 16 << 20, "{grown} bytes more after {ROUNDS} rounds");
-    flow.abort();
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn r13_a_flood_into_many_rooms_takes_no_more_memory_than_it_may() {
-    let _turn = MEMORY.lock().await;
-    let mut settings = Settings::default();
-    settings.history_memory = 8 << 20;
-    let backplane = Arc::new(Local::new(settings.clone()));
-    let hub = Hub::new(settings, backplane, Counts::default());
-    let flow = tokio::spawn(hub.clone().run());
-    let before = resident();
-    let text: Arc<str> = "x".repeat(16 << 10).into();
-    // 160 MiB in a hundred rooms.
-    for number in 0..10_000_usize {
-        let room: RoomName = format!("r-{}", number % 100).parse().unwrap();
-        let post = Post {
-            from: "ana".parse().unwrap(),
-            member: None,
-            text: text.as_ref().into(),
-            id: None,
-        };
-        let receipt = soon(hub.publish(&room, post)).await.unwrap();
-        assert!(matches!(receipt, Receipt::Stored(_)), "{receipt:?}");
-    }
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 32 << 20, "{grown} bytes for a history of 8 MiB");
-    flow.abort();
 }

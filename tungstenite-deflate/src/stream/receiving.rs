@@ -1,0 +1,233 @@
+//! Messages from a stream of bytes, and the end of it: `Stream`.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_core::stream::FusedStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::poll_read_buf;
+
+use super::wakers::Side;
+use super::{Phase, WebSocketStream, chunk, timer};
+use crate::connection::Event;
+use crate::tungstenite::error::ProtocolError as Upstream;
+use crate::tungstenite::{Error, Message};
+
+/// # Receiving
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
+    /// Gives a message, or does in turn all that can be done: write, keep deadlines, read.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        loop {
+            if self.phase != Phase::Active {
+                return self.poll_finish(cx);
+            }
+            let received = self
+                .connection
+                .receive_by_clock(&mut self.buffer, timer::now);
+            match received {
+                Ok(Some(Event::Message(message))) => {
+                    if matches!(message, Message::Ping(_) | Message::Close(_)) {
+                        self.transmit(cx);
+                    }
+                    return Poll::Ready(Some(Ok(message)));
+                }
+                Ok(None) => {}
+                Err(violation) => {
+                    self.finish(Some(violation.into()));
+                    continue;
+                }
+            }
+            if self.connection.is_receiving_over() {
+                self.finish(None);
+                continue;
+            }
+            self.transmit(cx);
+            // Deadlines are kept before there is a wait; a transport that always has something is interrupted for them.
+            if self.reads >= READS_AT_MOST && self.poll_deadlines(cx).is_ready() {
+                continue;
+            }
+            self.reads = self.reads.saturating_add(1);
+            match self.poll_fill(cx) {
+                Poll::Ready(Ok(0)) => {
+                    let clean = self.connection.receive_eof();
+                    let error = (!clean).then(|| {
+                        self.write_error()
+                            .unwrap_or(Upstream::ResetWithoutClosingHandshake.into())
+                    });
+                    self.finish(error);
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    self.connection.receive_eof();
+                    let gone = is_gone(error.kind());
+                    self.finish(Some(Error::Io(error)));
+                    if gone {
+                        return self.end();
+                    }
+                }
+                Poll::Pending => {
+                    if let Some(error) = self.write_error() {
+                        self.connection.receive_eof();
+                        self.finish(Some(error));
+                        continue;
+                    }
+                    if let Err(violation) = self.connection.check_unfinished(&mut self.buffer) {
+                        self.finish(Some(violation.into()));
+                        continue;
+                    }
+                    chunk::park(&mut self.buffer);
+                    if let Err(violation) = self.connection.hold(self.buffer.capacity()) {
+                        self.finish(Some(violation.into()));
+                        continue;
+                    }
+                    ready!(self.poll_deadlines(cx));
+                }
+            }
+        }
+    }
+
+    /// Does what a deadline asks for if one has passed.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.reads = 0;
+        ready!(self.timer.poll(self.connection.next_timeout(), cx));
+        if let Err(violation) = self.connection.handle_timeout(timer::now()) {
+            self.finish(Some(violation.into()));
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes as much as the transport takes; what is left goes out with a later poll.
+    fn transmit(&mut self, cx: &mut Context<'_>) {
+        let waiting = self.connection.outgoing_bytes() > 0 || self.unflushed;
+        match self.poll_transmit(cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) if !waiting => {}
+            Poll::Ready(Ok(())) => self.wakers.wake_other(Side::Receiver, Some(cx.waker())),
+            Poll::Ready(Err(error)) => {
+                self.note_write_failure(&error);
+                self.wakers.wake_other(Side::Receiver, Some(cx.waker()));
+            }
+        }
+    }
+
+    fn write_error(&self) -> Option<Error> {
+        self.write_failed.map(|kind| Error::Io(kind.into()))
+    }
+
+    /// Reads what is there into the buffer; 0 at the end of the byte stream.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.buffer.capacity() == 0 {
+            self.buffer = chunk::borrow();
+        } else {
+            let wanted = self.connection.bytes_wanted(&self.buffer);
+            chunk::grow(&mut self.buffer, wanted);
+        }
+        poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.buffer)
+    }
+
+    /// Receives no more; `failure` is the stream's last item once what is queued is written.
+    fn finish(&mut self, failure: Option<Error>) {
+        let timeout = self.connection.options().close_timeout;
+        let linger = if failure.is_some() {
+            timeout.map(|timeout| timeout.min(LINGER))
+        } else {
+            timeout
+        };
+        self.failure = failure;
+        self.buffer.clear();
+        self.phase = Phase::Finishing {
+            until: linger.and_then(|linger| timer::now().checked_add(linger)),
+            shut_down: false,
+        };
+    }
+
+    /// Writes what is queued, closes the transport if that is this side's part, waits for the peer to do the same.
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        let Phase::Finishing { until, shut_down } = self.phase else {
+            return Poll::Ready(None);
+        };
+        let expired = self.timer.poll(until, cx).is_ready();
+        let patient = !expired && (until.is_some() || self.failure.is_none());
+        self.transmit(cx);
+        if self.connection.outgoing_bytes() > 0 && patient {
+            return Poll::Pending;
+        }
+        if self.connection.should_close_transport() && !shut_down {
+            if Pin::new(&mut self.stream).poll_shutdown(cx).is_pending() && patient {
+                return Poll::Pending;
+            }
+            self.phase = Phase::Finishing {
+                until,
+                shut_down: true,
+            };
+        }
+        // A socket that is dropped with unread bytes is reset, and the peer may lose our Close with it.
+        let lingers =
+            patient && (self.failure.is_some() || !self.connection.should_close_transport());
+        if self.poll_drain(cx).is_pending() && lingers {
+            return Poll::Pending;
+        }
+        self.end()
+    }
+
+    /// Ends the stream with its last item.
+    fn end(&mut self) -> Poll<Option<Result<Message, Error>>> {
+        chunk::park(&mut self.buffer);
+        self.phase = Phase::Ended;
+        Poll::Ready(self.failure.take().map(Err))
+    }
+
+    /// Reads and discards until the end of the byte stream, with a pause now and then where there always is more.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..READS_AT_MOST {
+            self.buffer.clear();
+            match self.poll_fill(cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Whether a transport that fails like this takes nothing any more, not even its own end.
+fn is_gone(failure: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    matches!(
+        failure,
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected
+    )
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketStream<S> {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let both = this.wakers.for_transport(Side::Receiver, cx.waker());
+        let waker = both.as_ref().unwrap_or(cx.waker());
+        let result = this.poll_receive(&mut Context::from_waker(waker));
+        match &result {
+            Poll::Pending => this.wakers.waits(Side::Receiver, cx.waker()),
+            Poll::Ready(_) => this.wakers.proceeds(Side::Receiver),
+        }
+        result
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocketStream<S> {
+    fn is_terminated(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+}
+
+/// Longest wait for a peer to take the Close that tells it of its violation and to go, if `close_timeout` is not shorter.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Reads in a row after which other things have their turn though there is more to read.
+const READS_AT_MOST: u8 = 32;
