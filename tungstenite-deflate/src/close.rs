@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::error::{ProtocolError, SendError};
 use crate::frame::MAX_CONTROL_PAYLOAD;
-use crate::tungstenite::Utf8Bytes;
+use crate::text;
 use crate::tungstenite::protocol::CloseFrame;
 use crate::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -53,7 +53,7 @@ impl Closed {
 }
 
 /// Reads the payload of a Close frame (RFC 6455 §5.5.1).
-pub(crate) fn parse(payload: &Bytes) -> Result<Option<CloseFrame>, ProtocolError> {
+pub(crate) fn parse(payload: &[u8]) -> Result<Option<CloseFrame>, ProtocolError> {
     match payload.len() {
         0 => Ok(None),
         1 => Err(ProtocolError::CloseTooShort),
@@ -62,8 +62,7 @@ pub(crate) fn parse(payload: &Bytes) -> Result<Option<CloseFrame>, ProtocolError
             if !may_be_sent(code) {
                 return Err(ProtocolError::InvalidCloseCode { code });
             }
-            let reason =
-                Utf8Bytes::try_from(payload.slice(2..)).map_err(|_| ProtocolError::InvalidUtf8)?;
+            let reason = text::copied(&payload[2..])?;
             Ok(Some(CloseFrame {
                 code: code.into(),
                 reason,
@@ -97,6 +96,7 @@ pub(crate) fn encode(frame: Option<&CloseFrame>) -> Result<Bytes, SendError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tungstenite::Utf8Bytes;
 
     /// Threats F12 and F13: every code there is.
     #[test]
@@ -105,8 +105,8 @@ mod tests {
             let expected = (1000..1004).contains(&code)
                 || (1007..1015).contains(&code)
                 || (3000..5000).contains(&code);
-            let payload = Bytes::copy_from_slice(&code.to_be_bytes());
-            assert_eq!(parse(&payload).is_ok(), expected, "received {code}");
+            let parsed = parse(&code.to_be_bytes());
+            assert_eq!(parsed.is_ok(), expected, "received {code}");
             let frame = CloseFrame {
                 code: CloseCode::from(code),
                 reason: Utf8Bytes::default(),
@@ -121,24 +121,15 @@ mod tests {
 
     #[test]
     fn close_payloads() {
-        assert_eq!(parse(&Bytes::new()), Ok(None));
-        assert_eq!(
-            parse(&Bytes::from_static(&[3])),
-            Err(ProtocolError::CloseTooShort)
-        );
+        assert_eq!(parse(&[]), Ok(None));
+        assert_eq!(parse(&[3]), Err(ProtocolError::CloseTooShort));
         let frame = CloseFrame {
             code: CloseCode::Normal,
             reason: Utf8Bytes::from_static("até"),
         };
-        assert_eq!(
-            parse(&Bytes::from_static(b"\x03\xe8at\xc3\xa9")),
-            Ok(Some(frame.clone()))
-        );
+        assert_eq!(parse(b"\x03\xe8at\xc3\xa9"), Ok(Some(frame.clone())));
         assert_eq!(encode(Some(&frame)).unwrap(), &b"\x03\xe8at\xc3\xa9"[..]);
-        assert_eq!(
-            parse(&Bytes::from_static(b"\x03\xe8at\xc3")),
-            Err(ProtocolError::InvalidUtf8)
-        );
+        assert_eq!(parse(b"\x03\xe8at\xc3"), Err(ProtocolError::InvalidUtf8));
         let long = CloseFrame {
             code: CloseCode::Normal,
             reason: "x".repeat(124).into(),

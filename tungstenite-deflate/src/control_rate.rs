@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::error::ProtocolError;
-use crate::incoming::Item;
 use crate::options::Options;
+use crate::tungstenite::Message;
 
 /// How many Pings, and Pongs that no Ping of ours asked for, a peer may send (RFC 6455 §5.5).
 ///
@@ -62,19 +62,19 @@ impl ControlFrames {
         self.pings = self.pings.saturating_add(1);
     }
 
-    /// Counts what was received, and passes it on; the clock is asked for control frames alone.
+    /// Counts what was received; the clock is asked for control frames alone.
     ///
     /// # Errors
     /// It is a control frame more than [`control_rate`](crate::Limits::control_rate) allows.
     pub(crate) fn admit(
         &mut self,
-        item: Option<Item>,
+        message: &Message,
         options: &Options,
         clock: impl Fn() -> Instant,
-    ) -> Result<Option<Item>, ProtocolError> {
-        match (&item, options.limits.control_rate) {
-            (Some(Item::Pong(_)), _) if self.pings > 0 => self.pings -= 1,
-            (Some(Item::Ping(_) | Item::Pong(_)), Some(rate)) if !self.take(rate, clock()) => {
+    ) -> Result<(), ProtocolError> {
+        match (message, options.limits.control_rate) {
+            (Message::Pong(_), _) if self.pings > 0 => self.pings -= 1,
+            (Message::Ping(_) | Message::Pong(_), Some(rate)) if !self.take(rate, clock()) => {
                 return Err(ProtocolError::TooManyControlFrames {
                     burst: rate.burst,
                     per_second: rate.per_second,
@@ -82,7 +82,7 @@ impl ControlFrames {
             }
             _ => {}
         }
-        Ok(item)
+        Ok(())
     }
 
     /// Takes one token out of the bucket, if there is one.
@@ -119,9 +119,9 @@ mod tests {
     /// How many of so many Pings are taken at `now`.
     fn taken(frames: &mut ControlFrames, rate: ControlRate, now: Instant, of: usize) -> usize {
         let options = options(rate);
-        let ping = || Some(Item::Ping(Bytes::new()));
+        let ping = || Message::Ping(Bytes::new());
         (0..of)
-            .take_while(|_| frames.admit(ping(), &options, || now).is_ok())
+            .take_while(|_| frames.admit(&ping(), &options, || now).is_ok())
             .count()
     }
 
@@ -153,8 +153,8 @@ mod tests {
         let mut frames = ControlFrames::default();
         let options = options(RATE);
         let pong = |frames: &mut ControlFrames| {
-            let pong = Some(Item::Pong(Bytes::new()));
-            frames.admit(pong, &options, || now).map(|_| ())
+            let pong = Message::Pong(Bytes::new());
+            frames.admit(&pong, &options, || now)
         };
         for _ in 0..100 {
             frames.note_ping();

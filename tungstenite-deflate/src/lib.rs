@@ -33,9 +33,10 @@ mod incoming;
 mod mask;
 mod message;
 mod options;
+mod payload;
 mod prepared;
-mod spare;
 mod stream;
+mod text;
 #[cfg(any(feature = "__rustls-tls", feature = "connect"))]
 mod tls;
 mod unfinished;

@@ -1,12 +1,14 @@
 //! A message that arrives in more than one piece.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::deflate::{Codec, InflateError};
 use crate::error::ProtocolError;
+use crate::payload::Payload;
+use crate::text;
+use crate::tungstenite::Message;
 use crate::tungstenite::protocol::frame::Frame;
 use crate::tungstenite::protocol::frame::coding::{Data, OpCode};
-use crate::tungstenite::{Message, Utf8Bytes};
 use crate::utf8::Validator;
 
 /// The frames of one message, gathered, inflated and validated as they come.
@@ -68,13 +70,9 @@ impl Assembly {
     }
 
     /// Takes a frame's payload.
-    pub(crate) fn push(&mut self, frame: BytesMut) {
+    pub(crate) fn push(&mut self, frame: Payload<'_>) {
         self.fragments += 1;
-        if self.payload.is_empty() {
-            self.payload = frame;
-        } else {
-            self.payload.extend_from_slice(&frame);
-        }
+        frame.append_to(&mut self.payload);
     }
 
     /// Takes a compressed frame's payload; the message may inflate to `limit` bytes.
@@ -121,12 +119,12 @@ impl Assembly {
     /// [`take_piece`](Self::take_piece).
     pub(crate) fn push_part(
         &mut self,
-        part: BytesMut,
+        part: Payload<'_>,
         limit: usize,
         codec: Option<&mut Codec>,
     ) -> Result<(), ProtocolError> {
         match codec.filter(|_| self.compressed) {
-            Some(codec) => self.push_compressed(&part, false, limit, codec)?,
+            Some(codec) => part.lend(|part| self.push_compressed(part, false, limit, codec))?,
             None => self.push(part),
         }
         self.fragments -= 1;
@@ -155,17 +153,10 @@ impl Assembly {
 
     /// Ends the message.
     pub(crate) fn finish(self) -> Result<Message, ProtocolError> {
-        whole(self.text, self.payload.freeze())
-    }
-}
-
-/// A message whose payload is complete. For text the conversion is the check of its encoding.
-pub(crate) fn whole(text: bool, payload: Bytes) -> Result<Message, ProtocolError> {
-    if text {
-        Utf8Bytes::try_from(payload)
-            .map(Message::Text)
-            .map_err(|_| ProtocolError::InvalidUtf8)
-    } else {
-        Ok(Message::Binary(payload))
+        if self.text {
+            text::owned(self.payload.into()).map(Message::Text)
+        } else {
+            Ok(Message::Binary(self.payload.freeze()))
+        }
     }
 }

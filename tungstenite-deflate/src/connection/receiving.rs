@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::closing::State;
 use super::{Connection, Event};
 use crate::error::ProtocolError;
-use crate::incoming::{Item, Rules};
+use crate::incoming::Rules;
 use crate::tungstenite::Message;
 use crate::unfinished::Held;
 
@@ -30,16 +30,19 @@ impl Connection {
             self.timers.note_arrival_at(now);
             self.left_in_buffer = buffer.len();
         }
-        match self.receive_by_clock(buffer, || now)? {
-            Some(event) => Ok(Some(event)),
-            None => self.check_unfinished(buffer).map(|()| None),
+        let mut received = None;
+        self.receive_by_clock(buffer, || now, &mut received)?;
+        if received.is_none() {
+            self.check_unfinished(buffer)?;
         }
+        Ok(received.map(Event::Message))
     }
 
-    /// As [`receive`](Self::receive), but leaves text that is not there whole to
-    /// [`check_unfinished`](Self::check_unfinished), and asks the clock only when something begins: the first arrival after silence, a
-    /// message that is not there whole, a Close. While a connection is busy its keep-alive is kept by looks at every
-    /// quarter of the interval, since asking a clock costs more than parsing a small frame.
+    /// As [`receive`](Self::receive), but into `received`, which is empty, for the reason that
+    /// [`Incoming::next`](crate::incoming::Incoming::next) tells; leaves text that is not there whole to
+    /// [`check_unfinished`](Self::check_unfinished); and asks the clock only when something begins: the first arrival
+    /// after silence, a message that is not there whole, a Close. While a connection is busy its keep-alive is kept by
+    /// looks at every quarter of the interval, since asking a clock costs more than parsing a small frame.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -47,10 +50,11 @@ impl Connection {
         &mut self,
         buffer: &mut BytesMut,
         clock: impl Fn() -> Instant,
-    ) -> Result<Option<Event>, ProtocolError> {
+        received: &mut Option<Message>,
+    ) -> Result<(), ProtocolError> {
         if self.is_receiving_over() {
             buffer.clear();
-            return Ok(None);
+            return Ok(());
         }
         if buffer.len() > self.left_in_buffer && self.options.keepalive.is_some() {
             self.timers.note_arrival(&clock);
@@ -59,18 +63,20 @@ impl Connection {
             role: self.queue.role(),
             options: &self.options,
         };
-        let result = self
-            .incoming
-            .next(buffer, &rules, self.codec.as_deref_mut())
-            .and_then(|item| self.control_frames.admit(item, &self.options, &clock));
+        let codec = self.codec.as_deref_mut();
+        let result = self.incoming.next(buffer, &rules, codec, received);
         self.left_in_buffer = buffer.len();
-        match result {
-            Ok(item) => {
-                self.note_unfinished(buffer, item.is_some(), &clock);
-                Ok(item.map(|item| Event::Message(self.accept(item, &clock))))
-            }
-            Err(error) => Err(self.discard_and_fail(buffer, error)),
+        result
+            .and_then(|()| match received {
+                Some(message) => self.control_frames.admit(message, &self.options, &clock),
+                None => Ok(()),
+            })
+            .map_err(|error| self.discard_and_fail(buffer, error))?;
+        self.note_unfinished(buffer, received.is_some(), &clock);
+        if let Some(message) = received {
+            self.answer(message, &clock);
         }
+        Ok(())
     }
 
     /// Validates the text that has arrived of an unfinished frame; for callers of
@@ -123,21 +129,14 @@ impl Connection {
         }
     }
 
-    /// Answers what wants an answer, and turns the item into a message.
-    fn accept(&mut self, item: Item, clock: &impl Fn() -> Instant) -> Message {
-        match item {
-            Item::Data(message) => message,
-            Item::Pong(payload) => Message::Pong(payload),
-            Item::Ping(payload) => {
-                if self.state == State::Open {
-                    self.queue.push_pong(payload.clone());
-                }
-                Message::Ping(payload)
+    /// Answers what wants an answer.
+    fn answer(&mut self, message: &Message, clock: &impl Fn() -> Instant) {
+        match message {
+            Message::Ping(payload) if self.state == State::Open => {
+                self.queue.push_pong(payload.clone());
             }
-            Item::Close(frame) => {
-                self.receive_close(frame.as_ref(), clock);
-                Message::Close(frame)
-            }
+            Message::Close(frame) => self.receive_close(frame.as_ref(), clock),
+            _ => {}
         }
     }
 }

@@ -132,14 +132,15 @@ impl Connection {
     }
 
     fn send_data(&mut self, opcode: Opcode, payload: Bytes, compression: Compression) {
-        let mut compressed = BytesMut::new();
-        let rsv1 = self
-            .codec
-            .as_mut()
-            .is_some_and(|codec| codec.deflate(&payload, compression, &mut compressed));
-        let payload = if rsv1 { compressed.freeze() } else { payload };
         let fragment_bytes = self.options.fragment_bytes;
-        self.queue.push_data(opcode, rsv1, payload, fragment_bytes);
+        if let Some(codec) = &mut self.codec {
+            let mut compressed = BytesMut::new();
+            if codec.deflate(&payload, compression, &mut compressed) {
+                let payload = compressed.freeze();
+                return self.queue.push_data(opcode, true, payload, fragment_bytes);
+            }
+        }
+        self.queue.push_data(opcode, false, payload, fragment_bytes);
     }
 
     fn send_control(&mut self, opcode: Opcode, payload: Bytes) -> Result<(), SendError> {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::BufMut;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,7 +13,6 @@ use tokio_util::io::poll_read_buf;
 
 use super::wakers::Side;
 use super::{Phase, WebSocketStream, chunk, timer};
-use crate::connection::Event;
 use crate::tungstenite::error::ProtocolError as Upstream;
 use crate::tungstenite::{Error, Message};
 
@@ -24,21 +24,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             if self.phase != Phase::Active {
                 return self.poll_finish(cx);
             }
-            let received = self
-                .connection
-                .receive_by_clock(&mut self.buffer, timer::now);
-            match received {
-                Ok(Some(Event::Message(message))) => {
-                    if matches!(message, Message::Ping(_) | Message::Close(_)) {
-                        self.transmit(cx);
-                    }
-                    return Poll::Ready(Some(Ok(message)));
+            let mut received = None;
+            let result =
+                self.connection
+                    .receive_by_clock(&mut self.buffer, timer::now, &mut received);
+            if let Err(violation) = result {
+                self.finish(Some(violation.into()));
+                continue;
+            }
+            if let Some(message) = received {
+                if matches!(message, Message::Ping(_) | Message::Close(_)) {
+                    self.transmit(cx);
                 }
-                Ok(None) => {}
-                Err(violation) => {
-                    self.finish(Some(violation.into()));
-                    continue;
-                }
+                return Poll::Ready(Some(Ok(message)));
             }
             if self.connection.is_receiving_over() {
                 self.finish(None);
@@ -119,13 +117,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Reads what is there into the buffer; 0 at the end of the byte stream.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.buffer.capacity() == 0 {
-            self.buffer = chunk::borrow();
-        } else {
-            let wanted = self.connection.bytes_wanted(&self.buffer);
-            chunk::grow(&mut self.buffer, wanted);
-        }
-        poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.buffer)
+        let wanted = self.connection.bytes_wanted(&self.buffer);
+        let at_most = chunk::make_room(&mut self.buffer, wanted);
+        let mut room = (&mut self.buffer).limit(at_most);
+        poll_read_buf(Pin::new(&mut self.stream), cx, &mut room)
     }
 
     /// Receives no more; `failure` is the stream's last item once what is queued is written.

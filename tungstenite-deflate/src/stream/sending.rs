@@ -1,6 +1,6 @@
 //! Messages to a stream of bytes: `Sink`, and what it has beyond that.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -8,7 +8,6 @@ use bytes::Buf;
 use futures_sink::Sink;
 use futures_util::SinkExt;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::io::poll_write_buf;
 
 use super::wakers::Side;
 use super::{WebSocketStream, timer};
@@ -98,21 +97,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         }
         loop {
             let outgoing = self.connection.outgoing();
-            if !outgoing.has_remaining() {
+            let (first, all) = (outgoing.chunk(), outgoing.remaining());
+            if all == 0 {
                 break;
             }
             let stream = Pin::new(&mut self.stream);
-            let written = if outgoing.chunk().len() == outgoing.remaining() {
-                // The common case, without a list of slices to fill.
-                let written = ready!(stream.poll_write(cx, outgoing.chunk()))?;
-                outgoing.advance(written);
-                written
+            let written = if first.len() == all || !stream.is_write_vectored() {
+                ready!(stream.poll_write(cx, first))?
             } else {
-                ready!(poll_write_buf(stream, cx, outgoing))?
+                let mut slices = [IoSlice::new(&[]); SLICES_AT_MOST];
+                let used = outgoing.chunks_vectored(&mut slices);
+                ready!(stream.poll_write_vectored(cx, &slices[..used]))?
             };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            outgoing.advance(written);
             self.unflushed = true;
         }
         if self.unflushed {
@@ -166,6 +166,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         }
     }
 }
+
+/// Slices of a vectored write: headers and payloads of eight frames that are not copied, each of at least 8 KiB.
+const SLICES_AT_MOST: usize = 16;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketStream<S> {
     type Error = Error;

@@ -49,6 +49,35 @@ fn r4_fragments_and_what_is_buffered_count_as_held() {
     assert_eq!(close.len(), 4 + 2 + error.to_string().len());
 }
 
+/// A large message that fills its buffer takes it along instead of being copied, also where it was waited for and text
+/// was looked at meanwhile. What stands at its start before the frame, a header, must not be in the way.
+#[test]
+fn large_messages_take_their_buffer_along() {
+    let now = Instant::now();
+    for opcode in [1, 2] {
+        for first in [0, 1, 50_000] {
+            let mut engine = engine(Role::Client, Options::default(), None, now);
+            let mut buffer = BytesMut::from(&[0x80 | opcode, 127][..]);
+            buffer.extend_from_slice(&100_000_u64.to_be_bytes());
+            assert_eq!(engine.receive(&mut buffer, now), Ok(None));
+            assert!(buffer.is_empty());
+            buffer = BytesMut::with_capacity(100_000);
+            let place = buffer.as_ptr();
+            buffer.extend_from_slice(&vec![b'x'; first]);
+            assert_eq!(engine.receive(&mut buffer, now), Ok(None));
+            assert_eq!(engine.bytes_wanted(&buffer), 100_000 - first);
+            buffer.extend_from_slice(&vec![b'x'; 100_000 - first]);
+            let event = engine.receive(&mut buffer, now).unwrap();
+            let Some(Event::Message(message)) = event else {
+                panic!("no message but {event:?}");
+            };
+            assert_eq!(message.len(), 100_000);
+            assert_eq!(message.into_data().as_ptr(), place, "{opcode} {first}");
+            assert_eq!(buffer.capacity(), 0);
+        }
+    }
+}
+
 /// Large payloads are pieces of the buffer and of the message; small ones are copied, so that they keep neither alive.
 #[test]
 fn payloads_of_8_kib_are_shared_rather_than_copied() {
