@@ -150,21 +150,27 @@ impl Waiting {
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let mut at = self.written;
-        let between = self.shared.iter().flat_map(|shared| {
-            let run = &self.run[std::mem::replace(&mut at, shared.at)..shared.at];
-            [run, &shared.payload]
-        });
-        let last = self.shared.back().map_or(self.written, |shared| shared.at);
-        let chunks = between.chain([&self.run[last..]]);
+        let mut places = slices.iter_mut();
         let mut used = 0;
-        for (slice, chunk) in slices
-            .iter_mut()
-            .zip(chunks.filter(|chunk| !chunk.is_empty()))
-        {
-            *slice = IoSlice::new(chunk);
+        let mut put = |chunk: &'a [u8]| {
+            if chunk.is_empty() {
+                return true;
+            }
+            let Some(place) = places.next() else {
+                return false;
+            };
+            *place = IoSlice::new(chunk);
             used += 1;
+            true
+        };
+        let mut at = self.written;
+        for shared in &self.shared {
+            if !(put(&self.run[at..shared.at]) && put(&shared.payload)) {
+                return used;
+            }
+            at = shared.at;
         }
+        put(&self.run[at..]);
         used
     }
 
