@@ -269,10 +269,8 @@ mod tests {
         for step in [13, 4096, 100_000] {
             let mut outgoing = Outgoing::default();
             let mut expected = Vec::new();
-            for (i, length) in [0, 5, SHARE_FROM, 3, SHARE_FROM - 1, 70_000, 1]
-                .into_iter()
-                .enumerate()
-            {
+            let lengths = [0, 5, SHARE_FROM, 3, SHARE_FROM - 1, 70_000, SHARE_FROM, 1];
+            for (i, length) in lengths.into_iter().enumerate() {
                 let payload = Bytes::from(vec![u8::try_from(i).unwrap(); length]);
                 let mut bytes = [0; Header::MAX_BYTES];
                 let end = header(None, length).write(&mut bytes);
