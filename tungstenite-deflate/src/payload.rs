@@ -199,20 +199,45 @@ mod tests {
         }
     }
 
-    /// A text that is kept keeps at most twice its memory, also of a buffer that the caller made large.
+    /// Who keeps a message keeps at most twice its memory, also of a buffer that the caller made large; the thread's
+    /// buffer stays with the thread.
     #[test]
-    fn large_texts_leave_larger_buffers_behind() {
-        for (capacity, taken) in [(100_000, true), (200_000, true), (200_002, false)] {
+    fn large_texts_take_a_buffer_that_they_fill_along() {
+        for (length, capacity, taken) in [
+            (65_536, 65_536, false),
+            (65_537, 65_537, true),
+            (100_000, 200_000, true),
+            (100_000, 200_002, false),
+        ] {
             let mut buffer = BytesMut::with_capacity(capacity);
-            buffer.extend_from_slice(&plain(100_000));
+            buffer.extend_from_slice(&plain(length));
+            let place = buffer.as_ptr();
             let payload = Payload {
                 buffer: &mut buffer,
-                length: 100_000,
+                length,
                 masking_key: None,
                 unmasked: 0,
             };
-            assert_eq!(payload.into_text().unwrap().len(), 100_000);
-            assert_eq!(buffer.capacity() == 0, taken, "{capacity}");
+            let text = payload.into_text().unwrap();
+            assert_eq!(text.len(), length);
+            assert_eq!(text.as_ptr() == place, taken, "{length} of {capacity}");
+        }
+    }
+
+    #[test]
+    fn small_first_fragments_leave_the_buffer() {
+        for (length, shared) in [(8192, false), (8193, true)] {
+            let mut buffer = BytesMut::from(&plain(length + 1)[..]);
+            let place = buffer.as_ptr();
+            let payload = Payload {
+                buffer: &mut buffer,
+                length,
+                masking_key: None,
+                unmasked: 0,
+            };
+            let mut message = BytesMut::new();
+            payload.append_to(&mut message);
+            assert_eq!(message.as_ptr() == place, shared, "{length}");
         }
     }
 }

@@ -19,7 +19,7 @@ const MIN_CHUNK_ROOM: usize = CHUNK_BYTES / 4;
 /// Least room worth a read of what is not the rest of a frame.
 const MIN_ROOM: usize = 4096;
 
-/// How many times of what has arrived a frame gets room for.
+/// How many times of what has arrived a frame gets room for; a little more where that is all of it.
 const GROWTH: usize = 4;
 
 /// Makes room for reading on: in the thread's buffer if nothing is there yet, and as [`grow`] does if something is.
@@ -49,12 +49,14 @@ fn grow(buffer: &mut BytesMut, wanted: usize) {
         return;
     }
     let frame = arrived.saturating_add(wanted);
-    let step = (GROWTH * arrived).max(arrived + MIN_ROOM);
+    let step = arrived
+        .saturating_mul(GROWTH)
+        .max(arrived.saturating_add(MIN_ROOM));
     let capacity = if frame < CHUNK_BYTES {
         frame.min(step).max(arrived + MIN_ROOM)
-    } else if frame <= step + step / 8 {
+    } else if frame - frame / 9 <= step {
         frame
-    } else if frame <= 2 * step {
+    } else if frame.div_ceil(2) <= step {
         // What grows next is at least doubled.
         frame.div_ceil(2)
     } else {
