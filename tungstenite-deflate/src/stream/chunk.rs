@@ -52,7 +52,7 @@ fn grow(buffer: &mut BytesMut, wanted: usize) {
     let step = arrived
         .saturating_mul(GROWTH)
         .max(arrived.saturating_add(MIN_ROOM));
-    let capacity = if frame < CHUNK_BYTES {
+    let capacity = if wanted == 0 || frame < CHUNK_BYTES {
         frame.min(step).max(arrived + MIN_ROOM)
     } else if frame - frame / 9 <= step {
         frame
@@ -175,6 +175,25 @@ mod tests {
                 assert_eq!(buffer.len(), frame, "nothing behind a large frame is read");
                 assert!(buffer.capacity() <= frame + 1, "{}", buffer.capacity());
             }
+        }
+    }
+
+    /// Only a large frame ends what is read, and nothing ever makes it nothing, which would look like the end of the
+    /// stream.
+    #[test]
+    fn a_read_ends_where_a_large_frame_ends() {
+        for (arrived, wanted, at_most) in [
+            (0, 0, usize::MAX),
+            (500, 600, usize::MAX),
+            (0, CHUNK_BYTES - 1, usize::MAX),
+            (0, CHUNK_BYTES, CHUNK_BYTES),
+            (60_000, 10_000, 10_000),
+            (CHUNK_BYTES, 0, usize::MAX),
+        ] {
+            let mut buffer = BytesMut::new();
+            buffer.put_bytes(7, arrived);
+            assert_eq!(make_room(&mut buffer, wanted), at_most, "{arrived}");
+            assert!(buffer.capacity() > arrived);
         }
     }
 
