@@ -233,17 +233,16 @@ impl Incoming {
     ) -> Result<(), ProtocolError> {
         let in_one_frame =
             self.message.is_none() && header.fin && !header.rsv1 && !rules.options.pieces;
-        *received = Some(match header.opcode {
-            Opcode::Text if in_one_frame => Message::Text(payload.into_text()?),
-            Opcode::Binary if in_one_frame => Message::Binary(payload.into_bytes()),
-            Opcode::Ping => Message::Ping(payload.into_bytes()),
-            Opcode::Pong => Message::Pong(payload.into_bytes()),
-            Opcode::Close => Message::Close(payload.lend(close::parse)?),
+        *received = match header.opcode {
+            Opcode::Text if in_one_frame => Some(Message::Text(payload.into_text()?)),
+            Opcode::Binary if in_one_frame => Some(Message::Binary(payload.into_bytes())),
+            Opcode::Ping => Some(Message::Ping(payload.into_bytes())),
+            Opcode::Pong => Some(Message::Pong(payload.into_bytes())),
+            Opcode::Close => Some(Message::Close(payload.lend(close::parse)?)),
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {
-                *received = self.take_fragment(header, payload, rules, codec)?;
-                return Ok(());
+                self.take_fragment(header, payload, rules, codec)?
             }
-        });
+        };
         Ok(())
     }
 

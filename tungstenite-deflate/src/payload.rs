@@ -161,6 +161,16 @@ mod tests {
         buffer
     }
 
+    /// A payload that came without a key.
+    fn unmasked(length: usize, buffer: &mut BytesMut) -> Payload<'_> {
+        Payload {
+            buffer,
+            length,
+            masking_key: None,
+            unmasked: 0,
+        }
+    }
+
     /// Every way out of the buffer gives the payload and leaves what is behind it, wherever a read ended before.
     #[test]
     fn payloads_come_out_as_they_were_meant() {
@@ -212,12 +222,7 @@ mod tests {
             let mut buffer = BytesMut::with_capacity(capacity);
             buffer.extend_from_slice(&plain(length));
             let place = buffer.as_ptr();
-            let payload = Payload {
-                buffer: &mut buffer,
-                length,
-                masking_key: None,
-                unmasked: 0,
-            };
+            let payload = unmasked(length, &mut buffer);
             let text = payload.into_text().unwrap();
             assert_eq!(text.len(), length);
             assert_eq!(text.as_ptr() == place, taken, "{length} of {capacity}");
@@ -229,12 +234,7 @@ mod tests {
         for (length, shared) in [(8192, false), (8193, true)] {
             let mut buffer = BytesMut::from(&plain(length + 1)[..]);
             let place = buffer.as_ptr();
-            let payload = Payload {
-                buffer: &mut buffer,
-                length,
-                masking_key: None,
-                unmasked: 0,
-            };
+            let payload = unmasked(length, &mut buffer);
             let mut message = BytesMut::new();
             payload.append_to(&mut message);
             assert_eq!(message.as_ptr() == place, shared, "{length}");
