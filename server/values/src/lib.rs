@@ -1,0 +1,3 @@
+//! Rules that server and client share, each in one module.
+//!
+//! Nothing here knows a protocol, a socket or a runtime.
