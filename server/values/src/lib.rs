@@ -1,3 +1,5 @@
 //! Rules that server and client share, each in one module.
 //!
 //! Nothing here knows a protocol, a socket or a runtime.
+
+pub mod limiter;
