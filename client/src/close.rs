@@ -4,8 +4,8 @@ use tungstenite_deflate::tungstenite::Error;
 use tungstenite_deflate::tungstenite::error::ProtocolError;
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 
-use crate::escape::escaped;
 use crate::exit::ExitStatus;
+use values::escape::escaped;
 
 /// The name of a close code in RFC 6455 §7.4.1 and the IANA registry.
 pub fn close_name(code: u16) -> &'static str {

@@ -7,8 +7,8 @@ use tungstenite_deflate::tungstenite::handshake::client::generate_key;
 use tungstenite_deflate::tungstenite::handshake::derive_accept_key;
 
 use crate::error::ConnectError;
-use crate::escape::escaped;
 use crate::target::Target;
+use values::escape::escaped;
 
 /// Headers that the handshake sets itself.
 const RESERVED: [HeaderName; 6] = [

@@ -42,7 +42,7 @@ pub(crate) fn pretty(text: &str, style: Style) -> Option<String> {
             '"' => {
                 let end = string_end(rest);
                 let is_key = rest[end..].trim_start().starts_with(':');
-                let shown = crate::escape::escaped(&rest[..end]).into_owned();
+                let shown = values::escape::escaped(&rest[..end]).into_owned();
                 out.push_str(&if is_key {
                     style.key(&shown)
                 } else {

@@ -16,7 +16,6 @@ mod connect;
 mod dial;
 mod duration;
 mod error;
-mod escape;
 mod exit;
 mod grpc;
 mod handshake;

@@ -8,11 +8,11 @@ use time::OffsetDateTime;
 use tungstenite_deflate::tungstenite::Message;
 
 use crate::close::close_name;
-use crate::escape::escaped;
 use crate::meter::WireMessage;
 use crate::record::{Direction, Record, encode, opcode_name};
 use crate::style::{ColorChoice, Style};
 use crate::{hex, json};
+use values::escape::escaped;
 
 /// How messages stand in a pipe, one after the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -264,7 +264,7 @@ async fn http_connect<S: AsyncRead + AsyncWrite + Unpin>(
     };
     Err(format!(
         "it answered `{}`{hint}",
-        crate::escape::escaped(status_line)
+        values::escape::escaped(status_line)
     ))
 }
 

@@ -14,7 +14,6 @@ use crate::args::{BenchArgs, Cli, Command, ConnectionArgs, Mode, ReachArgs, Talk
 use crate::connect::Settings;
 use crate::duration::show_duration;
 use crate::error::ConnectError;
-use crate::escape::escaped;
 use crate::exit::ExitStatus;
 use crate::input::{self, InputOptions};
 use crate::meaning;
@@ -26,6 +25,7 @@ use crate::reconnect::{Backoff, connect_with_backoff};
 use crate::reference::reference;
 use crate::session::Input;
 use crate::target::Target;
+use values::escape::escaped;
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {

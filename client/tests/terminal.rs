@@ -220,7 +220,7 @@ fn peer_cannot_steer_the_terminal() {
     for shown in [
         "\\x1b[2J\\x1b]52;c;aGk=\\x07",
         "a\\nforged line",
-        "\\x9b31m\\u{202e}",
+        "\\u{9b}31m\\u{202e}",
         "{\r\n  \"olá\": [\r\n    1,\r\n    2\r\n  ]\r\n}",
         "00000000  00 1b 41",
     ] {

@@ -69,16 +69,18 @@ async fn a_client_cannot_forge_lines_of_the_log() {
     // K4
     let program = begin(&[]);
     let mut client = program.open("/ws").await;
-    soon(client.send(Message::text("a\nConexão\x1b[2J\u{202e}")))
-        .await
-        .unwrap();
+    soon(client.send(Message::text(
+        "a\nConexão\x1b[2J\u{202e}\u{200e}\u{200f}\u{61c}",
+    )))
+    .await
+    .unwrap();
     soon(client.next()).await.unwrap().unwrap();
     program.signal("INT");
     while let Some(Ok(_)) = soon(client.next()).await {}
     let (code, output, _) = program.end();
     assert_eq!(code, Some(0));
     assert!(
-        output.contains("cliente: a\\nConexão\\u{1b}[2J\\u{202e}\n"),
+        output.contains("cliente: a\\nConexão\\x1b[2J\\u{202e}\\u{200e}\\u{200f}\\u{61c}\n"),
         "{output}"
     );
 }

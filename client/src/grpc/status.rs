@@ -8,8 +8,8 @@ use tonic::{Code, Status};
 
 use crate::duration::show_duration;
 use crate::error::ConnectError;
-use crate::escape::escaped;
 use crate::exit::ExitStatus;
+use values::escape::escaped;
 
 /// Why a call gave no reply. `Display` is one sentence.
 #[derive(Debug)]

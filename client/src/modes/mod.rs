@@ -10,7 +10,6 @@ use tungstenite_deflate::tungstenite::{Error, Message};
 use crate::close::Ending;
 use crate::connect::{Connection, Details};
 use crate::error::ConnectError;
-use crate::escape::escaped;
 use crate::exit::ExitStatus;
 use crate::grpc::CallError;
 use crate::handshake::{Head, checks};
@@ -18,6 +17,7 @@ use crate::output::Output;
 use crate::tally::agreed_text;
 use crate::timeouts::{Phase, Timeouts};
 use crate::tls::TlsReport;
+use values::escape::escaped;
 
 pub(crate) mod autobahn;
 #[expect(

@@ -12,11 +12,11 @@ use tungstenite_deflate::tungstenite::Message;
 use super::{Failure, announce, close, finish};
 use crate::close::Ending;
 use crate::connect::{Connection, Settings};
-use crate::escape::escaped;
 use crate::exit::ExitStatus;
 use crate::output::Output;
 use crate::record::{Direction, Record};
 use crate::timeouts::Phase;
+use values::escape::escaped;
 
 /// What a recording holds: data messages to send with their moments, and the answers in order.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use rustls::{AlertDescription, CertificateError, Error};
 
 use crate::error::ConnectError;
-use crate::escape::escaped;
+use values::escape::escaped;
 
 /// Turns what the TLS handshake with `peer` ended with into its cause in words; `name` is the name checked.
 pub(super) fn tls_error(peer: &str, name: &str, error: &io::Error) -> ConnectError {

@@ -18,7 +18,7 @@ use crate::config::{LogFormat, Logging};
 
 pub(crate) use allowance::Allowance;
 use queue::{Queue, Worker};
-pub use shown::{Escaped, Shown};
+pub use shown::Shown;
 pub(crate) use throttle::{FAILURES, failure};
 pub(crate) use transcript::{TRANSCRIPT, transcript};
 

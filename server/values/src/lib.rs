@@ -2,4 +2,5 @@
 //!
 //! Nothing here knows a protocol, a socket or a runtime.
 
+pub mod escape;
 pub mod limiter;
