@@ -14,8 +14,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::Error;
 use crate::issue::{self, Validity};
-use crate::load::{KeyAccess, load_pair_with};
+use crate::load::load_pair_with;
 use crate::name::{Name, ip_from_octets};
+use crate::secret::SecretFiles;
 use crate::store::{Batch, Store};
 
 /// File name of the CA's certificate.
@@ -102,12 +103,11 @@ impl Authority {
     ///
     /// # Errors
     /// One of the two files is missing, or they are unreadable, exposed, mismatched or no CA.
-    pub(crate) fn load(store: &Store) -> Result<Option<Self>, Error> {
+    pub(crate) fn load(store: &Store, rule: SecretFiles) -> Result<Option<Self>, Error> {
         if !issue::both_or_neither(store, CERTIFICATE, KEY)? {
             return Ok(None);
         }
-        let (chain, key) =
-            load_pair_with(&store.file(CERTIFICATE), &store.file(KEY), KeyAccess::Owner)?;
+        let (chain, key) = load_pair_with(&store.file(CERTIFICATE), &store.file(KEY), rule)?;
         let refused = |reason: &str| Error::Authority {
             path: store.file(CERTIFICATE),
             reason: reason.to_owned(),

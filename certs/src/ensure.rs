@@ -12,7 +12,7 @@ use crate::authority::{self, Authority};
 use crate::describe::utc;
 use crate::issue::{self, Purpose, Validity, both_or_neither};
 use crate::store::Store;
-use crate::{Description, Error, Name, describe, load_pair};
+use crate::{Description, Error, Name, SecretFiles, describe, load_pair_with};
 
 /// Most names in one certificate.
 const MAX_NAMES: usize = 100;
@@ -36,6 +36,8 @@ pub struct Request {
     pub client: Option<String>,
     /// The dates of the certificate; others than the default are for tests. Default: valid now.
     pub dates: Dates,
+    /// Rule for the private keys that are there already. Default: checked.
+    pub secret_files: SecretFiles,
 }
 
 /// When a certificate is valid.
@@ -104,6 +106,7 @@ impl Default for Request {
             force: false,
             client: None,
             dates: Dates::Now,
+            secret_files: SecretFiles::Checked,
         }
     }
 }
@@ -185,9 +188,9 @@ pub fn ensure(directory: &Path, request: &Request) -> Result<Outcome, Error> {
     request.check()?;
     let now = OffsetDateTime::now_utc();
     let store = Store::open(directory)?;
-    let authority = Authority::load(&store)?;
+    let authority = Authority::load(&store, request.secret_files)?;
     let stem = request.client.as_deref().unwrap_or("server");
-    let present = Present::load(&store, stem, authority.as_ref())?;
+    let present = Present::load(&store, stem, authority.as_ref(), request.secret_files)?;
     let purpose = purpose(request, present.as_ref())?;
     let action = match &present {
         None => Action::Made,
@@ -342,13 +345,14 @@ impl Present {
         store: &Store,
         stem: &str,
         authority: Option<&Authority>,
+        rule: SecretFiles,
     ) -> Result<Option<Self>, Error> {
         let (certificate, key) = (format!("{stem}.crt"), format!("{stem}.key"));
         if !both_or_neither(store, &certificate, &key)? {
             return Ok(None);
         }
         let certificate = store.file(&certificate);
-        let (chain, key) = load_pair(&certificate, &store.file(&key))?;
+        let (chain, key) = load_pair_with(&certificate, &store.file(&key), rule)?;
         let own: Option<&CertificateDer<'_>> = chain.first();
         let ours = own.filter(|own| authority.is_some_and(|authority| authority.signed(own)));
         match ours.and_then(describe) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::SecretFault;
 use crate::pem::{Kind, PemFault};
 
 /// A certificate file could not be read, made or kept.
@@ -12,7 +13,7 @@ use crate::pem::{Kind, PemFault};
 #[non_exhaustive]
 pub enum Error {
     /// The file is not there.
-    #[error("{kind} {} does not exist; name another file or run scripts/generate-certs", path.display())]
+    #[error("{kind} {} does not exist; {}", path.display(), kind.remedy())]
     Missing {
         /// What it was opened for.
         kind: Kind,
@@ -38,7 +39,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The file is larger than any certificate or key.
-    #[error("{kind} {} has {bytes} bytes, at most {allowed} are allowed; this is not a PEM file of certificates", path.display())]
+    #[error("{kind} {} has {bytes} bytes, exceeding the limit of {allowed}; name the right file", path.display())]
     TooLarge {
         /// What it was opened for.
         kind: Kind,
@@ -49,15 +50,15 @@ pub enum Error {
         /// The limit, [`MAX_FILE_BYTES`](crate::MAX_FILE_BYTES).
         allowed: u64,
     },
-    /// Other users of the machine may read or change the private key.
-    #[error("private key {} has mode {mode:04o}, so others may use it; {allowed}; run: chmod 600 {}", path.display(), path.display())]
-    KeyExposed {
+    /// The file holds a secret that other users can read or replace.
+    #[error("{kind} {} {fault} {}, or set --insecure-secret-files", path.display(), path.display())]
+    Secret {
+        /// What it was opened for.
+        kind: Kind,
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-        /// The rule that it breaks, in words.
-        allowed: &'static str,
+        /// What is wrong with it.
+        fault: SecretFault,
     },
     /// The file's content cannot be used.
     #[error("{kind} {} {fault}", path.display())]

@@ -5,7 +5,7 @@
 //! use to a thief. Nothing that this crate did not make is ever overwritten, and no half file is left behind.
 //!
 //! Reading ([`load_pair`], [`load_certificates`], [`load_roots`], [`describe`]): what the server and the client use for
-//! every PEM file. Errors are one line that names the file, what is wrong with it and what to do.
+//! every PEM file, and for every file with a secret ([`read_secret_file`], [`check_secret_file`]). Errors are one line that names the file, what is wrong with it and what to do.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,14 +27,15 @@ mod error;
 mod issue;
 mod load;
 mod name;
+mod secret;
 mod store;
 
 pub use describe::{Description, Sha256Digest, describe};
 pub use ensure::{Action, Dates, Outcome, Request, ensure};
 pub use error::Error;
 pub use load::{
-    KeyAccess, MAX_FILE_BYTES, load_certificates, load_pair, load_pair_with, load_private_key,
-    load_roots,
+    MAX_FILE_BYTES, load_certificates, load_pair, load_pair_with, load_private_key, load_roots,
 };
 pub use name::Name;
 pub use pem::{Kind, PemFault};
+pub use secret::{SecretFault, SecretFiles, check_secret_file, read_secret_file};

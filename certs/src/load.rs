@@ -10,24 +10,14 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::Error;
 use crate::describe::public_key;
 use crate::pem::{self, Kind, PemFault};
+use crate::secret::{SecretFiles, read_secret_file};
 
 /// Largest file that is read, in bytes: 1 MiB. A chain of ten certificates has about 20 KiB.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Who may be able to read a private key file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum KeyAccess {
-    /// The owner alone: no permission bit for group or others (0600 or 0400). The default.
-    #[default]
-    Owner,
-    /// Also a group, when root owns the file: at most 0640. For system services that share one key, as packages of
-    /// Linux distributions arrange it.
-    RootAndGroup,
-}
-
 /// Reads a certificate chain and its private key, and checks that they belong together.
 ///
-/// The holder's certificate comes first in the chain. The key file must be readable by its owner alone; see
+/// The holder's certificate comes first in the chain. The key file must pass [`check_secret_file`](crate::check_secret_file); see
 /// [`load_pair_with`] for the other rule.
 ///
 /// # Errors
@@ -37,20 +27,20 @@ pub fn load_pair(
     certificate: &Path,
     key: &Path,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
-    load_pair_with(certificate, key, KeyAccess::Owner)
+    load_pair_with(certificate, key, SecretFiles::Checked)
 }
 
-/// [`load_pair`] with a choice of who may read the key file.
+/// [`load_pair`] with a choice of the rule for the key file.
 ///
 /// # Errors
 /// As [`load_pair`].
 pub fn load_pair_with(
     certificate: &Path,
     key: &Path,
-    access: KeyAccess,
+    rule: SecretFiles,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
     let chain = load_certificates(certificate)?;
-    let private_key = load_private_key(key, access)?;
+    let private_key = load_private_key(key, rule)?;
     let unusable = || Error::Pem {
         kind: Kind::PrivateKey,
         path: key.to_owned(),
@@ -105,14 +95,12 @@ pub fn load_roots(path: &Path) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// Reads the one private key of a PEM file after a look at who else may read it.
+/// Reads the one private key of a PEM file that passes [`check_secret_file`](crate::check_secret_file).
 ///
 /// # Errors
 /// As [`load_pair`], for the key alone.
-pub fn load_private_key(path: &Path, access: KeyAccess) -> Result<PrivateKeyDer<'static>, Error> {
-    let text = read(path, Kind::PrivateKey, |file| {
-        refuse_exposed_key(path, file, access)
-    })?;
+pub fn load_private_key(path: &Path, rule: SecretFiles) -> Result<PrivateKeyDer<'static>, Error> {
+    let text = read_secret_file(Kind::PrivateKey, path, rule)?;
     pem::private_key(&text).map_err(|fault| Error::Pem {
         kind: Kind::PrivateKey,
         path: path.to_owned(),
@@ -121,7 +109,7 @@ pub fn load_private_key(path: &Path, access: KeyAccess) -> Result<PrivateKeyDer<
 }
 
 /// Reads a whole file after `check` has seen it open, so that nobody can swap it in between.
-fn read(
+pub(crate) fn read(
     path: &Path,
     kind: Kind,
     check: impl FnOnce(&File) -> Result<(), Error>,
@@ -160,40 +148,4 @@ fn read(
         });
     }
     Ok(content)
-}
-
-#[cfg(unix)]
-fn refuse_exposed_key(path: &Path, file: &File, access: KeyAccess) -> Result<(), Error> {
-    use std::os::unix::fs::MetadataExt;
-
-    let metadata = file.metadata().map_err(|source| Error::Read {
-        kind: Kind::PrivateKey,
-        path: path.to_owned(),
-        source,
-    })?;
-    let mode = metadata.mode() & 0o7777;
-    let (forbidden, allowed) = match access {
-        KeyAccess::RootAndGroup if metadata.uid() == 0 => {
-            (0o037, "at most 0640 is allowed for a key of root")
-        }
-        KeyAccess::RootAndGroup => (0o077, "at most 0600 is allowed, or 0640 when root owns it"),
-        KeyAccess::Owner => (0o077, "at most 0600 is allowed"),
-    };
-    if mode & forbidden != 0 {
-        return Err(Error::KeyExposed {
-            path: path.to_owned(),
-            mode,
-            allowed,
-        });
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "permission bits exist on Unix only"
-)]
-fn refuse_exposed_key(_: &Path, _: &File, _: KeyAccess) -> Result<(), Error> {
-    Ok(())
 }

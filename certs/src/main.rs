@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use certs::{Action, Dates, Name, Outcome, Request, ensure};
+use certs::{Action, Dates, Name, Outcome, Request, SecretFiles, ensure};
 use clap::Parser;
 
 /// Makes, keeps or renews development certificates: a local CA and the server's pair that it signs.
@@ -18,6 +18,10 @@ use clap::Parser;
 /// Exit code: 0 done, 1 failed (nothing was changed), 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "generate-certs", version)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 struct Args {
     /// One more name for the server: DNS name, *.wildcard or IP address; may be given several times
     ///
@@ -49,6 +53,10 @@ struct Args {
     /// For tests: make a certificate that begins tomorrow
     #[arg(long)]
     not_yet_valid: bool,
+
+    /// Use private keys that are there already even if other users of the machine can read or replace them
+    #[arg(long)]
+    insecure_secret_files: bool,
 }
 
 impl From<Args> for Request {
@@ -64,6 +72,11 @@ impl From<Args> for Request {
             force: args.force,
             client: args.client,
             dates,
+            secret_files: if args.insecure_secret_files {
+                SecretFiles::Insecure
+            } else {
+                SecretFiles::Checked
+            },
         }
     }
 }

@@ -6,13 +6,27 @@ use rustls_pemfile::Item;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// What a PEM file was opened for.
+/// The content that a file was opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// One or more certificates, the holder's own first.
     Certificate,
     /// One private key, not encrypted.
     PrivateKey,
+    /// A shared secret or a password, in whatever form.
+    Secret,
+}
+
+impl Kind {
+    /// What helps when the file is missing.
+    pub(crate) fn remedy(self) -> &'static str {
+        match self {
+            Self::Certificate | Self::PrivateKey => {
+                "name another file or run scripts/generate-certs"
+            }
+            Self::Secret => "name another file",
+        }
+    }
 }
 
 impl Display for Kind {
@@ -20,6 +34,7 @@ impl Display for Kind {
         f.write_str(match self {
             Self::Certificate => "certificate",
             Self::PrivateKey => "private key",
+            Self::Secret => "secret file",
         })
     }
 }

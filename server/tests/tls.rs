@@ -302,23 +302,6 @@ async fn the_name_that_a_client_asks_for_picks_the_certificate() {
 }
 
 #[tokio::test]
-async fn a_key_that_others_can_read_is_refused() {
-    // T11
-    use std::os::unix::fs::PermissionsExt;
-    let directory = tempfile::tempdir().unwrap();
-    let made = certs::ensure(directory.path(), &Request::default()).unwrap();
-    std::fs::set_permissions(&made.key, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let error = Server::new(config(directory.path(), &[]))
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        error.contains("server.key") && error.contains("644"),
-        "{error}"
-    );
-}
-
-#[tokio::test]
 async fn certificates_and_keys_must_pair_up() {
     // T12
     let directory = tempfile::tempdir().unwrap();

@@ -212,13 +212,13 @@ pub fn cases(good: &Good) -> Vec<Case> {
             "10 MiB",
             vec![b'A'; 10 << 20],
             k(),
-            Some("has 10485760 bytes, at most 1048576"),
+            Some("has 10485760 bytes, exceeding the limit of 1048576"),
         ),
         (
             "key of 10 MiB",
             c(),
             vec![b'A'; 10 << 20],
-            Some("has 10485760 bytes, at most 1048576"),
+            Some("has 10485760 bytes, exceeding the limit of 1048576"),
         ),
     ]
 }

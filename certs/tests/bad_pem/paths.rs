@@ -1,11 +1,10 @@
 //! Paths: what is no file, too large a file, or a key that others can read.
 
-use std::fs;
 use std::path::Path;
 
 use certs::{
-    Error, KeyAccess, MAX_FILE_BYTES, load_certificates, load_pair_with, load_private_key,
-    load_roots,
+    Error, Kind, MAX_FILE_BYTES, SecretFiles, load_certificates, load_pair_with, load_private_key,
+    load_roots, read_secret_file,
 };
 
 use super::good::{Good, restrict};
@@ -20,7 +19,7 @@ fn paths_that_are_no_files_are_refused_by_name() {
     );
     let directory = load_roots(good.directory.path()).unwrap_err();
     assert!(matches!(directory, Error::NotAFile { .. }), "{directory}");
-    let device = load_private_key(Path::new("/dev/null"), KeyAccess::Owner).unwrap_err();
+    let device = load_private_key(Path::new("/dev/null"), SecretFiles::Checked).unwrap_err();
     assert!(
         matches!(device, Error::NotAFile { .. } | Error::Missing { .. }),
         "{device}"
@@ -34,40 +33,58 @@ fn paths_that_are_no_files_are_refused_by_name() {
 
 #[cfg(unix)]
 #[test]
-fn key_must_be_for_its_owner_alone_or_for_the_group_of_root() {
-    use std::os::unix::fs::MetadataExt;
+fn key_must_be_closed_to_others_and_to_writers_in_its_group() {
     let good = Good::new();
     let (crt, key) = (good.path("server.crt"), good.path("server.key"));
-    let owned_by_root = fs::metadata(&key).unwrap().uid() == 0;
-    for (mode, for_owner, for_group) in [
-        (0o600, true, true),
-        (0o400, true, true),
-        (0o700, true, true),
-        (0o640, false, owned_by_root),
-        (0o440, false, owned_by_root),
-        (0o660, false, false),
-        (0o650, false, false),
-        (0o604, false, false),
-        (0o644, false, false),
-        (0o601, false, false),
-        (0o666, false, false),
+    for (mode, is_safe) in [
+        (0o600, true),
+        (0o400, true),
+        (0o700, true),
+        (0o640, true),
+        (0o440, true),
+        (0o660, false),
+        (0o604, false),
+        (0o644, false),
+        (0o601, false),
+        (0o666, false),
     ] {
         restrict(&key, mode);
-        for (access, allowed) in [
-            (KeyAccess::Owner, for_owner),
-            (KeyAccess::RootAndGroup, for_group),
-        ] {
-            match load_pair_with(&crt, &key, access) {
-                Ok(_) => assert!(allowed, "{mode:o} {access:?}"),
-                Err(error) => {
-                    assert!(!allowed, "{mode:o} {access:?}: {error}");
-                    let line = error.to_string();
-                    assert!(
-                        line.contains(&format!("mode {mode:04o}")) && line.contains("server.key"),
-                        "{line}"
-                    );
-                }
+        match load_pair_with(&crt, &key, SecretFiles::Checked) {
+            Ok(_) => assert!(is_safe, "{mode:o}"),
+            Err(error) => {
+                assert!(!is_safe, "{mode:o}: {error}");
+                let line = error.to_string();
+                assert!(
+                    line.contains(&format!("mode {mode:04o}")) && line.contains("server.key"),
+                    "{line}"
+                );
             }
         }
+        assert!(load_pair_with(&crt, &key, SecretFiles::Insecure).is_ok());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn secret_files_follow_the_rule_of_keys_and_are_never_quoted() {
+    let good = Good::new();
+    let path = good.write("user", b"ana:hunter2");
+    let kind = Kind::Secret;
+    let content = read_secret_file(kind, &path, SecretFiles::Checked).unwrap();
+    assert_eq!(content, b"ana:hunter2");
+    restrict(&path, 0o644);
+    let line = read_secret_file(kind, &path, SecretFiles::Checked)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        line.contains("secret file") && line.contains("0644") && !line.contains("hunter2"),
+        "{line}"
+    );
+    assert!(read_secret_file(kind, &path, SecretFiles::Insecure).is_ok());
+    for missing in [good.path("none"), good.directory.path().to_owned()] {
+        let line = read_secret_file(kind, &missing, SecretFiles::Insecure)
+            .unwrap_err()
+            .to_string();
+        assert!(!line.contains("generate-certs"), "{line}");
     }
 }

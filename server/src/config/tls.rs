@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use certs::SecretFiles;
 use clap::{Args, ValueEnum};
 
 use super::{Limit, Span, Switch};
@@ -43,6 +44,9 @@ pub struct TlsOptions {
     /// What a client gets that names an unknown server (SNI)
     #[arg(long, value_enum, default_value = "default")]
     pub unknown_name: UnknownName,
+    /// Use files with private keys, shared secrets or passwords even if other users can read or replace them
+    #[arg(long, value_enum, default_value = "off")]
+    pub insecure_secret_files: Switch,
     /// How often the certificate files are looked at for a change and their end, or `off` (SIGHUP reloads at once)
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub certificate_poll: Limit<Span>,
@@ -58,4 +62,15 @@ pub struct TlsOptions {
     /// Let clients resume sessions; the keys of the tickets change every six hours
     #[arg(long, value_enum, default_value = "on")]
     pub session_tickets: Switch,
+}
+
+impl TlsOptions {
+    /// Rule for every file with a secret that the server reads.
+    pub(crate) fn secret_files(&self) -> SecretFiles {
+        if self.insecure_secret_files.is_on() {
+            SecretFiles::Insecure
+        } else {
+            SecretFiles::Checked
+        }
+    }
 }

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{WebPkiClientVerifier, danger::ClientCertVerifier};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::config::{ClientAuth, TlsOptions};
 use crate::metrics::{Metrics, ResultLabel};
@@ -89,6 +89,11 @@ impl Tls {
     /// # Errors
     /// A file cannot be used.
     pub(crate) fn load(options: TlsOptions, metrics: Metrics) -> Result<Arc<Self>, TlsError> {
+        if options.insecure_secret_files.is_on() {
+            warn!(
+                "--insecure-secret-files: files with secrets are used whoever can read or replace them"
+            );
+        }
         pairs::make_if_missing(&options)?;
         let tickets = options.session_tickets.is_on().then(Arc::default);
         let config = build(&options, tickets.clone(), &metrics)?;

@@ -43,7 +43,8 @@ impl Pairs {
             unknown_name: options.unknown_name,
         };
         for paths in paths(options)? {
-            let (chain, key) = certs::load_pair(&paths.certificate, &paths.key)?;
+            let (chain, key) =
+                certs::load_pair_with(&paths.certificate, &paths.key, options.secret_files())?;
             let description = chain.first().and_then(certs::describe);
             let mismatch = |source| TlsError::Mismatch {
                 certificate: paths.certificate.clone(),
@@ -125,7 +126,11 @@ pub(super) fn would_be_made(options: &TlsOptions) -> bool {
 /// Makes the pair of `--certs` when nobody named another and both its files are missing.
 pub(super) fn make_if_missing(options: &TlsOptions) -> Result<(), TlsError> {
     if would_be_made(options) {
-        let made = certs::ensure(&options.certs, &certs::Request::default())?;
+        let request = certs::Request {
+            secret_files: options.secret_files(),
+            ..certs::Request::default()
+        };
+        let made = certs::ensure(&options.certs, &request)?;
         info!("no certificate found: {made}");
     }
     Ok(())
