@@ -1,119 +1,54 @@
 //! How often one source may begin a TLS handshake (T7).
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::net::IpAddr;
+use std::time::Instant;
+
+use values::limiter::{KeyedRateLimiter, Rate, source};
 
 use crate::config::Network;
-use crate::limits::source;
 
-/// A bucket of handshakes per source, refilled at a rate.
+/// The rate of handshakes of each source.
 ///
 /// A handshake costs the server a signature, some hundred microseconds, before the client has proven anything.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
-    /// Handshakes a second; `None` counts nothing.
-    rate: Option<f64>,
-    burst: f64,
+    /// `None` counts nothing.
+    limiter: Option<KeyedRateLimiter>,
     loopback: bool,
-    buckets: Mutex<Buckets>,
-}
-
-/// Every source that has lately been here.
-#[derive(Debug, Default)]
-struct Buckets {
-    by_source: HashMap<IpAddr, Bucket>,
-    /// When those that are full again were last forgotten.
-    swept: Option<Instant>,
-}
-
-/// What one source has left.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    left: f64,
-    at: Instant,
 }
 
 impl Arrivals {
     /// The rate, the burst and the exemption of `network`.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "nobody sets a rate beyond 2^52 a second"
-    )]
     pub(crate) fn new(network: &Network) -> Self {
-        Self {
-            rate: network.handshake_rate.0.map(|rate| rate as f64),
-            burst: network.handshake_burst as f64,
-            loopback: network.handshake_rate_loopback.is_on(),
-            buckets: Mutex::default(),
-        }
-    }
-
-    /// Whether `address` may begin another handshake; if so it is counted.
-    pub(crate) fn admit(&self, address: IpAddr, now: Instant) -> bool {
-        let address = address.to_canonical();
-        match self.rate {
-            Some(rate) if self.loopback || !address.is_loopback() => {
-                let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-                buckets.take(source(address), rate, self.burst, now)
-            }
-            _ => true,
-        }
-    }
-}
-
-impl Buckets {
-    /// Takes one handshake out of the bucket of `source`.
-    fn take(&mut self, source: IpAddr, rate: f64, burst: f64, now: Instant) -> bool {
-        let source = if self.by_source.contains_key(&source) || self.has_room(rate, burst, now) {
-            source
-        } else {
-            // Sources for which there is no room share one bucket.
-            Ipv4Addr::UNSPECIFIED.into()
-        };
-        let bucket = self.by_source.entry(source).or_insert(Bucket {
-            left: burst,
-            at: now,
+        let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        let limiter = network.handshake_rate.0.map(|per_second| {
+            let rate = Rate::per_second(number(network.handshake_burst), number(per_second));
+            KeyedRateLimiter::new(rate, MAX_SOURCES)
         });
-        bucket.left = bucket.filled(rate, burst, now);
-        bucket.at = now;
-        let admitted = bucket.left >= 1.0;
-        if admitted {
-            bucket.left -= 1.0;
+        Self {
+            limiter,
+            loopback: network.handshake_rate_loopback.is_on(),
         }
-        admitted
     }
 
-    /// Whether one more source can be remembered; forgets, now and then, those that have their whole burst again.
-    fn has_room(&mut self, rate: f64, burst: f64, now: Instant) -> bool {
-        let due = self
-            .swept
-            .is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_INTERVAL);
-        if self.by_source.len() >= MAX_SOURCES && due {
-            self.swept = Some(now);
-            self.by_source
-                .retain(|_, bucket| bucket.filled(rate, burst, now) < burst);
-        }
-        self.by_source.len() < MAX_SOURCES
+    /// Counts a handshake from `address` and tells if it may begin.
+    pub(crate) fn admit(&self, address: IpAddr, now: Instant) -> bool {
+        let Some(limiter) = &self.limiter else {
+            return true;
+        };
+        let is_exempt = !self.loopback && address.to_canonical().is_loopback();
+        is_exempt || limiter.admit(source(address), now).is_ok()
     }
 }
 
-impl Bucket {
-    /// What is left at `now`.
-    fn filled(&self, rate: f64, burst: f64, now: Instant) -> f64 {
-        let since = now.saturating_duration_since(self.at).as_secs_f64();
-        (self.left + since * rate).min(burst)
-    }
-}
-
-/// Sources remembered at once: some 5 MiB.
+/// Sources remembered at once: about 4 MiB.
 const MAX_SOURCES: usize = 65_536;
-/// How often sources are forgotten at most; looking through all of them takes about a millisecond.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
     use super::*;
     use crate::config::Config;
 
@@ -162,15 +97,15 @@ mod tests {
     #[test]
     fn t7_the_sources_remembered_are_bounded() {
         let (arrivals, start) = (arrivals(), Instant::now());
-        for number in 0..70_000_u32 {
-            arrivals.admit(Ipv4Addr::from(0x0a00_0000 + number).into(), start);
-        }
-        let remembered = || arrivals.buckets.lock().unwrap().by_source.len();
-        assert_eq!(remembered(), MAX_SOURCES + 1);
-        arrivals.admit(
-            "192.0.2.9".parse().unwrap(),
-            start + Duration::from_secs(10),
+        let admitted = (0..70_000_u32).filter(|number| {
+            let address = Ipv4Addr::from(0x0a00_0000 + number);
+            arrivals.admit(address.into(), start)
+        });
+        assert_eq!(
+            admitted.count(),
+            MAX_SOURCES + 100,
+            "the others share a burst"
         );
-        assert_eq!(remembered(), 1, "who has its burst again is forgotten");
+        assert_eq!(arrivals.limiter.unwrap().len(), MAX_SOURCES);
     }
 }

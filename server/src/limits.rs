@@ -1,8 +1,10 @@
 //! How many connections may be held at once, in all and from one address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use values::limiter::source;
 
 /// Counts the connections that are held; [`Permit`] is one of them.
 #[derive(Debug)]
@@ -82,17 +84,6 @@ impl Drop for Permit {
                 held.by_source.remove(&self.source);
             }
         }
-    }
-}
-
-/// What counts as one source: an IPv4 address, also in its mapped form, or an IPv6 /64, which one host can fill.
-pub(crate) fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address @ IpAddr::V4(_) => address,
     }
 }
 

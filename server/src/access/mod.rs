@@ -2,7 +2,6 @@
 //!
 //! Nothing here knows HTTP: a token and an address come in, what its bearer may do comes out.
 
-mod attempts;
 mod claims;
 mod keys;
 
@@ -11,11 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use values::limiter::{KeyedRateLimiter, Rate, source};
 
 use crate::config::RoomOptions;
 use crate::rooms::{MemberName, Pattern, RoomName};
 
-pub(crate) use attempts::Attempts;
 pub use keys::KeyError;
 use keys::Keys;
 
@@ -23,7 +22,7 @@ use keys::Keys;
 #[derive(Debug)]
 pub struct Access {
     rule: Rule,
-    failures: Attempts,
+    failures: KeyedRateLimiter,
     options: RoomOptions,
 }
 
@@ -90,7 +89,7 @@ impl Access {
         };
         Ok(Self {
             rule,
-            failures: Attempts::new(FAILURES, FAILURES / 60.0),
+            failures: KeyedRateLimiter::new(FAILURES, MAX_ADDRESSES),
             options: options.clone(),
         })
     }
@@ -129,11 +128,11 @@ impl Access {
         };
         let token = token.ok_or(Denied::Missing)?;
         // A good token does not help who has shown bad ones: else an attacker would only mix them.
-        if !self.failures.may(address, now) {
+        if self.failures.check(&source(address), now).is_err() {
             return Err(Denied::TooMany);
         }
         keys.load().verify(token).map_err(|why| {
-            self.failures.take(address, now);
+            let _ = self.failures.admit(source(address), now);
             Denied::Invalid(why)
         })
     }
@@ -208,7 +207,9 @@ pub(crate) fn is_good(token: &str, content: &[u8]) -> bool {
 }
 
 /// Bad tokens that one address may show at once, and in a minute.
-const FAILURES: f64 = 5.0;
+const FAILURES: Rate = Rate::per(5, 5, Duration::from_secs(60));
+/// Addresses remembered at once by a limiter of requests: about 0.5 MiB.
+pub(crate) const MAX_ADDRESSES: usize = 10_000;
 
 #[cfg(test)]
 mod tests {

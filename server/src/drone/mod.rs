@@ -33,6 +33,6 @@ pub use dialect::{Dialect, Request};
 pub use fleet::{Fleet, FleetError, Membership};
 pub use hangar::Report;
 pub use orders::{Outcome, Refusal};
-pub use rate::CommandRate;
+pub use rate::COMMAND_RATE;
 pub use simulation::Drone;
 pub use state::{Phase, Position, State};

@@ -1,6 +1,5 @@
 //! Logs: the exchange on standard output, everything else on standard error, or all of it as JSON.
 
-mod allowance;
 mod queue;
 mod shown;
 mod throttle;
@@ -16,7 +15,6 @@ use tracing_subscriber::{Layer, fmt};
 
 use crate::config::{LogFormat, Logging};
 
-pub(crate) use allowance::Allowance;
 use queue::{Queue, Worker};
 pub use shown::Shown;
 pub(crate) use throttle::{FAILURES, failure};

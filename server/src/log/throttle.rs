@@ -1,26 +1,25 @@
-//! How many lines a second may tell of connections that failed (R19).
+//! The number of lines a second about connections that failed (R19).
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::warn;
+use values::limiter::{Rate, RateLimiter};
 
-/// Lets so many lines a second through and counts the others; at the end of such a second one line tells how many.
+/// Admits lines at a rate and counts the others; one line a second reports their number.
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    limit: AtomicU32,
-    second: Mutex<Second>,
+    state: Mutex<State>,
 }
 
-/// One second of lines.
-#[derive(Clone, Copy, Debug)]
-struct Second {
-    begun: Option<Instant>,
-    passed: u32,
+#[derive(Debug)]
+struct State {
+    limiter: RateLimiter,
     suppressed: u64,
+    /// When the number is to be reported, if there is one.
+    report_at: Option<Instant>,
 }
 
 /// For every line about a connection that failed or was refused.
@@ -37,66 +36,56 @@ macro_rules! failure {
 pub(crate) use failure;
 
 impl Throttle {
-    /// At most `limit` lines a second.
+    /// `limit` lines at once, and a second.
     pub(crate) const fn new(limit: u32) -> Self {
         Self {
-            limit: AtomicU32::new(limit),
-            second: Mutex::new(Second {
-                begun: None,
-                passed: 0,
+            state: Mutex::new(State {
+                limiter: RateLimiter::new(Rate::per_second(limit, limit)),
                 suppressed: 0,
+                report_at: None,
             }),
         }
     }
 
     /// Sets how many lines a second there may be.
     pub(crate) fn set_limit(&self, limit: u32) {
-        self.limit.store(limit, Ordering::Relaxed);
+        let rate = Rate::per_second(limit, limit);
+        self.state().limiter.set_rate(rate);
     }
 
-    /// Whether a line may be logged; otherwise it has been counted.
+    /// Counts a line and tells if it may be logged.
     pub(crate) fn admit(&'static self) -> bool {
         let now = Instant::now();
-        let mut second = self.lock();
-        let over = second
-            .begun
-            .is_none_or(|begun| now.saturating_duration_since(begun) >= SECOND);
-        let missed = if over {
-            let before = std::mem::replace(
-                &mut *second,
-                Second {
-                    begun: Some(now),
-                    passed: 0,
-                    suppressed: 0,
-                },
-            );
-            before.suppressed
-        } else {
-            0
+        let mut state = self.state();
+        let admitted = state.limiter.admit(now.into_std()).is_ok();
+        // A timer reports what was suppressed; the next line does if its runtime has ended.
+        let missed = match state.report_at {
+            Some(report_at) if report_at < now => state.take_suppressed(),
+            _ => 0,
         };
-        let passes = second.passed < self.limit.load(Ordering::Relaxed);
-        if passes {
-            second.passed += 1;
-        } else {
-            second.suppressed += 1;
+        if !admitted {
+            state.suppressed += 1;
         }
-        let first_missed = second.suppressed == 1 && !passes;
-        drop(second);
-        tell(missed);
-        if first_missed {
-            self.tell_after(now + SECOND);
+        let is_first = !admitted && state.report_at.is_none();
+        if is_first {
+            state.report_at = Some(now + SECOND);
         }
-        passes
+        drop(state);
+        report(missed);
+        if is_first {
+            self.report_after(now + SECOND);
+        }
+        admitted
     }
 
-    /// Tells what was suppressed and not told yet, at the end of the program.
+    /// Reports what was suppressed and not reported yet.
     pub(super) fn finish(&self) {
-        let missed = std::mem::take(&mut self.lock().suppressed);
-        tell(missed);
+        let missed = self.state().take_suppressed();
+        report(missed);
     }
 
-    /// Tells at `end` what was suppressed, in case no further line comes.
-    fn tell_after(&'static self, end: Instant) {
+    /// Reports at `end` what was suppressed until then.
+    fn report_after(&'static self, end: Instant) {
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 tokio::time::sleep_until(end).await;
@@ -105,13 +94,20 @@ impl Throttle {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Second> {
-        self.second.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take_suppressed(&mut self) -> u64 {
+        self.report_at = None;
+        std::mem::take(&mut self.suppressed)
     }
 }
 
 /// One line about `missed` others.
-fn tell(missed: u64) {
+fn report(missed: u64) {
     if missed > 0 {
         warn!(parent: None, lines = missed, "more connections failed than are logged one by one (--log-failures)");
     }
@@ -129,9 +125,16 @@ mod tests {
         for _ in 0..2 {
             let passed = (0..10).filter(|_| THROTTLE.admit()).count();
             assert_eq!(passed, 3);
-            assert_eq!(THROTTLE.lock().suppressed, 7);
+            assert_eq!(THROTTLE.state().suppressed, 7);
             tokio::time::sleep(SECOND + Duration::from_millis(1)).await;
-            assert_eq!(THROTTLE.lock().suppressed, 0, "they have been told of");
+            assert_eq!(THROTTLE.state().suppressed, 0, "they have been reported");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limit_of_zero_passes_nothing() {
+        static THROTTLE: Throttle = Throttle::new(3);
+        THROTTLE.set_limit(0);
+        assert!((0..10).all(|_| !THROTTLE.admit()));
     }
 }

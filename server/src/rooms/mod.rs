@@ -18,7 +18,6 @@
 //! | [`outbox`] | messages that wait for the backplane to return |
 //! | [`hub`] | all rooms of this node |
 //! | `flow` | what flows through them by itself: deliveries, waiting messages, presence |
-//! | [`rate`] | how many messages one member may send |
 //! | [`settings`] | the limits of all of these |
 //! | [`counts`] | what is counted |
 //! | [`backplane`] | where messages are kept and how they reach other nodes |
@@ -46,7 +45,6 @@ pub mod outbox;
 pub mod position;
 pub mod posting;
 pub mod presence;
-pub mod rate;
 pub mod room;
 pub mod settings;
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use values::limiter::Rate;
+
 use super::kind::{Pattern, Policy};
 
 /// The limits of rooms, on this node.
@@ -44,6 +46,13 @@ pub struct Settings {
     pub burst: u32,
     /// Messages per second that a member may send for ever. Default: 50.
     pub per_second: u32,
+}
+
+impl Settings {
+    /// The rate of messages that a member, or an address without one, may send.
+    pub fn message_rate(&self) -> Rate {
+        Rate::per_second(self.burst, self.per_second)
+    }
 }
 
 impl Default for Settings {

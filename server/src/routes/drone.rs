@@ -6,10 +6,11 @@ use tokio::time::sleep_until;
 use tungstenite_deflate::WebSocketStream;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::{Error, Message};
+use values::limiter::RateLimiter;
 
 use crate::connection::ConnectionInfo;
 use crate::conversation::Conversation;
-use crate::drone::{Command, CommandRate, Dialect, Fleet, FleetError, Membership, Report};
+use crate::drone::{COMMAND_RATE, Command, Dialect, Fleet, FleetError, Membership, Report};
 use crate::stream::ServerStream;
 
 /// Subprotocols of this route: JSON objects; `chat` speaks lines of text, as no subprotocol does.
@@ -33,7 +34,7 @@ pub(crate) async fn drone(
     match joined {
         Ok(membership) => {
             let telemetry = dialect.telemetry_by_default();
-            let rate = CommandRate::new(Instant::now());
+            let rate = RateLimiter::new(COMMAND_RATE);
             let pilot = Pilot {
                 dialect,
                 membership,
@@ -57,7 +58,7 @@ struct Pilot {
     membership: Membership,
     /// Whether states are sent without being asked for.
     telemetry: bool,
-    rate: CommandRate,
+    rate: RateLimiter,
 }
 
 /// What woke a pilot up.
@@ -78,7 +79,7 @@ impl Pilot {
                     conversation.send(Message::text(telemetry)).await?;
                 }
                 Event::Message(None) => return Ok(()),
-                Event::Message(Some(_)) if !self.rate.take(Instant::now()) => {
+                Event::Message(Some(_)) if self.rate.admit(Instant::now()).is_err() => {
                     conversation.close(CloseCode::Policy, "more than 400 commands at once");
                     return Ok(());
                 }

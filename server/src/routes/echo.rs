@@ -1,11 +1,15 @@
 //! `/echo`: a message comes back as it was sent.
 
-use tracing::info;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tracing::{Level, enabled, info};
 use tungstenite_deflate::WebSocketStream;
+use values::limiter::{Rate, RateLimiter};
 
 use crate::connection::ConnectionInfo;
 use crate::conversation::Conversation;
-use crate::log::{Allowance, Shown};
+use crate::log::Shown;
 use crate::stream::ServerStream;
 
 /// Sends every message back, with its opcode.
@@ -22,10 +26,9 @@ pub(crate) fn echo(
 }
 
 async fn answer(conversation: &mut Conversation) {
-    static LINES: Allowance = Allowance::new();
     let mut left_out = 0_u64;
     while let Some(message) = conversation.next().await {
-        if LINES.take() {
+        if enabled!(Level::INFO) && may_log(Instant::now()) {
             conversation.info().in_span(|| {
                 info!(bytes = message.len(), left_out, message = %Shown(&message), "echo");
             });
@@ -43,3 +46,13 @@ async fn answer(conversation: &mut Conversation) {
             .in_span(|| info!(left_out, "echo: too many messages a second to show each"));
     }
 }
+
+/// Counts a line of the log about one message, of all connections together, and tells if it may be written.
+fn may_log(now: Instant) -> bool {
+    static LINES: Mutex<RateLimiter> = Mutex::new(RateLimiter::new(LINE_RATE));
+    let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.admit(now).is_ok()
+}
+
+/// More lines than anybody reads, fewer than cost anything.
+const LINE_RATE: Rate = Rate::per_second(100, 100);

@@ -10,10 +10,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::{HeaderMap, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use values::limiter::{KeyedRateLimiter, source};
 
 use super::bearer::{denied, insufficient, problem, token};
 use super::chat::MessageBody;
-use crate::access::{Attempts, Grant, Right};
+use crate::access::{Grant, MAX_ADDRESSES, Right};
 use crate::connection::Connection;
 use crate::rooms::backplane::{Query, Range};
 use crate::rooms::{Epoch, MemberName, MessageId, Position, Post, Receipt, RoomName};
@@ -23,7 +24,7 @@ use crate::router::{Context, authority};
 #[derive(Clone)]
 struct Rooms {
     context: Arc<Context>,
-    rates: Arc<Attempts>,
+    rates: Arc<KeyedRateLimiter>,
 }
 
 /// A message as it is posted.
@@ -69,7 +70,7 @@ struct Kept<'a> {
 /// The routes of rooms without a socket.
 pub(crate) fn room_requests(context: &Arc<Context>) -> Router {
     let settings = context.rooms.settings();
-    let rates = Attempts::new(settings.burst.into(), settings.per_second.into());
+    let rates = KeyedRateLimiter::new(settings.message_rate(), MAX_ADDRESSES);
     let rooms = Rooms {
         context: Arc::clone(context),
         rates: Arc::new(rates),
@@ -249,7 +250,7 @@ impl Rooms {
         if !grant.may(right, &room) {
             return Err(Box::new(insufficient(right.name(), room.as_str())));
         }
-        if !self.rates.take(address, now) {
+        if self.rates.admit(source(address), now).is_err() {
             let detail = "too many requests from this address, try again in a second";
             return refuse(StatusCode::TOO_MANY_REQUESTS, detail);
         }

@@ -11,10 +11,11 @@ use std::time::Instant;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
+use values::limiter::{KeyedRateLimiter, source};
 
 use super::proto_v2::{ConverseRequest, SendRequest, SendResponse, SubscribeRequest};
 use super::rooms::chat_service_server::ChatService;
-use crate::access::{Attempts, Denied, Grant, Right};
+use crate::access::{Denied, Grant, MAX_ADDRESSES, Right};
 use crate::connection::Peer;
 use crate::rooms::backplane::PublishError;
 use crate::rooms::{MemberName, MessageId, Position, Post, Receipt, RoomName};
@@ -28,7 +29,7 @@ use session::Session;
 pub(super) struct Rooms {
     context: Arc<Context>,
     /// Messages that one address may send without joining.
-    rates: Arc<Attempts>,
+    rates: Arc<KeyedRateLimiter>,
 }
 
 /// Who wants to join which room.
@@ -44,7 +45,7 @@ type Events = BoxStream<'static, Result<EncodedEvent, Status>>;
 impl Rooms {
     pub(super) fn new(context: &Arc<Context>) -> Self {
         let settings = context.rooms.settings();
-        let rates = Attempts::new(settings.burst.into(), settings.per_second.into());
+        let rates = KeyedRateLimiter::new(settings.message_rate(), MAX_ADDRESSES);
         Self {
             context: Arc::clone(context),
             rates: Arc::new(rates),
@@ -134,7 +135,7 @@ impl ChatService for Rooms {
             return Err(self.wrong(&"a message needs a text"));
         }
         let id = id(&request.id).map_err(|error| self.wrong(&error))?;
-        if !self.rates.take(address, Instant::now()) {
+        if self.rates.admit(source(address), Instant::now()).is_err() {
             let text = "too many messages from this address, try again in a second";
             return Err(self.reject("rate", Status::resource_exhausted(text)));
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
+use values::limiter::RateLimiter;
 
 use super::encoded::EncodedEvent;
 use super::{Wish, id, told};
@@ -15,7 +16,6 @@ use crate::grpc::proto_v2::event::Kind;
 use crate::grpc::proto_v2::{ConverseRequest, Say, SubscribeRequest};
 use crate::rooms::backplane::{PublishError, Published};
 use crate::rooms::posting::Posting;
-use crate::rooms::rate::Rate;
 use crate::rooms::{Hub, Joined, Lagged, Membership, MessageId, Rendering, Seen, Stored};
 use crate::router::Context;
 
@@ -27,7 +27,7 @@ pub(super) struct Session<'a> {
     hub: Hub,
     grant: Grant,
     membership: Membership,
-    rate: Rate,
+    rate: RateLimiter,
     outgoing: &'a Outgoing,
     /// How long a client may take for one event.
     patience: Duration,
@@ -107,12 +107,7 @@ impl<'a> Session<'a> {
             }
         };
         let told = greeting(&joined);
-        let settings = hub.settings();
-        let rate = Rate::new(
-            settings.burst.into(),
-            settings.per_second.into(),
-            Instant::now(),
-        );
+        let rate = RateLimiter::new(hub.settings().message_rate());
         let mut session = Self {
             posting: Posting::new(hub.clone(), &joined.membership),
             hub,
@@ -168,7 +163,7 @@ impl<'a> Session<'a> {
 
     /// Does what a request asks for.
     async fn hear(&mut self, request: ConverseRequest) -> Result<(), Status> {
-        if !self.rate.take(Instant::now()) {
+        if self.rate.admit(Instant::now()).is_err() {
             self.hub.counts().reject("rate");
             let most = self.hub.settings().burst;
             let text = format!("more than {most} messages at once");

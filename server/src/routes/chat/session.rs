@@ -8,6 +8,7 @@ use tokio::time::sleep_until;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{DeflateConfig, WebSocketStream};
+use values::limiter::RateLimiter;
 
 use super::entry::{Entry, Wish};
 use super::json::Request;
@@ -17,7 +18,6 @@ use crate::connection::ConnectionInfo;
 use crate::conversation::Conversation;
 use crate::rooms::backplane::{PublishError, Published, Query, Range};
 use crate::rooms::posting::Posting;
-use crate::rooms::rate::Rate;
 use crate::rooms::{Hub, JoinError, Lagged, Membership, MessageId, Seen};
 use crate::stream::ServerStream;
 
@@ -69,12 +69,7 @@ async fn serve(hub: &Hub, entry: Entry, speaker: &mut Speaker) -> Result<(), Err
         }
     };
     speaker.greet(&joined).await?;
-    let settings = hub.settings();
-    let rate = Rate::new(
-        settings.burst.into(),
-        settings.per_second.into(),
-        Instant::now(),
-    );
+    let rate = RateLimiter::new(hub.settings().message_rate());
     // An end too far away to be counted is none.
     let end = entry.grant.end().and_then(|end| {
         let left = end.duration_since(SystemTime::now()).unwrap_or_default();
@@ -96,7 +91,7 @@ struct Session {
     hub: Hub,
     grant: Grant,
     membership: Membership,
-    rate: Rate,
+    rate: RateLimiter,
     /// When the token ends.
     end: Option<tokio::time::Instant>,
     posting: Posting,
@@ -116,7 +111,7 @@ impl Session {
         loop {
             match self.wait(speaker).await {
                 Woken::Message(None) => return Ok(()),
-                Woken::Message(Some(_)) if !self.rate.take(Instant::now()) => {
+                Woken::Message(Some(_)) if self.rate.admit(Instant::now()).is_err() => {
                     self.hub.counts().reject("rate");
                     let most = self.hub.settings().burst;
                     let problem = format!("more than {most} messages at once");
