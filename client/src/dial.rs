@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
+use values::units::{ip, list};
 
 use crate::error::ConnectError;
 use crate::target::split_host_port;
@@ -221,15 +222,12 @@ impl FromStr for ResolveRule {
         let wrong = || format!("`{text}` is not HOST:PORT:ADDRESS[,ADDRESS…]");
         let (host, rest) = split_field(text).ok_or_else(wrong)?;
         let (port, addresses) = rest.split_once(':').ok_or_else(wrong)?;
-        let addresses = addresses
-            .split(',')
-            .map(|address| {
-                address
-                    .trim_matches(['[', ']'])
-                    .parse()
-                    .map_err(|_| format!("`{address}` is not an IP address"))
-            })
-            .collect::<Result<Vec<IpAddr>, String>>()?;
+        let addresses = list(addresses);
+        let addresses = addresses.iter().map(|address| ip(address));
+        let addresses = addresses.collect::<Result<Vec<IpAddr>, String>>()?;
+        if addresses.is_empty() {
+            return Err(wrong());
+        }
         Ok(Self {
             host,
             port: port.parse().map_err(|_| wrong())?,
@@ -314,7 +312,16 @@ mod tests {
 
     #[test]
     fn rules_say_what_is_wrong() {
-        for text in ["", "h", "h:1", "h:x:1.1.1.1", "h:1:name"] {
+        for text in [
+            "",
+            "h",
+            "h:1",
+            "h:1:",
+            "h:1:,",
+            "h:x:1.1.1.1",
+            "h:1:name",
+            "h:1:[::1",
+        ] {
             assert!(text.parse::<ResolveRule>().is_err(), "{text}");
         }
         for text in ["", "h:1:g", "h:x:g:1", "h:1:g:x"] {

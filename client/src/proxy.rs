@@ -186,30 +186,27 @@ impl FromStr for Proxy {
 pub(crate) fn is_exempt(list: &str, host: &str, port: u16) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let address = host.parse::<IpAddr>().ok();
-    list.split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
-        .any(|entry| {
-            if entry == "*" {
-                return true;
-            }
-            if let (Some(address), Some((network, bits))) = (address, entry.split_once('/')) {
-                return in_network(address, network, bits);
-            }
-            let (name, wanted_port) = match split_host_port(entry) {
-                Ok((name, wanted_port)) => (name, wanted_port),
-                Err(_) => (entry.to_owned(), None),
-            };
-            if wanted_port.is_some_and(|wanted| wanted != port) {
-                return false;
-            }
-            let name = name
-                .trim_start_matches("*.")
-                .trim_start_matches('.')
-                .trim_end_matches('.')
-                .to_ascii_lowercase();
-            host == name || (address.is_none() && host.ends_with(&format!(".{name}")))
-        })
+    values::units::list(list).iter().any(|entry| {
+        if entry == "*" {
+            return true;
+        }
+        if let (Some(address), Some((network, bits))) = (address, entry.split_once('/')) {
+            return in_network(address, network, bits);
+        }
+        let (name, wanted_port) = match split_host_port(entry) {
+            Ok((name, wanted_port)) => (name, wanted_port),
+            Err(_) => (entry.clone(), None),
+        };
+        if wanted_port.is_some_and(|wanted| wanted != port) {
+            return false;
+        }
+        let name = name
+            .trim_start_matches("*.")
+            .trim_start_matches('.')
+            .trim_end_matches('.')
+            .to_ascii_lowercase();
+        host == name || (address.is_none() && host.ends_with(&format!(".{name}")))
+    })
 }
 
 fn in_network(address: IpAddr, network: &str, bits: &str) -> bool {

@@ -21,7 +21,7 @@ pub(crate) fn reference() -> String {
         )
         .map(|(name, command)| Mode { name, command })
         .collect();
-    let mut page = INTRODUCTION.to_owned();
+    let mut page = INTRODUCTION.replace("@SYNTAX@", values::units::SYNTAX);
     for Mode { name, command } in &modes {
         let usage = command.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage: ").lines().next();
@@ -223,8 +223,8 @@ Every mode and option of `client`, written by `client reference` from the same d
 page is not what the program would print. How the modes are used is shown in [README.md](README.md).
 
 `talk` is what the program does without a subcommand. An option that several modes have in the same sense is listed once, with their names.
-Times are written `250ms`, `10s`, `5m`; sizes in bytes or as `64KiB`, `1MiB`. A variable of the environment stands where the default does:
-what the command line says comes before it. Every mode has `--help`, `-h` for a line each, and the program `--version`.
+@SYNTAX@
+A variable of the environment stands where the default does: what the command line says comes before it. Every mode has `--help`, `-h` for a line each, and the program `--version`.
 
 ## Modes
 

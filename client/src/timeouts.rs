@@ -5,7 +5,8 @@ use std::future::Future;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::duration::parse_duration;
+use values::units::{TimeSpan, list};
+
 use crate::error::ConnectError;
 
 /// A phase of a connection that has a time-out of its own.
@@ -126,13 +127,15 @@ impl FromStr for TimeoutSpec {
                     (Some(phase), length)
                 }
             };
-            let length = parse_duration(length)?;
+            let TimeSpan(length) = length.parse()?;
             Ok((phase, (!length.is_zero()).then_some(length)))
         };
-        text.split(',')
-            .map(one)
-            .collect::<Result<_, String>>()
-            .map(Self)
+        let parts = list(text);
+        if parts.is_empty() {
+            return Err("it is written 5s, or tls=5s,reply=0".to_owned());
+        }
+        let parts = parts.iter().map(|part| one(part));
+        parts.collect::<Result<_, String>>().map(Self)
     }
 }
 
@@ -149,6 +152,9 @@ mod tests {
         assert_eq!(timeouts.get(Phase::Reply), None);
         assert!("tsl=1s".parse::<TimeoutSpec>().is_err());
         assert!("tls=x".parse::<TimeoutSpec>().is_err());
+        for empty in ["", ",", "tls="] {
+            assert!(empty.parse::<TimeoutSpec>().is_err(), "{empty}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{client, run};
+use values::units::{ByteSize, TimeSpan};
 
 const SUBCOMMANDS: [&str; 9] = [
     "record",
@@ -163,4 +164,24 @@ fn readme_and_program_agree() {
     let told = flags(README);
     let missing: Vec<&String> = known.difference(&told).collect();
     assert!(missing.is_empty(), "the README lacks {missing:?}");
+}
+
+/// Defaults with a unit are printed as the shared grammar writes them, so that both reference pages have one style.
+#[test]
+fn defaults_are_written_in_one_style() {
+    let reference = shown(&["reference"]);
+    let rows = reference.lines().filter(|line| line.starts_with("| `-"));
+    let mut seen = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let default = cells[2].trim_matches('`');
+        let written = match cells[0].rsplit(' ').next() {
+            Some("TIME`") if default != "–" => default.parse::<TimeSpan>().unwrap().to_string(),
+            Some("SIZE`") if default != "–" => default.parse::<ByteSize>().unwrap().to_string(),
+            _ => continue,
+        };
+        assert_eq!(default, written, "{row}");
+        seen += 1;
+    }
+    assert!(seen >= 3, "{seen} defaults");
 }

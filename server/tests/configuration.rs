@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use server::Config;
+use values::units::{ByteSize, TimeSpan};
 
 /// `UPDATE=1 cargo test -p server --test configuration` writes the page anew.
 #[test]
@@ -54,4 +55,20 @@ fn file_of_the_page_is_read_without_a_warning() {
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     assert_eq!(loaded.config.network.listen.port(), 443);
     assert_eq!(loaded.config.tls.cert.len(), 1);
+}
+
+/// Defaults with a unit are printed as the shared grammar writes them, so that both reference pages have one style.
+#[test]
+fn defaults_are_written_in_one_style() {
+    let reference = Config::reference();
+    for row in reference.lines().filter(|line| line.starts_with("| `--")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let default = cells[2].trim_matches('`');
+        let written = match cells[0].rsplit(' ').next() {
+            Some("TIME`") if default != "off" => default.parse::<TimeSpan>().unwrap().to_string(),
+            Some("SIZE`") if default != "off" => default.parse::<ByteSize>().unwrap().to_string(),
+            _ => continue,
+        };
+        assert_eq!(default, written, "{row}");
+    }
 }

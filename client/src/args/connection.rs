@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::values::parse_positive;
+use super::values::{parse_positive, parse_size};
 use crate::dial::{ConnectToRule, ResolveRule};
-use crate::duration::parse_size;
 use crate::proxy::Proxy;
 use crate::timeouts::TimeoutSpec;
 use crate::tls::Pin;
@@ -106,8 +105,8 @@ pub(crate) struct ReachArgs {
     pub no_proxy: Option<String>,
     /// Time-out of all phases (5s) or some (tls=5s,reply=0). Repeatable.
     ///
-    /// Phases: resolve, connect, proxy, tls, http, close (10 s each), reply (30 s). 0 waits for ever.
-    #[arg(long = "timeout", value_name = "[PHASE=]DURATION", help_heading = NETWORK)]
+    /// Phases: resolve, connect, proxy, tls, http, close (10s each), reply (30s). 0 waits for ever.
+    #[arg(long = "timeout", value_name = "[PHASE=]TIME", help_heading = NETWORK)]
     pub timeouts: Vec<TimeoutSpec>,
     /// Largest message accepted, after decompression.
     ///
@@ -141,11 +140,11 @@ pub(crate) struct ConnectionArgs {
     /// Send a Ping so often; no Pong before the next ends the connection.
     ///
     /// --verbose shows the round-trip time of each.
-    #[arg(long, value_name = "DURATION", value_parser = parse_positive, help_heading = NETWORK)]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive, help_heading = NETWORK)]
     pub ping_interval: Option<Duration>,
     /// Dial again when the connection is lost, N times in a row.
     ///
-    /// 10 times unless told otherwise, 0.5 s to 30 s apart with jitter.
+    /// 10 times unless told otherwise, 500ms to 30s apart with jitter.
     ///
     /// Messages whose writing had not ended are sent again on the new connection.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true, help_heading = NETWORK)]
@@ -156,7 +155,7 @@ pub(crate) struct ConnectionArgs {
     /// How hard to compress: 1 (fast, the default) or a level of zlib, 2 to 9 (small).
     #[arg(long, value_name = "1-9", help_heading = COMPRESSION)]
     pub deflate_level: Option<u8>,
-    /// Smallest message that is compressed, 96 bytes unless told otherwise.
+    /// Smallest message that is compressed, 96B unless told otherwise.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = COMPRESSION)]
     pub deflate_threshold: Option<usize>,
     /// Keep compression contexts between messages.

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use values::units::{count, rate};
 
 use super::connection::{ConnectionArgs, ReachArgs};
-use super::values::{parse_any_url, parse_grpc_url, parse_positive};
+use super::values::{parse_any_url, parse_grpc_url, parse_positive, parse_size, parse_time};
 use super::{EXCHANGE, OUTPUT};
-use crate::duration::{parse_duration, parse_size};
 use crate::target::Target;
 
 /// Arguments of a gRPC call.
@@ -48,25 +48,25 @@ pub(crate) struct LoadArgs {
     #[arg(short = 'f', long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = LOAD)]
     pub in_flight: u32,
     /// Size of the payload: JSON-like text, with --binary random bytes.
-    #[arg(short = 's', long, default_value = "512", value_name = "SIZE", value_parser = parse_size, help_heading = LOAD)]
+    #[arg(short = 's', long, default_value = "512B", value_name = "SIZE", value_parser = parse_size, help_heading = LOAD)]
     pub size: usize,
     /// File with the payload, in place of --size.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "size", help_heading = LOAD)]
     pub payload: Option<PathBuf>,
     /// How long to measure: 5s, or until --count has been answered.
-    #[arg(short = 'd', long, value_name = "DURATION", value_parser = parse_positive, help_heading = LOAD)]
+    #[arg(short = 'd', long, value_name = "TIME", value_parser = parse_positive, help_heading = LOAD)]
     pub duration: Option<Duration>,
     /// End after so many measured messages, if --duration is not over.
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = LOAD)]
+    #[arg(short = 'n', long, value_name = "N", value_parser = count::<u64>, help_heading = LOAD)]
     pub count: Option<u64>,
     /// Messages per second over all connections.
     ///
     /// A message that is due while --in-flight are unanswered counts from when it was due, not from when it could be sent
     /// (coordinated omission).
-    #[arg(short = 'r', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = LOAD)]
+    #[arg(short = 'r', long, value_name = "N", value_parser = rate::<u64>, help_heading = LOAD)]
     pub rate: Option<u64>,
     /// Time at the start that is not measured: 500ms, or nothing with --count.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = LOAD)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = LOAD)]
     pub warm_up: Option<Duration>,
     /// Print the result as JSON.
     #[arg(long, help_heading = OUTPUT)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::values::parse_time;
 use super::{EXCHANGE, OUTPUT};
-use crate::duration::parse_duration;
 use crate::style::ColorChoice;
 
 /// What to send and when to end.
@@ -15,7 +15,7 @@ pub(crate) struct ExchangeArgs {
     #[arg(long, value_name = "N", conflicts_with = "messages", help_heading = EXCHANGE)]
     pub count: Option<u64>,
     /// Time from one message of --count to the next.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration, help_heading = EXCHANGE)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_time, help_heading = EXCHANGE)]
     pub interval: Duration,
     /// Text of the messages of --count; n in braces is the number.
     #[arg(long, value_name = "TEXT", default_value = "Mensagem {n}", help_heading = EXCHANGE)]
@@ -25,8 +25,8 @@ pub(crate) struct ExchangeArgs {
     pub expect: Option<u64>,
     /// After the last line: end when nothing has come for so long.
     ///
-    /// 2 s in a pipe, unless --expect is given; 0 waits for the peer's close.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = EXCHANGE)]
+    /// 2s in a pipe, unless --expect is given; 0 waits for the peer's close.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, help_heading = EXCHANGE)]
     pub idle: Option<Duration>,
     /// Send binary messages.
     #[arg(long, help_heading = EXCHANGE)]

@@ -2,12 +2,23 @@
 
 use std::time::Duration;
 
-use crate::duration::parse_duration;
+use values::units::{ByteSize, TimeSpan};
+
 use crate::target::Target;
+
+/// A time.
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+    text.parse::<TimeSpan>().map(Duration::from)
+}
+
+/// A number of bytes.
+pub(super) fn parse_size(text: &str) -> Result<usize, String> {
+    text.parse::<ByteSize>().map(|size| size.0)
+}
 
 /// A time that is longer than none.
 pub(super) fn parse_positive(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
+    match parse_time(text)? {
         Duration::ZERO => Err("it must be longer than 0".into()),
         duration => Ok(duration),
     }

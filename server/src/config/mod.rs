@@ -9,7 +9,6 @@ mod reference;
 mod rooms;
 mod sources;
 mod tls;
-mod units;
 mod websocket;
 
 use std::path::PathBuf;
@@ -24,7 +23,7 @@ pub use rooms::{RoomKind, RoomOptions};
 pub(crate) use sources::from_text;
 pub use sources::{ConfigError, Loaded, Origin, Setting};
 pub use tls::{ClientAuth, TlsOptions, UnknownName};
-pub use units::{ByteSize, Limit, Span};
+pub use values::units::{ByteSize, Limit, TimeSpan as Span};
 pub use websocket::{DeflateOptions, WebSocketOptions};
 
 /// `on` or `off`, for settings that read better so than as `true` and `false`.

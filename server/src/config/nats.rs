@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use async_nats::ServerAddr;
 use clap::Args;
+use values::units::count;
 
-use super::network::positive;
 use super::{ByteSize, Span, Switch};
 use crate::rooms::backplane::NatsSettings;
 
@@ -37,7 +37,7 @@ pub struct NatsOptions {
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub nats_max_bytes: ByteSize,
     /// Copies of everything, where NATS is a cluster
-    #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count::<usize>)]
     pub nats_replicas: usize,
     /// How long NATS itself knows a repeated message; later ones are looked for among those that are kept
     #[arg(long, value_name = "TIME", default_value = "2m")]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use values::units::{address, count, off_or, rate};
 
 use super::{ByteSize, Limit, Span, Switch};
 use crate::host::host;
@@ -13,32 +14,32 @@ use crate::host::host;
 #[non_exhaustive]
 pub struct Network {
     /// Address and port to listen on; `[::]` takes IPv4 too, port 0 lets the system choose
-    #[arg(long, value_name = "ADDR:PORT", default_value = "[::]:8443")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "[::]:8443", value_parser = address)]
     pub listen: SocketAddr,
     /// Further address for gRPC without TLS, as in 127.0.0.1:50051; whoever reaches it needs no certificate [default: none]
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
     pub grpc_listen: Option<SocketAddr>,
     /// Connections held at once, as far as the descriptors suffice; one more is answered with 503
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = count::<usize>)]
     pub max_connections: usize,
     /// Connections held at once from one IPv4 address or IPv6 /64 network; one more is answered with 429
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = count::<usize>)]
     pub max_connections_per_address: usize,
     /// Connections beyond those limits that are being told so (503, 429) at once; further ones are closed unanswered
     #[arg(long, value_name = "N", default_value = "64")]
     pub max_refusals: usize,
     /// TLS connections accepted per second from one IPv4 address or IPv6 /64 network, or `off`; more are closed unanswered
-    #[arg(long, value_name = "N", default_value = "50", value_parser = positive_or_off)]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = rate_or_off)]
     pub handshake_rate: Limit<usize>,
     /// TLS connections that one such address or network may open at once before the rate counts
-    #[arg(long, value_name = "N", default_value = "100", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = count::<usize>)]
     pub handshake_burst: usize,
     /// Whether the rate holds for this host's own connections too; off because a proxy or a load test beside the
     /// server brings everybody's connections from 127.0.0.1
     #[arg(long, value_enum, default_value = "off")]
     pub handshake_rate_loopback: Switch,
     /// TLS handshakes worked on at once; further ones wait within their deadline
-    #[arg(long, value_name = "N", default_value = "256", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "256", value_parser = count::<usize>)]
     pub max_handshakes: usize,
     /// Longest time a connection may take for its TLS handshake
     #[arg(long, value_name = "TIME", default_value = "10s")]
@@ -67,7 +68,7 @@ pub struct HttpLimits {
     #[arg(long, value_name = "SIZE", default_value = "8KiB")]
     pub max_uri_bytes: ByteSize,
     /// Most header fields in a request; beyond it 431
-    #[arg(long, value_name = "N", default_value = "100", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = count::<usize>)]
     pub max_headers: usize,
     /// Streams that one HTTP/2 connection may have open
     #[arg(long, value_name = "N", default_value = "100")]
@@ -87,20 +88,7 @@ pub struct ShutdownOptions {
     pub drain_timeout: Span,
 }
 
-/// Reads a count of at least one, or `off`.
-fn positive_or_off(text: &str) -> Result<Limit<usize>, String> {
-    if text == "off" {
-        return Ok(Limit(None));
-    }
-    positive(text)
-        .map(|count| Limit(Some(count)))
-        .map_err(|error| format!("{error}; `off` switches it off"))
-}
-
-/// Reads a count of at least one.
-pub(super) fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err(format!("`{text}` is not a whole number of at least 1")),
-        Ok(count) => Ok(count),
-    }
+/// Parses a rate, or `off`.
+fn rate_or_off(text: &str) -> Result<Limit<usize>, String> {
+    off_or(text, rate)
 }

@@ -10,7 +10,7 @@ use super::sources::{command_without_environment, variable};
 impl Config {
     /// The reference of all settings, as `server reference` prints it and `server/CONFIGURATION.md` holds it.
     pub fn reference() -> String {
-        let mut page = INTRODUCTION.to_owned();
+        let mut page = INTRODUCTION.replace("@SYNTAX@", values::units::SYNTAX);
         let mut heading = None;
         let command = command_without_environment();
         for argument in command.get_arguments() {
@@ -99,6 +99,6 @@ deflate = true
 policy = \"drop-oldest\"
 token-key = \"/etc/wss/tokens.pem\"
 ```
-Times are written `250ms`, `10s`, `5m`, `1h`; sizes in bytes or as `64KiB`, `1MiB`, `1GiB`. Switches are `on` and `off`, in the file also `true` and
-`false`. Where `off` is allowed beside a value, it removes the limit.
+@SYNTAX@
+Switches are `on` and `off`, in the file also `true` and `false`. Where `off` is allowed beside a value, it removes the limit.
 ";

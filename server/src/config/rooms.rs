@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use values::units::{count, rate};
 
-use super::network::positive;
 use super::{ByteSize, Span, Switch};
 use crate::rooms::{Pattern, Policy, Settings};
 
@@ -35,10 +35,10 @@ pub struct RoomOptions {
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub rooms_token_leeway: Span,
     /// Rooms at once; remembered ones without members make way for new ones
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = count::<usize>)]
     pub rooms_max: usize,
     /// Members of one room on this node
-    #[arg(long, value_name = "N", default_value = "20000", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "20000", value_parser = count::<usize>)]
     pub rooms_max_members: usize,
     /// Members up to which every coming and going is told; in larger rooms only their number is, once a second
     #[arg(long, value_name = "N", default_value = "256")]
@@ -47,7 +47,7 @@ pub struct RoomOptions {
     #[arg(long, value_name = "SIZE", default_value = "64KiB")]
     pub rooms_max_text_bytes: ByteSize,
     /// Events that a member may be behind
-    #[arg(long, value_name = "N", default_value = "256", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "256", value_parser = count::<usize>)]
     pub rooms_queue_messages: usize,
     /// Bytes that a member may be behind
     #[arg(long, value_name = "SIZE", default_value = "1MiB")]
@@ -65,7 +65,7 @@ pub struct RoomOptions {
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub rooms_retention: Span,
     /// Messages that wait while the backplane is away; beyond it the oldest is dropped
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = count::<usize>)]
     pub rooms_outbox_messages: usize,
     /// Longest time that a message waits while the backplane is away; beyond it its sender is told that it was not stored
     #[arg(long, value_name = "TIME", default_value = "10m")]
@@ -74,10 +74,10 @@ pub struct RoomOptions {
     #[arg(long, value_name = "TIME", default_value = "2s")]
     pub rooms_publish_timeout: Span,
     /// Messages that a member, or an address without one, may send at once; beyond it 1008 or 429
-    #[arg(long, value_name = "N", default_value = "400", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "400", value_parser = count::<u32>)]
     pub rooms_burst: u32,
     /// Messages per second that it may send for ever
-    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = rate::<u32>)]
     pub rooms_per_second: u32,
 }
 

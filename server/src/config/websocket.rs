@@ -2,6 +2,7 @@
 
 use clap::Args;
 use tungstenite_deflate::DeflateConfig;
+use values::units::{count, rate};
 
 use super::{ByteSize, Limit, Span, Switch};
 
@@ -24,10 +25,10 @@ pub struct WebSocketOptions {
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub message_timeout: Limit<Span>,
     /// Pings, and Pongs that nobody asked for, that a connection may send at once; beyond it 1008
-    #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "200", value_parser = count::<u32>)]
     pub control_burst: u32,
     /// Such frames per second that it may send for ever
-    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = rate::<u32>)]
     pub control_per_second: u32,
     /// Silence after which a Ping is sent, or `off`
     #[arg(long, value_name = "TIME", default_value = "25s")]
@@ -62,7 +63,7 @@ pub struct DeflateOptions {
     #[arg(long, value_name = "1-9", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=9))]
     pub deflate_level: u8,
     /// Smallest message that is compressed
-    #[arg(long, value_name = "SIZE", default_value = "96")]
+    #[arg(long, value_name = "SIZE", default_value = "96B")]
     pub deflate_threshold: ByteSize,
     /// Forget the server's compression context after each message: less memory, worse ratio
     #[arg(long, value_enum, default_value = "on")]

@@ -4,3 +4,4 @@
 
 pub mod escape;
 pub mod limiter;
+pub mod units;
