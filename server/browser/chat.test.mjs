@@ -416,9 +416,9 @@ describe('chat', { concurrency: 3 }, () => {
     // It may read what comes and no more.
     await withToken('', sign({ sub: 'ana', rooms: [room], rights: ['join'] }));
     await until(ana, '#link-text', /^connected as .?ana/);
-    await until(ana, '#entries .remark.bad', /does not allow history/);
+    await until(ana, '#entries .remark.bad', /does not allow to read the history/);
     await say(ana, 'may I?');
-    await until(ana, '#entries .failure', /the token does not allow to publish in this room/);
+    await until(ana, '#entries .failure', /the token does not allow to publish in the room/);
     const good = sign({ sub: 'ana', rooms: ['room-*'], rights: ['join', 'publish', 'history'] });
     await withToken('ana', good);
     await until(ana, '#link-text', /^connected as .?ana/);

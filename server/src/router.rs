@@ -17,7 +17,6 @@ use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Body as HttpBody;
 use tungstenite_deflate::{Options, WebSocketStream};
 
-use crate::access::Access;
 use crate::connection::ConnectionInfo;
 use crate::drain::Drain;
 use crate::drone::Fleet;
@@ -26,7 +25,7 @@ use crate::host::Hosts;
 use crate::log::transcript;
 use crate::metrics::{Metrics, Traffic};
 use crate::origin::Origins;
-use crate::rooms::Hub;
+use crate::rooms::{Hub, Participants};
 use crate::routes;
 use crate::stream::ServerStream;
 use crate::upgrade;
@@ -39,9 +38,9 @@ pub(crate) struct Context {
     pub(crate) hosts: Hosts,
     pub(crate) origins: Origins,
     pub(crate) rooms: Hub,
+    pub(crate) participants: Participants,
     /// Whether this node is not ready while rooms cannot be stored.
     pub(crate) needs_rooms: bool,
-    pub(crate) access: Arc<Access>,
     pub(crate) options: Arc<Options>,
     pub(crate) write_timeout: Duration,
     pub(crate) max_uri_bytes: usize,

@@ -29,7 +29,7 @@ use crate::memory;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
 use crate::rooms::backplane::{Backplane, Nats, NatsError};
-use crate::rooms::{Counts, Hub, Local, Settings};
+use crate::rooms::{Counts, Hub, Local, Participants, Settings};
 use crate::router::{self, Context, WebSocketRoute, websocket_routes};
 use crate::stream::ServerStream;
 use crate::table::Table;
@@ -250,9 +250,9 @@ impl Server {
             drain: self.drain.clone(),
             hosts: Hosts::new(&self.config.http.host_allow),
             origins: Origins::new(&self.config.websocket.origin_allow),
+            participants: Participants::new(self.rooms.clone(), self.access),
             rooms: self.rooms,
             needs_rooms: self.config.nats.nats_required_for_readiness.is_on(),
-            access: self.access,
             options: Arc::new(options(&self.config)),
             write_timeout: self.config.websocket.write_timeout.0,
             max_uri_bytes: self.config.http.max_uri_bytes.0,

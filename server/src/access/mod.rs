@@ -7,13 +7,14 @@ mod keys;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use values::limiter::{KeyedRateLimiter, Rate, source};
 
 use crate::config::RoomOptions;
-use crate::rooms::{MemberName, Pattern, RoomName};
+use crate::rooms::{Authority, Refusal};
+pub use crate::rooms::{Grant, Right};
 
 pub use keys::KeyError;
 use keys::Keys;
@@ -35,26 +36,6 @@ enum Rule {
     Loopback,
     /// Whoever has a token may do what it says.
     Tokens(ArcSwap<Keys>),
-}
-
-/// One thing that one may do in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Right {
-    /// Read what is said from now on, and see who is there.
-    Join,
-    /// Send messages.
-    Publish,
-    /// Read what was said before.
-    History,
-}
-
-/// What somebody may do.
-#[derive(Clone, Debug)]
-pub struct Grant {
-    name: Option<MemberName>,
-    /// `None`: everything everywhere.
-    limits: Option<(Vec<Pattern>, Vec<Right>)>,
-    end: Option<SystemTime>,
 }
 
 /// Why somebody may do nothing.
@@ -138,54 +119,19 @@ impl Access {
     }
 }
 
-impl Grant {
-    /// Everything everywhere, under any name.
-    pub fn everything() -> Self {
-        Self {
-            name: None,
-            limits: None,
-            end: None,
-        }
-    }
-
-    fn limited(
-        name: MemberName,
-        rooms: Vec<Pattern>,
-        rights: Vec<Right>,
-        end: Option<SystemTime>,
-    ) -> Self {
-        Self {
-            name: Some(name),
-            limits: Some((rooms, rights)),
-            end,
-        }
-    }
-
-    /// The name that the bearer has; `None` leaves it to choose.
-    pub fn name(&self) -> Option<&MemberName> {
-        self.name.as_ref()
-    }
-
-    /// When it ends; `None` if never.
-    pub fn end(&self) -> Option<SystemTime> {
-        self.end
-    }
-
-    /// Whether the bearer may do this in `room`.
-    pub fn may(&self, right: Right, room: &RoomName) -> bool {
-        self.limits.as_ref().is_none_or(|(rooms, rights)| {
-            rights.contains(&right) && rooms.iter().any(|pattern| pattern.fits(room))
-        })
+impl Authority for Access {
+    fn check(&self, token: Option<&str>, address: IpAddr, now: Instant) -> Result<Grant, Refusal> {
+        Ok(Self::check(self, token, address, now)?)
     }
 }
 
-impl Right {
-    /// Its name in tokens.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Join => "join",
-            Self::Publish => "publish",
-            Self::History => "history",
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Missing => Self::TokenMissing,
+            Denied::Invalid(why) => Self::TokenInvalid(why),
+            Denied::TooMany => Self::LockedOut,
+            Denied::NotLocal => Self::NotLocal,
         }
     }
 }
@@ -209,7 +155,7 @@ pub(crate) fn is_good(token: &str, content: &[u8]) -> bool {
 /// Bad tokens that one address may show at once, and in a minute.
 const FAILURES: Rate = Rate::per(5, 5, Duration::from_secs(60));
 /// Addresses remembered at once by a limiter of requests: about 0.5 MiB.
-pub(crate) const MAX_ADDRESSES: usize = 10_000;
+const MAX_ADDRESSES: usize = 10_000;
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,9 @@
 //! | [`event`] | what members are told, rendered once for all of them |
 //! | [`room`] | the members of one room on this node and what they have yet to read |
 //! | [`member`] | one member's way through a room's events |
+//! | [`participant`] | everybody who uses rooms: what they may do, how often, and until when |
+//! | [`grant`] | what a token allows, and its end |
+//! | [`refusal`] | everything that a participant may be refused |
 //! | [`posting`] | the messages of one member on their way into the store |
 //! | [`outbox`] | messages that wait for the backplane to return |
 //! | [`hub`] | all rooms of this node |
@@ -35,6 +38,7 @@ pub mod backplane;
 pub mod counts;
 pub mod event;
 mod flow;
+pub mod grant;
 pub mod history;
 pub mod hub;
 pub mod kind;
@@ -42,19 +46,24 @@ pub mod member;
 pub mod message;
 pub mod name;
 pub mod outbox;
+pub mod participant;
 pub mod position;
 pub mod posting;
 pub mod presence;
+pub mod refusal;
 pub mod room;
 pub mod settings;
 
 pub use backplane::{Backplane, Local};
 pub use counts::Counts;
 pub use event::{Broadcast, Event, Rendering};
+pub use grant::{Grant, Right};
 pub use hub::{Hub, JoinError, Joined, Pending, Post, Receipt};
 pub use kind::{Pattern, Policy};
 pub use member::{Lagged, Membership, Seen};
 pub use message::{Draft, MemberId, MessageId, Stored};
 pub use name::{MemberName, NameError, RoomName};
+pub use participant::{Authority, Participant, Participants};
 pub use position::{Epoch, Position};
+pub use refusal::Refusal;
 pub use settings::Settings;

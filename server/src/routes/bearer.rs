@@ -1,11 +1,6 @@
 //! Tokens in requests (RFC 6750 §2.1): from `Authorization`, or for browsers from the list of subprotocols.
 
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Serialize;
-
-use crate::access::Denied;
+use http::{HeaderMap, header};
 
 /// The token that a request carries, if it carries one.
 ///
@@ -30,65 +25,13 @@ pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     names.find_map(|name| name.trim().strip_prefix(PROTOCOL_PREFIX))
 }
 
-/// What somebody gets who may do nothing (RFC 6750 §3).
-pub(crate) fn denied(denied: &Denied) -> Response<Body> {
-    let (status, challenge) = match denied {
-        Denied::Missing => (StatusCode::UNAUTHORIZED, Some(r#"Bearer realm="rooms""#)),
-        Denied::Invalid(_) => (
-            StatusCode::UNAUTHORIZED,
-            Some(r#"Bearer realm="rooms", error="invalid_token""#),
-        ),
-        Denied::TooMany => (StatusCode::TOO_MANY_REQUESTS, None),
-        Denied::NotLocal => (StatusCode::FORBIDDEN, None),
-    };
-    let mut response = problem(status, &denied.to_string());
-    let headers = response.headers_mut();
-    if let Some(challenge) = challenge {
-        headers.insert(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static(challenge),
-        );
-    }
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
-    }
-    response
-}
-
-/// What somebody gets whose token does not allow this (RFC 6750 §3.1).
-pub(crate) fn insufficient(right: &str, room: &str) -> Response<Body> {
-    let detail = format!("this token does not allow to {right} in the room {room}");
-    let mut response = problem(StatusCode::FORBIDDEN, &detail);
-    response.headers_mut().insert(
-        header::WWW_AUTHENTICATE,
-        HeaderValue::from_static(r#"Bearer realm="rooms", error="insufficient_scope""#),
-    );
-    response
-}
-
-/// A refusal for programs (RFC 9457).
-pub(crate) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
-    #[derive(Serialize)]
-    struct Problem<'a> {
-        title: &'a str,
-        status: u16,
-        detail: &'a str,
-    }
-    let problem = Problem {
-        title: status.canonical_reason().unwrap_or("error"),
-        status: status.as_u16(),
-        detail,
-    };
-    let body = serde_json::to_string(&problem).unwrap_or_default();
-    let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-    (status, content_type, body).into_response()
-}
-
 /// What a subprotocol begins with that is a token in truth.
 const PROTOCOL_PREFIX: &str = "bearer.";
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -8,6 +8,7 @@ mod echo;
 mod fixed;
 mod health;
 mod page;
+mod problem;
 mod rooms;
 mod stats;
 

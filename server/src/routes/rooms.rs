@@ -1,39 +1,30 @@
 //! `/rooms/{room}/messages`: sending and reading without a socket.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, Query as UriQuery, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::{HeaderMap, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use values::limiter::{KeyedRateLimiter, source};
 
-use super::bearer::{denied, insufficient, problem, token};
+use super::bearer::token;
 use super::chat::MessageBody;
-use crate::access::{Grant, MAX_ADDRESSES, Right};
+use super::problem::{problem, refused};
 use crate::connection::Connection;
-use crate::rooms::backplane::{Query, Range};
-use crate::rooms::{Epoch, MemberName, MessageId, Position, Post, Receipt, RoomName};
+use crate::rooms::participant::{Posted, Visit};
+use crate::rooms::{Epoch, MessageId, Position, Refusal, Right};
 use crate::router::{Context, authority};
-
-/// What the handlers need.
-#[derive(Clone)]
-struct Rooms {
-    context: Arc<Context>,
-    rates: Arc<KeyedRateLimiter>,
-}
 
 /// A message as it is posted.
 #[derive(Debug, Deserialize)]
-struct Posted {
+struct NewMessage {
     /// Who sends it; not needed with a token.
-    from: Option<MemberName>,
+    from: Option<String>,
     text: Arc<str>,
-    id: Option<MessageId>,
+    id: Option<String>,
 }
 
 /// What became of it.
@@ -69,206 +60,148 @@ struct Kept<'a> {
 
 /// The routes of rooms without a socket.
 pub(crate) fn room_requests(context: &Arc<Context>) -> Router {
-    let settings = context.rooms.settings();
-    let rates = KeyedRateLimiter::new(settings.message_rate(), MAX_ADDRESSES);
-    let rooms = Rooms {
-        context: Arc::clone(context),
-        rates: Arc::new(rates),
-    };
-    let both = get(read).post(post);
-    Router::new().route("/rooms/{room}/messages", both.with_state(rooms))
+    let both = get(read).post(post).with_state(Arc::clone(context));
+    Router::new().route("/rooms/{room}/messages", both)
+}
+
+/// What a request gets that is refused.
+enum Refused {
+    /// By the rooms.
+    Participant(Refusal),
+    /// By HTTP itself: a status, a word for the metrics, and why.
+    Request(StatusCode, &'static str, String),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Participant(refusal)
+    }
 }
 
 /// Sends a message: 201 with its place, 202 while it waits for the backplane.
 async fn post(
-    State(rooms): State<Rooms>,
+    State(context): State<Arc<Context>>,
     Path(room): Path<String>,
     request: Request<Body>,
 ) -> Response<Body> {
-    let answer = try_post(&rooms, &room, request).await;
-    answer.unwrap_or_else(|refusal| rooms.refused(*refusal))
+    let answer = try_post(&context, &room, request).await;
+    answer.unwrap_or_else(|refusal| respond(&context, refusal))
 }
 
 /// Gives messages that are kept.
 async fn read(
-    State(rooms): State<Rooms>,
+    State(context): State<Arc<Context>>,
     Path(room): Path<String>,
     request: Request<Body>,
 ) -> Response<Body> {
-    let wanted = wanted(&rooms, &room, &request);
-    // A body, which nobody asked for, need not be kept while the store answers.
-    drop(request);
-    let answer = match wanted {
-        Ok((room, query)) => recall(&rooms, &room, query).await,
-        Err(refusal) => Err(refusal),
-    };
-    answer.unwrap_or_else(|refusal| rooms.refused(*refusal))
-}
-
-type Refusal = Box<Response<Body>>;
-
-fn refuse<T>(status: StatusCode, detail: &str) -> Result<T, Refusal> {
-    Err(Box::new(problem(status, detail)))
+    let answer = try_read(&context, &room, request).await;
+    answer.unwrap_or_else(|refusal| respond(&context, refusal))
 }
 
 async fn try_post(
-    rooms: &Rooms,
+    context: &Context,
     room: &str,
     request: Request<Body>,
-) -> Result<Response<Body>, Refusal> {
-    let (grant, room) = rooms.admit(room, &request, Right::Publish)?;
+) -> Result<Response<Body>, Refused> {
+    let visit = visit(context, room, &request, Right::Publish)?;
     if !is_json(request.headers()) {
-        let detail = "the message is sent as application/json";
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+        let detail = "the message is sent as application/json".to_owned();
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Refused::Request(status, "malformed", detail));
     }
-    let hub = &rooms.context.rooms;
-    let most = hub.settings().max_text_bytes;
-    let body = match to_bytes(request.into_body(), most).await {
-        Ok(body) => body,
-        Err(error) if is_too_long(&error) => {
-            let detail = format!("at most {most} bytes are allowed");
-            return refuse(StatusCode::PAYLOAD_TOO_LARGE, &detail);
-        }
-        Err(_) => return refuse(StatusCode::BAD_REQUEST, "the body ended early"),
-    };
-    let posted: Posted = match serde_json::from_slice(&body) {
-        Ok(posted) => posted,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("the body: {error}")),
-    };
-    let from = match (grant.name().cloned(), posted.from) {
-        (Some(name), Some(from)) if name != from => {
-            return refuse(StatusCode::FORBIDDEN, "the token is for another name");
-        }
-        (Some(name), _) | (None, Some(name)) => name,
-        (None, None) => return refuse(StatusCode::BAD_REQUEST, "the body: `from` is missing"),
-    };
-    if posted.text.is_empty() {
-        return refuse(StatusCode::BAD_REQUEST, "the body: `text` is empty");
-    }
-    let id = posted.id.clone();
-    let post = Post {
-        from,
-        member: None,
-        text: posted.text,
-        id: posted.id,
-    };
-    match hub.publish(&room, post).await {
-        Ok(Receipt::Stored(published)) => {
-            let placed = Placed {
-                epoch: Some(published.position.epoch),
-                offset: Some(published.position.offset),
-                id: id.as_ref(),
-                duplicate: published.duplicate,
-            };
-            let status = if published.duplicate {
-                StatusCode::OK
-            } else {
-                StatusCode::CREATED
-            };
-            Ok((status, Json(placed)).into_response())
-        }
-        Ok(Receipt::Provisional(_)) => {
-            let placed = Placed {
-                epoch: None,
-                offset: None,
-                id: id.as_ref(),
-                duplicate: false,
-            };
-            Ok((StatusCode::ACCEPTED, Json(placed)).into_response())
-        }
-        Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-    }
+    let message = body(context, request).await?;
+    let posting = visit.post(message.from.as_deref(), message.text, message.id.as_deref());
+    Ok(placed(&posting.await?))
 }
 
-/// What is wanted of which room.
-fn wanted(
-    rooms: &Rooms,
+/// Reads the message that a request carries.
+async fn body(context: &Context, request: Request<Body>) -> Result<NewMessage, Refused> {
+    let max = context.rooms.settings().max_text_bytes;
+    let bytes = match to_bytes(request.into_body(), max).await {
+        Ok(bytes) => bytes,
+        Err(error) if is_too_long(&error) => {
+            let detail = format!("at most {max} bytes are allowed");
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return Err(Refused::Request(status, "too_long", detail));
+        }
+        Err(_) => return Err(malformed("the body ended early".to_owned())),
+    };
+    serde_json::from_slice(&bytes).map_err(|error| malformed(format!("the body: {error}")))
+}
+
+/// The response to a message that was taken.
+fn placed(posted: &Posted) -> Response<Body> {
+    let published = posted.published;
+    let placed = Placed {
+        epoch: published.map(|published| published.position.epoch),
+        offset: published.map(|published| published.position.offset),
+        id: posted.id.as_ref(),
+        duplicate: published.is_some_and(|published| published.duplicate),
+    };
+    let status = match published {
+        None => StatusCode::ACCEPTED,
+        Some(published) if published.duplicate => StatusCode::OK,
+        Some(_) => StatusCode::CREATED,
+    };
+    (status, Json(placed)).into_response()
+}
+
+async fn try_read(
+    context: &Context,
+    room: &str,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refused> {
+    let visit = visit(context, room, &request, Right::History)?;
+    let Query(wanted) = Query::<Wanted>::try_from_uri(request.uri())
+        .map_err(|error| malformed(format!("the query: {error}")))?;
+    // A body, which nobody asked for, need not be kept while the store answers.
+    drop(request);
+    let reading = visit.history(wanted.before, wanted.after, wanted.limit);
+    let history = reading.await?;
+    let kept = Kept {
+        messages: history.messages.iter().map(MessageBody::stored).collect(),
+        complete: history.complete,
+        more: history.more,
+        end: history.end,
+    };
+    Ok(Json(kept).into_response())
+}
+
+/// Checks everything that does not need the body: the Origin, then what the rooms decide.
+fn visit(
+    context: &Context,
     room: &str,
     request: &Request<Body>,
-) -> Result<(RoomName, Query), Refusal> {
-    let (_, room) = rooms.admit(room, request, Right::History)?;
-    let wanted = match UriQuery::<Wanted>::try_from_uri(request.uri()) {
-        Ok(UriQuery(wanted)) => wanted,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("the query: {error}")),
+    right: Right,
+) -> Result<Visit, Refused> {
+    let Some(connection) = request.extensions().get::<Arc<Connection>>() else {
+        let detail = "the connection of this request is unknown".to_owned();
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        return Err(Refused::Request(status, "malformed", detail));
     };
-    let range = match (wanted.before, wanted.after) {
-        (None, None) => Range::Newest,
-        (Some(before), None) => Range::Before(before),
-        (None, Some(after)) => Range::After(after),
-        (Some(_), Some(_)) => {
-            let detail = "the query: before or after, not both";
-            return refuse(StatusCode::BAD_REQUEST, detail);
-        }
-    };
-    let query = Query {
-        range,
-        max_messages: wanted.limit.unwrap_or(DEFAULT_LIMIT),
-        max_bytes: usize::MAX,
-    };
-    Ok((room, query))
+    let host = authority(request).unwrap_or_default();
+    if !context.origins.allow(request.headers(), host) {
+        let detail = "this page's Origin may not do this".to_owned();
+        let status = StatusCode::FORBIDDEN;
+        return Err(Refused::Request(status, "forbidden", detail));
+    }
+    let (token, address) = (token(request.headers()), connection.peer.ip());
+    let participant = context.participants.admit(token, address)?;
+    Ok(participant.visit(room, right)?)
 }
 
-async fn recall(rooms: &Rooms, room: &RoomName, query: Query) -> Result<Response<Body>, Refusal> {
-    match rooms.context.rooms.history(room, query).await {
-        Ok(history) => {
-            let kept = Kept {
-                messages: history.messages.iter().map(MessageBody::stored).collect(),
-                complete: history.complete,
-                more: history.more,
-                end: history.end,
-            };
-            Ok(Json(kept).into_response())
-        }
-        Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-    }
+fn malformed(detail: String) -> Refused {
+    Refused::Request(StatusCode::BAD_REQUEST, "malformed", detail)
 }
 
-impl Rooms {
-    /// Checks everything that does not need the body.
-    fn admit(
-        &self,
-        room: &str,
-        request: &Request<Body>,
-        right: Right,
-    ) -> Result<(Grant, RoomName), Refusal> {
-        let context = &self.context;
-        let Some(connection) = request.extensions().get::<Arc<Connection>>() else {
-            let detail = "the connection of this request is unknown";
-            return refuse(StatusCode::INTERNAL_SERVER_ERROR, detail);
-        };
-        let authority = authority(request).unwrap_or_default();
-        if !context.origins.allow(request.headers(), authority) {
-            return refuse(StatusCode::FORBIDDEN, "this page's Origin may not do this");
+/// The response to a request that is refused.
+fn respond(context: &Context, refusal: Refused) -> Response<Body> {
+    match refusal {
+        Refused::Participant(refusal) => refused(&refusal),
+        Refused::Request(status, reason, detail) => {
+            context.rooms.counts().reject(reason);
+            problem(status, &detail)
         }
-        let (address, now) = (connection.peer.ip(), Instant::now());
-        let grant = context.access.check(token(request.headers()), address, now);
-        let grant = grant.map_err(|error| Box::new(denied(&error)))?;
-        let room: RoomName = match room.parse() {
-            Ok(room) => room,
-            Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("{error}")),
-        };
-        if !grant.may(right, &room) {
-            return Err(Box::new(insufficient(right.name(), room.as_str())));
-        }
-        if self.rates.admit(source(address), now).is_err() {
-            let detail = "too many requests from this address, try again in a second";
-            return refuse(StatusCode::TOO_MANY_REQUESTS, detail);
-        }
-        Ok((grant, room))
-    }
-
-    /// Counts a refusal.
-    fn refused(&self, refusal: Response<Body>) -> Response<Body> {
-        let reason = match refusal.status() {
-            StatusCode::UNAUTHORIZED => "token",
-            StatusCode::FORBIDDEN => "forbidden",
-            StatusCode::PAYLOAD_TOO_LARGE => "too_long",
-            StatusCode::TOO_MANY_REQUESTS => "rate",
-            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
-            _ => "malformed",
-        };
-        self.context.rooms.counts().reject(reason);
-        refusal
     }
 }
 
@@ -291,6 +224,3 @@ fn is_too_long(error: &axum::Error) -> bool {
     }
     false
 }
-
-/// Messages that are given to somebody who does not say how many.
-const DEFAULT_LIMIT: usize = 50;

@@ -71,7 +71,7 @@ async fn a_bad_post_is_refused_with_the_reason() {
         ),
         ("ops", "", good, 415, "application/json"),
         ("ops", JSON, "{", 400, "the body"),
-        ("ops", JSON, r#"{"text":"x"}"#, 400, "`from` is missing"),
+        ("ops", JSON, r#"{"text":"x"}"#, 400, "a name is missing"),
         (
             "ops",
             JSON,

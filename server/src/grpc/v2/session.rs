@@ -1,22 +1,21 @@
 //! One member of a room over gRPC: events out, messages in.
 
 use std::future::pending;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
-use values::limiter::RateLimiter;
 
 use super::encoded::EncodedEvent;
-use super::{Wish, id, told};
-use crate::access::{Grant, Right};
+use super::status::status;
+use super::told;
 use crate::grpc::proto_v2::converse_request::Kind as Asked;
 use crate::grpc::proto_v2::event::Kind;
-use crate::grpc::proto_v2::{ConverseRequest, Say, SubscribeRequest};
-use crate::rooms::backplane::{PublishError, Published};
-use crate::rooms::posting::Posting;
-use crate::rooms::{Hub, Joined, Lagged, Membership, MessageId, Rendering, Seen, Stored};
+use crate::grpc::proto_v2::{ConverseRequest, Renew, Say, SubscribeRequest};
+use crate::rooms::backplane::Published;
+use crate::rooms::participant::{Answer, Member, Next, Request, Welcome};
+use crate::rooms::{MessageId, Refusal, Rendering, Seen, Stored};
 use crate::router::Context;
 
 /// Where events go; who reads them is the call.
@@ -24,10 +23,7 @@ pub(super) type Outgoing = mpsc::Sender<Result<EncodedEvent, Status>>;
 
 /// Somebody in a room.
 pub(super) struct Session<'a> {
-    hub: Hub,
-    grant: Grant,
-    membership: Membership,
-    rate: RateLimiter,
+    member: Member,
     outgoing: &'a Outgoing,
     /// How long a client may take for one event.
     patience: Duration,
@@ -35,16 +31,10 @@ pub(super) struct Session<'a> {
     requests: Option<Streaming<ConverseRequest>>,
     /// Whether the stream ends once everything that the client said is settled.
     leaving: bool,
-    posting: Posting,
 }
 
-/// What woke a session up.
-enum Woken {
-    Request(Result<Option<ConverseRequest>, Status>),
-    Seen(Result<Seen, Lagged>),
-    Settled(Option<MessageId>, Result<Published, PublishError>),
-    Gone,
-}
+/// What comes from a client: a request, its end, or why there is none.
+type Incoming = Result<Option<ConverseRequest>, Status>;
 
 /// The first request of a conversation, which joins.
 pub(super) async fn first(
@@ -67,130 +57,85 @@ pub(super) async fn first(
 }
 
 impl<'a> Session<'a> {
-    /// Joins, and tells what happens until one side has enough.
-    ///
-    /// # Errors
-    /// What the call ends with.
-    pub(super) async fn subscribe(
-        context: &Context,
-        wish: Wish,
+    /// Somebody who has joined; with `requests`, what it says is heard too.
+    pub(super) fn new(
+        member: Member,
         outgoing: &'a Outgoing,
-    ) -> Result<(), Status> {
-        Self::join(context, wish, None, outgoing).await
-    }
-
-    /// The same, with messages from `requests`.
-    ///
-    /// # Errors
-    /// What the call ends with.
-    pub(super) async fn converse(
-        context: &Context,
-        wish: Wish,
-        requests: Streaming<ConverseRequest>,
-        outgoing: &'a Outgoing,
-    ) -> Result<(), Status> {
-        Self::join(context, wish, Some(requests), outgoing).await
-    }
-
-    async fn join(
-        context: &Context,
-        wish: Wish,
+        patience: Duration,
         requests: Option<Streaming<ConverseRequest>>,
-        outgoing: &'a Outgoing,
-    ) -> Result<(), Status> {
-        let hub = context.rooms.clone();
-        let joined = match hub.join(&wish.room, wish.name, wish.since).await {
-            Ok(joined) => joined,
-            Err(error) => {
-                hub.counts().reject("full");
-                return Err(Status::resource_exhausted(error.to_string()));
-            }
-        };
-        let told = greeting(&joined);
-        let rate = RateLimiter::new(hub.settings().message_rate());
-        let mut session = Self {
-            posting: Posting::new(hub.clone(), &joined.membership),
-            hub,
-            grant: wish.grant,
-            membership: joined.membership,
-            rate,
+    ) -> Self {
+        Self {
+            member,
             outgoing,
-            patience: context.write_timeout,
+            patience,
             requests,
             leaving: false,
-        };
-        for kind in told {
-            session.tell(kind).await?;
         }
-        session.stay().await
     }
 
-    /// Passes messages both ways until one side has enough.
-    async fn stay(mut self) -> Result<(), Status> {
+    /// Tells what happens, and passes messages both ways, until one side has enough.
+    ///
+    /// # Errors
+    /// What the call ends with.
+    pub(super) async fn run(mut self, welcome: Welcome) -> Result<(), Status> {
+        for kind in greeting(&welcome) {
+            self.tell(kind).await?;
+        }
+        drop(welcome);
         loop {
-            match self.wait().await {
-                Woken::Gone => return Ok(()),
-                Woken::Seen(Ok(seen)) => self.pass_on(&seen).await?,
-                Woken::Seen(Err(lagged)) => return Err(Status::unavailable(lagged.to_string())),
-                Woken::Request(Ok(Some(request))) => self.hear(request).await?,
-                Woken::Request(Ok(None)) => (self.requests, self.leaving) = (None, true),
-                Woken::Request(Err(status)) => return Err(status),
-                Woken::Settled(id, outcome) => self.settle(id, outcome).await?,
+            let Some(next) = self.wait().await? else {
+                return Ok(());
+            };
+            match next {
+                Next::Seen(seen) => self.pass_on(&seen).await?,
+                Next::Incoming(Ok(Some(request))) => self.take(request).await?,
+                Next::Incoming(Ok(None)) => (self.requests, self.leaving) = (None, true),
+                Next::Incoming(Err(status)) => return Err(status),
+                Next::Settled { id, outcome } => self.settle(id, outcome).await?,
             }
-            if self.leaving && self.posting.is_settled() {
+            if self.leaving && self.member.is_settled() {
                 return Ok(());
             }
         }
     }
 
-    /// Waits for whatever comes first.
-    async fn wait(&mut self) -> Woken {
-        let has_room = self.posting.has_room();
-        let request = async {
+    /// Waits for whatever comes first; `None` if that is the client's end.
+    async fn wait(&mut self) -> Result<Option<Next<Incoming>>, Status> {
+        let incoming = async {
             match &mut self.requests {
-                Some(requests) if has_room => requests.message().await,
-                _ => pending().await,
+                Some(requests) => requests.message().await,
+                None => pending().await,
             }
         };
         tokio::select! {
             biased;
-            () = self.outgoing.closed() => Woken::Gone,
-            (id, outcome) = self.posting.settled() => Woken::Settled(id, outcome),
-            request = request => Woken::Request(request),
-            seen = self.membership.next() => Woken::Seen(seen),
+            () = self.outgoing.closed() => Ok(None),
+            next = self.member.next(incoming) => match next {
+                Ok(next) => Ok(Some(next)),
+                Err(refusal) => Err(status(&refusal)),
+            },
         }
     }
 
     /// Does what a request asks for.
-    async fn hear(&mut self, request: ConverseRequest) -> Result<(), Status> {
-        if self.rate.admit(Instant::now()).is_err() {
-            self.hub.counts().reject("rate");
-            let most = self.hub.settings().burst;
-            let text = format!("more than {most} messages at once");
-            return Err(Status::resource_exhausted(text));
-        }
-        let Some(Asked::Say(Say { text, id: name })) = request.kind else {
-            let text = "only the first request joins; the others say something";
-            return Err(Status::invalid_argument(text));
-        };
-        let (name, problem) = match id(&name) {
-            Err(error) => (None, Some(("malformed", error.to_string()))),
-            Ok(name) if text.is_empty() => {
-                let problem = "a message needs a text".to_owned();
-                (name, Some(("empty", problem)))
+    async fn take(&mut self, request: ConverseRequest) -> Result<(), Status> {
+        let request = match request.kind {
+            Some(Asked::Say(Say { text, id })) => said(text, &id),
+            Some(Asked::Renew(Renew { token })) => Ok(Request::Renew { token }),
+            Some(Asked::Join(_)) | None => {
+                let text = "only the first request joins; the others say something";
+                return Err(Status::invalid_argument(text));
             }
-            Ok(name) if !self.grant.may(Right::Publish, self.membership.room()) => {
-                let problem = "the token does not allow to publish in this room".to_owned();
-                (name, Some(("forbidden", problem)))
-            }
-            Ok(name) => (name, None),
         };
-        if let Some((code, problem)) = problem {
-            self.hub.counts().reject(code);
-            return self.tell(told::error(name.as_ref(), code, &problem)).await;
+        match self.member.request(request).await {
+            Ok(Answer::Nothing | Answer::History(_)) => Ok(()),
+            Ok(Answer::Renewed(end)) => self.tell(told::renewed(end)).await,
+            Err(complaint) if complaint.refusal.is_final() => Err(status(&complaint.refusal)),
+            Err(complaint) => {
+                let id = complaint.id.as_ref();
+                self.tell(told::error(id, &complaint.refusal)).await
+            }
         }
-        self.posting.say(text.into(), name);
-        Ok(())
     }
 
     /// Tells an event; it is encoded once for all who get it.
@@ -199,7 +144,7 @@ impl<'a> Session<'a> {
             Seen::Event(broadcast) | Seen::Again(broadcast) => broadcast,
             Seen::Gap(gap) => return self.tell(told::gap(gap)).await,
         };
-        let counts = self.hub.counts();
+        let counts = self.member.counts();
         let encoded = broadcast.rendered(Rendering::Grpc, |event| {
             counts.render(Rendering::Grpc);
             EncodedEvent::new(told::happened(event))
@@ -211,12 +156,12 @@ impl<'a> Session<'a> {
     async fn settle(
         &mut self,
         id: Option<MessageId>,
-        outcome: Result<Published, PublishError>,
+        outcome: Result<Published, Refusal>,
     ) -> Result<(), Status> {
         let kind = match (outcome, &id) {
             (Ok(published), Some(id)) => told::ack(id, &published),
             (Ok(_), None) => return Ok(()),
-            (Err(error), id) => told::error(id.as_ref(), error.code(), &error.to_string()),
+            (Err(refusal), id) => told::error(id.as_ref(), &refusal),
         };
         self.tell(kind).await
     }
@@ -248,10 +193,18 @@ impl<'a> Session<'a> {
     }
 }
 
+/// What a client says.
+fn said(text: String, id: &str) -> Result<Request, Refusal> {
+    let id = Some(id).filter(|id| !id.is_empty());
+    let id = id.map(str::parse).transpose()?;
+    let text = text.into();
+    Ok(Request::Say { text, id })
+}
+
 /// What a new member is told: where it is, and what it missed.
-fn greeting(joined: &Joined) -> Vec<Kind> {
-    let mut told = vec![told::joined(joined)];
-    let Some(replay) = &joined.replay else {
+fn greeting(welcome: &Welcome) -> Vec<Kind> {
+    let mut told = vec![told::joined(welcome)];
+    let Some(replay) = &welcome.replay else {
         return told;
     };
     told.extend(replay.gap.as_ref().map(told::gap));

@@ -1,15 +1,19 @@
 //! What members are told, as protocol buffers.
 
+use std::time::SystemTime;
+
 use crate::grpc::proto_v2::event::Kind;
 use crate::grpc::proto_v2::presence::Change as ProtoChange;
 use crate::grpc::proto_v2::{
     Ack, Error, Event as ProtoEvent, Gap as ProtoGap, History, Joined as ProtoJoined, Member,
-    Message, Presence,
+    Message, Presence, Renewed,
 };
 use crate::rooms::backplane::Published;
 use crate::rooms::event::{Event, Gap};
+use crate::rooms::message::unix_millis;
+use crate::rooms::participant::Welcome;
 use crate::rooms::presence::{Change, Present};
-use crate::rooms::{Draft, Joined, MessageId, Position, Stored};
+use crate::rooms::{Draft, MessageId, Position, Refusal, Stored};
 
 /// An event of the kind that is given.
 pub(super) fn event(kind: Kind) -> ProtoEvent {
@@ -40,16 +44,15 @@ pub(super) fn happened(event: &Event) -> Kind {
 }
 
 /// Where a new member is.
-pub(super) fn joined(joined: &Joined) -> Kind {
-    let me = joined.membership.me();
-    let recovered = joined.replay.as_ref();
+pub(super) fn joined(welcome: &Welcome) -> Kind {
+    let recovered = welcome.replay.as_ref();
     Kind::Joined(ProtoJoined {
-        room: joined.membership.room().to_string(),
-        name: me.name.to_string(),
-        member: me.member.to_string(),
-        position: place(joined.position),
-        count: joined.count as u64,
-        members: joined.members.iter().map(member).collect(),
+        room: welcome.room.to_string(),
+        name: welcome.me.name.to_string(),
+        member: welcome.me.member.to_string(),
+        position: place(welcome.position),
+        count: welcome.count as u64,
+        members: welcome.members.iter().map(member).collect(),
         recovered: recovered.is_some_and(|replay| replay.gap.is_none()),
     })
 }
@@ -83,12 +86,18 @@ pub(super) fn ack(id: &MessageId, published: &Published) -> Kind {
     })
 }
 
-/// Something cannot be done.
-pub(super) fn error(id: Option<&MessageId>, code: &'static str, message: &str) -> Kind {
+/// The member's new token is in force.
+pub(super) fn renewed(end: Option<SystemTime>) -> Kind {
+    let expires = end.map(unix_millis).unwrap_or_default();
+    Kind::Renewed(Renewed { expires })
+}
+
+/// Something is refused; the stream goes on.
+pub(super) fn error(id: Option<&MessageId>, refusal: &Refusal) -> Kind {
     Kind::Error(Error {
         id: id.map(ToString::to_string).unwrap_or_default(),
-        code: code.to_owned(),
-        message: message.to_owned(),
+        code: refusal.code().to_owned(),
+        message: refusal.to_string(),
     })
 }
 

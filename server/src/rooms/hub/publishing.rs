@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -148,7 +148,7 @@ impl Hub {
             from: post.from,
             member: post.member,
             text: post.text,
-            at: unix_millis(),
+            at: unix_millis(SystemTime::now()),
         }
     }
 }

@@ -1,27 +1,17 @@
-//! Who wants to enter which room: path, query and token together.
+//! What the path and the query of a request to join say.
 
 use axum::extract::Query;
 use http::Uri;
 use serde::Deserialize;
 
-use crate::access::{Grant, Right};
-use crate::rooms::{MemberName, Position, RoomName};
+use crate::rooms::Refusal;
 
-/// Who wants to enter which room, or what is wrong with it.
+/// Who wants to join which room, as it stands in the request.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    /// What was asked for.
-    pub(super) wish: Result<Wish, String>,
-    /// What the token allows.
-    pub(super) grant: Grant,
-}
-
-/// What was asked for.
-#[derive(Clone, Debug)]
-pub(super) struct Wish {
-    pub(super) room: RoomName,
-    pub(super) name: MemberName,
-    pub(super) since: Option<Position>,
+    pub(super) room: String,
+    pub(super) name: Option<String>,
+    pub(super) since: Option<String>,
 }
 
 /// The query.
@@ -32,67 +22,40 @@ struct Parameters {
 }
 
 impl Entry {
-    /// Reads the room's name and the query of `uri`.
-    pub(super) fn read(room: &str, uri: &Uri, grant: Grant) -> Self {
-        let wish = Query::<Parameters>::try_from_uri(uri)
-            .map_err(|_| "the query cannot be read: write ?name=NAME&since=EPOCH:OFFSET".to_owned())
-            .and_then(|Query(parameters)| wish(room, &parameters, &grant));
-        Self { wish, grant }
+    /// Reads the query of `uri` for `room`.
+    pub(super) fn read(room: &str, uri: &Uri) -> Result<Self, Refusal> {
+        let Query(Parameters { name, since }) = Query::try_from_uri(uri).map_err(|_| {
+            let text = "the query cannot be read: write ?name=NAME&since=EPOCH:OFFSET";
+            Refusal::Malformed(text.to_owned())
+        })?;
+        Ok(Self {
+            room: room.to_owned(),
+            name,
+            since,
+        })
     }
-}
-
-fn wish(room: &str, parameters: &Parameters, grant: &Grant) -> Result<Wish, String> {
-    let room: RoomName = room.parse().map_err(|error| format!("{error}"))?;
-    let asked = parameters.name.as_deref().map(str::parse::<MemberName>);
-    let asked = asked.transpose().map_err(|error| error.to_string())?;
-    let name = match (grant.name().cloned(), asked) {
-        (Some(name), Some(asked)) if name != asked => {
-            return Err("the token is for another name".to_owned());
-        }
-        (Some(name), _) | (None, Some(name)) => name,
-        (None, None) => return Err("a name is missing: /chat/ROOM?name=NAME".to_owned()),
-    };
-    let since = parameters
-        .since
-        .as_deref()
-        .filter(|since| !since.is_empty());
-    let since = since.map(str::parse).transpose();
-    let since: Option<Position> = since.map_err(|error| format!("{error}"))?;
-    if since.is_some() && !grant.may(Right::History, &room) {
-        return Err("the token does not allow history, so no since either".to_owned());
-    }
-    Ok(Wish { room, name, since })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(room: &str, query: &str) -> Result<Wish, String> {
+    fn read(query: &str) -> Result<Entry, Refusal> {
         let uri: Uri = format!("/chat/x?{query}").parse().unwrap();
-        Entry::read(room, &uri, Grant::everything()).wish
+        Entry::read("x", &uri)
     }
 
     #[test]
-    fn names_come_from_the_query_percent_encoded() {
-        let wish = read("tea", "name=Jo%C3%A3o&since=0000000000c0ffee:7&other=1").unwrap();
-        assert_eq!((wish.room.as_str(), wish.name.as_str()), ("tea", "João"));
-        assert_eq!(wish.since.unwrap().offset, 7);
-        assert!(read("tea", "name=ana&since=").unwrap().since.is_none());
+    fn the_query_is_percent_encoded() {
+        let entry = read("name=Jo%C3%A3o&since=0000000000c0ffee:7&other=1").unwrap();
+        assert_eq!(entry.name.as_deref(), Some("João"));
+        assert_eq!(entry.since.as_deref(), Some("0000000000c0ffee:7"));
+        assert!(read("").unwrap().name.is_none());
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
-        for (room, query, part) in [
-            ("tea", "", "a name is missing"),
-            ("tea", "name=", "member name has 1 to 64"),
-            ("tea", "name=a%0d%0ab", "'\\r'"),
-            ("te a", "name=ana", "' '"),
-            ("tea", "name=ana&since=7", "is no position"),
-            ("tea", "name=a&name=b", "query cannot be read"),
-        ] {
-            let error = read(room, query).unwrap_err();
-            assert!(error.contains(part), "{query}: {error}");
-        }
+    fn an_ambiguous_query_is_refused() {
+        let error = read("name=a&name=b").unwrap_err().to_string();
+        assert!(error.contains("query cannot be read"), "{error}");
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rooms::backplane::Published;
 use crate::rooms::event::{Event, Gap};
+use crate::rooms::participant::Request as Asked;
 use crate::rooms::presence::{Change, Present};
 use crate::rooms::{Draft, Epoch, MemberId, MemberName, MessageId, Position, RoomName, Stored};
 
@@ -28,6 +29,11 @@ pub(crate) enum Request {
         after: Option<Position>,
         /// At most so many.
         limit: Option<usize>,
+    },
+    /// A new token in place of the one that the connection was opened with.
+    Token {
+        /// The token.
+        token: String,
     },
 }
 
@@ -77,6 +83,12 @@ pub(super) enum Told<'a> {
         offset: u64,
         duplicate: bool,
     },
+    /// The client's new token is in force.
+    Token {
+        /// When it ends, in milliseconds since 1970.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires: Option<u64>,
+    },
     /// Messages are missing here.
     Gap {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +130,24 @@ impl Request {
     /// It is no request.
     pub(crate) fn read(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+}
+
+impl From<Request> for Asked {
+    fn from(request: Request) -> Self {
+        match request {
+            Request::Message { id, text } => Self::Say { text, id },
+            Request::History {
+                before,
+                after,
+                limit,
+            } => Self::History {
+                before,
+                after,
+                limit,
+            },
+            Request::Token { token } => Self::Renew { token },
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! `/chat/{room}`: rooms over WebSocket.
 
+mod closing;
 mod entry;
 mod json;
 mod session;
 mod speaker;
 mod text;
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
@@ -17,11 +17,11 @@ use axum::routing::any;
 use http::{Method, Request, header};
 use tracing::debug;
 
-use crate::access::{Grant, Right};
 use crate::connection::Connection;
 use crate::metrics::RefusalLabels;
-use crate::router::{Context, WebSocketRoute};
-use crate::routes::bearer;
+use crate::rooms::{Participant, Refusal, Right};
+use crate::router::{Context, WebSocketRoute, authority};
+use crate::routes::{bearer, problem};
 use crate::upgrade;
 use entry::Entry;
 
@@ -41,7 +41,7 @@ pub(crate) fn chat(context: &Arc<Context>) -> Router {
     Router::new().route(PATH, any(open).with_state(Arc::clone(context)))
 }
 
-/// Looks at the token, then lets the request become a WebSocket.
+/// Admits the participant, then lets the request become a WebSocket.
 ///
 /// What is wrong with names is told over the WebSocket, since a browser does not show a page what a refusal says; a token
 /// that is not good is refused before.
@@ -50,58 +50,79 @@ async fn open(
     Path(room): Path<String>,
     request: Request<Body>,
 ) -> Response<Body> {
-    let grant = match admit(&context, &room, &request) {
-        Ok(grant) => grant,
-        Err(refusal) => {
-            let status = refusal.status();
-            debug!(%status, "refused to enter a room");
-            let labels = RefusalLabels {
-                route: PATH,
-                status: status.as_u16(),
-            };
-            context
-                .metrics
-                .refused_upgrades
-                .get_or_create(&labels)
-                .inc();
-            context.rooms.counts().reject("token");
-            return *refusal;
-        }
+    let participant = match admit(&context, &room, &request) {
+        Ok(participant) => participant,
+        Err(refusal) => return refuse(&context, &refusal),
     };
-    let entry = Entry::read(&room, request.uri(), grant);
-    let (hub, deflate) = (context.rooms.clone(), context.options.deflate.clone());
-    let most = hub.settings().max_text_bytes + ENVELOPE_BYTES;
-    let mut route = WebSocketRoute::new(PATH, PROTOCOLS, move |socket, info| {
-        session::run(hub.clone(), deflate.clone(), entry.clone(), socket, info)
+    let entry = participant.map(|participant| {
+        let entry = Entry::read(&room, request.uri());
+        (
+            participant,
+            entry.map_err(|refusal| context.participants.refuse(refusal)),
+        )
     });
-    route.max_message_bytes = Some(most);
-    upgrade::open(&context, &route, request)
+    upgrade::open(&context, &route(&context, entry), request)
 }
 
-/// What the sender of a request may do. What asks for no WebSocket need not show a token to be told so.
+/// The route of one request.
+fn route(
+    context: &Context,
+    entry: Option<(Participant, Result<Entry, Refusal>)>,
+) -> WebSocketRoute {
+    let (hub, deflate) = (context.rooms.clone(), context.options.deflate.clone());
+    let most = hub.settings().max_text_bytes + ENVELOPE_BYTES;
+    let entry = Mutex::new(entry);
+    let mut route = WebSocketRoute::new(PATH, PROTOCOLS, move |socket, info| {
+        let entry = entry.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (hub, deflate) = (hub.clone(), deflate.clone());
+        async move {
+            if let Some((participant, entry)) = entry {
+                session::run(hub, deflate, participant, entry, socket, info).await;
+            }
+        }
+    });
+    route.max_message_bytes = Some(most);
+    route
+}
+
+/// Admits the sender of a request; `None` if the upgrade will refuse it anyway.
+///
+/// What asks for no WebSocket need not show a token to be told so, and a page whose Origin may not connect does not spend
+/// its visitor's attempts.
 fn admit(
     context: &Context,
     room: &str,
     request: &Request<Body>,
-) -> Result<Grant, Box<Response<Body>>> {
+) -> Result<Option<Participant>, Refusal> {
     let is_websocket =
         request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE);
+    let host = authority(request).unwrap_or_default();
+    let may_connect = is_websocket && context.origins.allow(request.headers(), host);
     let connection = request.extensions().get::<Arc<Connection>>();
-    let Some(connection) = connection.filter(|_| is_websocket) else {
-        return Ok(Grant::everything());
+    let Some(connection) = connection.filter(|_| may_connect) else {
+        return Ok(None);
     };
     let token = bearer::token(request.headers());
-    let grant = context
-        .access
-        .check(token, connection.peer.ip(), Instant::now())
-        .map_err(|denied| Box::new(bearer::denied(&denied)))?;
-    // A name that is none gets its answer later.
-    if let Ok(room) = room.parse()
-        && !grant.may(Right::Join, &room)
-    {
-        return Err(Box::new(bearer::insufficient("join", room.as_str())));
+    let participant = context.participants.admit(token, connection.peer.ip())?;
+    match participant.require(Right::Join, room) {
+        Err(refusal @ Refusal::Forbidden { .. }) => Err(refusal),
+        // A name that is none gets its answer later.
+        _ => Ok(Some(participant)),
     }
-    Ok(grant)
+}
+
+/// The response to somebody who may not enter.
+fn refuse(context: &Context, refusal: &Refusal) -> Response<Body> {
+    let response = problem::refused(refusal);
+    let status = response.status();
+    debug!(%status, "refused to enter a room");
+    let labels = RefusalLabels {
+        route: PATH,
+        status: status.as_u16(),
+    };
+    let refused = &context.metrics.refused_upgrades;
+    refused.get_or_create(&labels).inc();
+    response
 }
 
 /// What a message may have around its text.

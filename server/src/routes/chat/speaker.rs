@@ -1,17 +1,20 @@
 //! How things are told to one connection of a room: as lines of text, or as JSON objects.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{DeflateConfig, PreparedMessage};
 
+use super::closing::closing;
 use super::json::{MessageBody, Told};
 use super::text;
 use crate::conversation::Conversation;
-use crate::rooms::backplane::{PublishError, Published};
+use crate::rooms::backplane::Published;
 use crate::rooms::hub::Replay;
-use crate::rooms::{Broadcast, Event, Hub, Joined, Lagged, MessageId, Rendering, Seen, Stored};
+use crate::rooms::message::unix_millis;
+use crate::rooms::participant::Welcome;
+use crate::rooms::{Broadcast, Event, Hub, MessageId, Refusal, Rendering, Seen, Stored};
 
 /// How events and requests are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,23 +33,22 @@ pub(super) struct Speaker {
 
 impl Speaker {
     /// Tells somebody who has joined where it is, and what it missed.
-    pub(super) async fn greet(&mut self, joined: &Joined) -> Result<(), Error> {
+    pub(super) async fn greet(&mut self, welcome: &Welcome) -> Result<(), Error> {
         if self.dialect == Dialect::Json {
-            let me = joined.membership.me();
-            let recovered = joined.replay.as_ref();
+            let recovered = welcome.replay.as_ref();
             let told = Told::Joined {
-                room: joined.membership.room(),
-                name: &me.name,
-                member: &me.member,
-                epoch: joined.position.map(|position| position.epoch),
-                offset: joined.position.map(|position| position.offset),
-                count: joined.count,
-                members: &joined.members,
+                room: &welcome.room,
+                name: &welcome.me.name,
+                member: &welcome.me.member,
+                epoch: welcome.position.map(|position| position.epoch),
+                offset: welcome.position.map(|position| position.offset),
+                count: welcome.count,
+                members: &welcome.members,
                 recovered: recovered.is_some_and(|replay| replay.gap.is_none()),
             };
             self.say(told.write()).await?;
         }
-        match &joined.replay {
+        match &welcome.replay {
             Some(replay) => self.catch_up(replay).await,
             None => Ok(()),
         }
@@ -130,17 +132,39 @@ impl Speaker {
     pub(super) async fn settle(
         &mut self,
         id: Option<&MessageId>,
-        outcome: Result<Published, PublishError>,
+        outcome: Result<Published, Refusal>,
     ) -> Result<(), Error> {
         match (outcome, id) {
             (Ok(published), Some(id)) => self.say(Told::ack(id, &published).write()).await,
             (Ok(_), None) => Ok(()),
-            (Err(error), id) => self.complain(id, error.code(), &error.to_string()).await,
+            (Err(refusal), id) => self.complain(id, &refusal).await,
         }
     }
 
-    /// Tells that something cannot be done.
+    /// Tells that a new token is in force, and when it ends.
+    pub(super) async fn renewed(&mut self, end: Option<SystemTime>) -> Result<(), Error> {
+        let expires = end.map(unix_millis);
+        self.say(Told::Token { expires }.write()).await
+    }
+
+    /// Tells that something is refused; the connection goes on.
     pub(super) async fn complain(
+        &mut self,
+        id: Option<&MessageId>,
+        refusal: &Refusal,
+    ) -> Result<(), Error> {
+        self.error(id, refusal.code(), &refusal.to_string()).await
+    }
+
+    /// Tells why and closes.
+    pub(super) async fn dismiss(&mut self, refusal: &Refusal) {
+        let ((close, code), problem) = (closing(refusal), refusal.to_string());
+        // Who cannot be told sees the connection end.
+        let _ = self.error(None, code, &problem).await;
+        self.conversation.close(close, &problem);
+    }
+
+    async fn error(
         &mut self,
         id: Option<&MessageId>,
         code: &'static str,
@@ -151,24 +175,6 @@ impl Speaker {
             Dialect::Json => Told::Error { id, code, message }.write(),
         })
         .await
-    }
-
-    /// Tells why and closes.
-    pub(super) async fn dismiss(
-        &mut self,
-        code: CloseCode,
-        name: &'static str,
-        problem: &str,
-    ) -> Result<(), Error> {
-        let told = self.complain(None, name, problem).await;
-        self.conversation.close(code, problem);
-        told
-    }
-
-    /// Sends somebody away who was too slow.
-    pub(super) async fn lagged(&mut self, lagged: Lagged) -> Result<(), Error> {
-        let problem = lagged.to_string();
-        self.dismiss(CloseCode::Again, "slow", &problem).await
     }
 
     async fn say(&mut self, text: String) -> Result<(), Error> {

@@ -1,0 +1,219 @@
+//! A participant that has joined a room.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+
+use values::limiter::RateLimiter;
+
+use super::request::{Answer, Complaint, Request, query};
+use super::{Participant, given};
+use crate::rooms::backplane::Published;
+use crate::rooms::counts::Counts;
+use crate::rooms::grant::Right;
+use crate::rooms::hub::{Joined, Replay};
+use crate::rooms::member::{Membership, Seen};
+use crate::rooms::message::MessageId;
+use crate::rooms::name::{MemberName, RoomName};
+use crate::rooms::position::Position;
+use crate::rooms::posting::Posting;
+use crate::rooms::presence::Present;
+use crate::rooms::refusal::Refusal;
+
+/// A participant that has joined a room; dropping it leaves.
+pub struct Member {
+    participant: Participant,
+    membership: Membership,
+    posting: Posting,
+    rate: RateLimiter,
+}
+
+/// What a new member finds.
+#[derive(Clone, Debug)]
+pub struct Welcome {
+    /// The room.
+    pub room: RoomName,
+    /// Which member it is.
+    pub me: Present,
+    /// The room's end at the moment of joining; `None` if the store does not say.
+    pub position: Option<Position>,
+    /// How many are in the room, the new one included.
+    pub count: usize,
+    /// Some of them.
+    pub members: Vec<Present>,
+    /// What was missed; there only if it was asked for.
+    pub replay: Option<Replay>,
+}
+
+/// What happens next to a member.
+#[derive(Debug)]
+pub enum Next<T> {
+    /// Something came from the member.
+    Incoming(T),
+    /// Something happened in the room.
+    Seen(Seen),
+    /// It is known what became of a message of the member.
+    Settled {
+        /// What the member calls it.
+        id: Option<MessageId>,
+        /// Where it is stored, or why it is not.
+        outcome: Result<Published, Refusal>,
+    },
+}
+
+impl Member {
+    pub(super) async fn join(
+        participant: Participant,
+        room: &str,
+        name: Option<&str>,
+        since: Option<&str>,
+    ) -> Result<(Self, Welcome), Refusal> {
+        let grant = &participant.grant;
+        let room: RoomName = room.parse()?;
+        grant.require(Right::Join, &room)?;
+        let name: Option<MemberName> = given(name).map(str::parse).transpose()?;
+        let name = grant.name_for(name)?;
+        let since: Option<Position> = given(since).map(str::parse).transpose()?;
+        if since.is_some() {
+            grant.require(Right::History, &room)?;
+        }
+        let hub = participant.shared.hub.clone();
+        let Joined {
+            membership,
+            position,
+            count,
+            members,
+            replay,
+        } = hub.join(&room, name, since).await?;
+        let welcome = Welcome {
+            room,
+            me: membership.me().clone(),
+            position,
+            count,
+            members,
+            replay,
+        };
+        let member = Self {
+            posting: Posting::new(hub.clone(), &membership),
+            rate: RateLimiter::new(hub.settings().message_rate()),
+            participant,
+            membership,
+        };
+        Ok((member, welcome))
+    }
+
+    /// What is counted of rooms.
+    pub fn counts(&self) -> &Counts {
+        self.participant.shared.hub.counts()
+    }
+
+    /// Whether more can be taken from the member; if not, [`next`](Self::next) leaves what comes in where it is.
+    pub fn has_capacity(&self) -> bool {
+        self.posting.has_room()
+    }
+
+    /// Whether it is known of every message what became of it.
+    pub fn is_settled(&self) -> bool {
+        self.posting.is_settled()
+    }
+
+    /// Waits for what happens first; `incoming` is what comes from the member.
+    ///
+    /// Cancel safe if `incoming` is.
+    ///
+    /// # Errors
+    /// The member is too far behind, and its room disconnects such members.
+    pub async fn next<T>(&mut self, incoming: impl Future<Output = T>) -> Result<Next<T>, Refusal> {
+        let has_capacity = self.posting.has_room();
+        let shared = &self.participant.shared;
+        tokio::select! {
+            biased;
+            (id, outcome) = self.posting.settled() => {
+                let outcome = shared.counted(outcome.map_err(Refusal::from));
+                Ok(Next::Settled { id, outcome })
+            }
+            incoming = incoming, if has_capacity => Ok(Next::Incoming(incoming)),
+            seen = self.membership.next() => {
+                shared.counted(seen.map_err(Refusal::from)).map(Next::Seen)
+            }
+        }
+    }
+
+    /// The next event of the room, if there is one.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    pub fn try_next(&mut self) -> Result<Option<Seen>, Refusal> {
+        let seen = self.membership.try_next().map_err(Refusal::from);
+        self.participant.shared.counted(seen)
+    }
+
+    /// Does what the member asks for; what cannot be understood is counted all the same.
+    ///
+    /// # Errors
+    /// It is refused. The member may go on, unless the refusal [is final](Refusal::is_final).
+    pub async fn request(
+        &mut self,
+        request: Result<Request, Refusal>,
+    ) -> Result<Answer, Complaint> {
+        let outcome = self.try_request(request).await;
+        let counts = self.participant.shared.hub.counts();
+        outcome.inspect_err(|complaint| counts.reject(complaint.refusal.reason()))
+    }
+
+    async fn try_request(
+        &mut self,
+        request: Result<Request, Refusal>,
+    ) -> Result<Answer, Complaint> {
+        let burst = self.participant.shared.hub.settings().burst;
+        let admitted = self.rate.admit(Instant::now());
+        admitted.map_err(|_| Refusal::TooFast { burst })?;
+        if self.participant.grant.has_ended() {
+            return Err(Refusal::TokenExpired.into());
+        }
+        match request? {
+            Request::Say { text, id } => {
+                let said = self.say(text, id.clone());
+                said.map_err(|refusal| Complaint { id, refusal })?;
+                Ok(Answer::Nothing)
+            }
+            Request::History {
+                before,
+                after,
+                limit,
+            } => {
+                let (participant, room) = (&self.participant, self.membership.room());
+                participant.grant.require(Right::History, room)?;
+                let query = query(before, after, limit)?;
+                let history = participant.shared.hub.history(room, query).await;
+                Ok(Answer::History(history.map_err(Refusal::from)?))
+            }
+            Request::Renew { token } => {
+                let (room, name) = (self.membership.room(), &self.membership.me().name);
+                Ok(Answer::Renewed(self.participant.renew(&token, room, name)?))
+            }
+        }
+    }
+
+    /// Takes a message for everybody; [`next`](Self::next) publishes it.
+    fn say(&mut self, text: Arc<str>, id: Option<MessageId>) -> Result<(), Refusal> {
+        if text.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        let room = self.membership.room();
+        self.participant.grant.require(Right::Publish, room)?;
+        self.posting.say(text, id);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = formatter.debug_struct("Member");
+        debug
+            .field("participant", &self.participant)
+            .field("membership", &self.membership)
+            .finish_non_exhaustive()
+    }
+}

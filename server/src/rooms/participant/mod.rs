@@ -1,0 +1,209 @@
+//! Everybody who uses rooms, over whatever transport: what they may do, how often, and until when.
+//!
+//! A transport translates between its wire format and these types, and decides nothing:
+//!
+//! ```text
+//! Participants::admit(token, address) → Participant ┬ visit(room, right) → Visit:  post, history
+//!                                                   └ join(room, name)   → Member: next, request
+//!                                                                          under Expiry::bound
+//! ```
+//!
+//! Whatever is refused is a [`Refusal`], counted here.
+
+mod expiry;
+mod member;
+mod request;
+mod visit;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use values::limiter::{KeyedRateLimiter, source};
+
+use super::grant::{Grant, Right};
+use super::hub::Hub;
+use super::name::{MemberName, RoomName};
+use super::refusal::Refusal;
+
+use expiry::Ends;
+pub use expiry::Expiry;
+pub use member::{Member, Next, Welcome};
+pub use request::{Answer, Complaint, Request};
+pub use visit::{Posted, Visit};
+
+/// Judges tokens.
+pub trait Authority: Send + Sync + 'static {
+    /// What the peer at `address` may do, who shows `token`.
+    ///
+    /// # Errors
+    /// Nothing.
+    fn check(&self, token: Option<&str>, address: IpAddr, now: Instant) -> Result<Grant, Refusal>;
+}
+
+/// The way into the rooms of this node for every transport; cheap to clone, every clone is the same.
+#[derive(Clone)]
+pub struct Participants {
+    shared: Arc<Shared>,
+}
+
+/// What all participants share.
+struct Shared {
+    hub: Hub,
+    authority: Arc<dyn Authority>,
+    /// Requests of those who have not joined, by address.
+    requests: KeyedRateLimiter,
+}
+
+/// Somebody whose token was accepted.
+pub struct Participant {
+    shared: Arc<Shared>,
+    address: IpAddr,
+    grant: Grant,
+    ends: Arc<Ends>,
+}
+
+impl Participants {
+    /// Participants in the rooms of `hub`, whose tokens `authority` judges.
+    pub fn new(hub: Hub, authority: Arc<dyn Authority>) -> Self {
+        let requests = KeyedRateLimiter::new(hub.settings().message_rate(), MAX_ADDRESSES);
+        Self {
+            shared: Arc::new(Shared {
+                hub,
+                authority,
+                requests,
+            }),
+        }
+    }
+
+    /// Admits the peer at `address`, who shows `token`.
+    ///
+    /// Before this, a transport that browsers use checks the page's Origin: a page must not spend its visitor's attempts.
+    ///
+    /// # Errors
+    /// The token is missing, not good, or has ended.
+    pub fn admit(&self, token: Option<&str>, address: IpAddr) -> Result<Participant, Refusal> {
+        let grant = self.shared.check(token, address);
+        let grant = self.shared.counted(grant)?;
+        Ok(Participant {
+            shared: Arc::clone(&self.shared),
+            address,
+            ends: Ends::new(&grant),
+            grant,
+        })
+    }
+
+    /// Counts what a transport itself refuses, for example a body that it cannot read.
+    pub fn refuse(&self, refusal: Refusal) -> Refusal {
+        self.shared.hub.counts().reject(refusal.reason());
+        refusal
+    }
+}
+
+impl Shared {
+    /// What a token allows, which lasts still.
+    fn check(&self, token: Option<&str>, address: IpAddr) -> Result<Grant, Refusal> {
+        let grant = self.authority.check(token, address, Instant::now())?;
+        if grant.has_ended() {
+            return Err(Refusal::TokenInvalid("it has expired".to_owned()));
+        }
+        Ok(grant)
+    }
+
+    /// Counts a refusal in the metrics.
+    fn counted<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+        outcome.inspect_err(|refusal| self.hub.counts().reject(refusal.reason()))
+    }
+}
+
+impl Participant {
+    /// The notice of the end of what this participant may do, which every open stream runs under.
+    pub fn expiry(&self) -> Expiry {
+        Expiry {
+            shared: Arc::clone(&self.shared),
+            ends: Arc::clone(&self.ends),
+        }
+    }
+
+    /// Checks that `right` is given in the room called `room`.
+    ///
+    /// # Errors
+    /// The name is none, the token does not allow this there, or it has ended.
+    pub fn require(&self, right: Right, room: &str) -> Result<RoomName, Refusal> {
+        let room: Result<RoomName, _> = room.parse().map_err(Refusal::Name);
+        let required = room.and_then(|room| self.grant.require(right, &room).map(|()| room));
+        self.shared.counted(required)
+    }
+
+    /// Visits a room for one request without joining it: the name, the right and the rate are checked.
+    ///
+    /// Everything that can be refused before a request's body is read is refused here.
+    ///
+    /// # Errors
+    /// As for [`require`](Self::require), or there are too many requests from this address.
+    pub fn visit(self, room: &str, right: Right) -> Result<Visit, Refusal> {
+        let room = self.require(right, room)?;
+        let requests = &self.shared.requests;
+        let admitted = requests.admit(source(self.address), Instant::now());
+        let admitted = admitted.map_err(|_| Refusal::AddressTooFast);
+        self.shared.counted(admitted)?;
+        Ok(Visit::new(self, room))
+    }
+
+    /// Joins a room; with `since`, what was stored after that position is given as well.
+    ///
+    /// # Errors
+    /// A name or the position is none, the token does not allow this or has ended, or there is no capacity.
+    pub async fn join(
+        self,
+        room: &str,
+        name: Option<&str>,
+        since: Option<&str>,
+    ) -> Result<(Member, Welcome), Refusal> {
+        let shared = Arc::clone(&self.shared);
+        shared.counted(Member::join(self, room, name, since).await)
+    }
+
+    /// Replaces the grant by that of a new token, which must be for `name` and allow to join `room`.
+    fn renew(
+        &mut self,
+        token: &str,
+        room: &RoomName,
+        name: &MemberName,
+    ) -> Result<Option<SystemTime>, Refusal> {
+        let grant = self.shared.check(Some(token), self.address)?;
+        if grant.name().is_some_and(|new| new != name) {
+            return Err(Refusal::OtherName);
+        }
+        grant.require(Right::Join, room)?;
+        self.ends.renew(&grant);
+        self.grant = grant;
+        Ok(self.grant.end())
+    }
+}
+
+impl fmt::Debug for Participants {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = formatter.debug_struct("Participants");
+        debug.field("hub", &self.shared.hub).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Participant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = formatter.debug_struct("Participant");
+        debug
+            .field("address", &self.address)
+            .field("grant", &self.grant)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a participant gave; an empty text is none.
+fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// Addresses remembered at once by a limiter: about 0.5 MiB.
+const MAX_ADDRESSES: usize = 10_000;

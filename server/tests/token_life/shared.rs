@@ -1,0 +1,85 @@
+//! What all transports decide alike: one rate for each address, the Origin before the token.
+
+use serde_json::json;
+use server::grpc::proto_v2::SendRequest;
+use server::grpc::proto_v2::chat_service_client::ChatServiceClient;
+use tonic::Code;
+
+use crate::channel::over_tls;
+use crate::common::{self, soon, start};
+use crate::{Guarded, with_token};
+
+#[tokio::test]
+async fn one_address_has_one_rate_over_all_transports() {
+    let server = start(&["--rooms-burst", "6", "--rooms-per-second", "1"]).await;
+    let mut client = ChatServiceClient::new(over_tls(&server).await);
+    let body = r#"{"from":"ana","text":"x"}"#;
+    let post = format!(
+        "POST /rooms/tea/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let read = "GET /rooms/tea/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut passed = 0;
+    for _ in 0..6 {
+        let request = SendRequest {
+            room: "tea".to_owned(),
+            sender: "ana".to_owned(),
+            text: "x".to_owned(),
+            id: String::new(),
+        };
+        match soon(client.send(request)).await {
+            Ok(_) => passed += 1,
+            Err(status) => assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}"),
+        }
+        for request in [post.as_str(), read] {
+            match server.status(request.as_bytes()).await {
+                200 | 201 => passed += 1,
+                status => assert_eq!(status, 429, "{request}"),
+            }
+        }
+    }
+    // Six at once, and one a second for as long as this took.
+    assert!((6..=11).contains(&passed), "{passed} of 18");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_origin_is_judged_before_the_token() {
+    let guarded = Guarded::start(&[]);
+    let server = &guarded.server;
+    let evil = "Origin: https://evil.example\r\nAuthorization: Bearer a.b.c\r\n";
+    let requests = [
+        common::handshake("/chat/tea", evil),
+        common::handshake(
+            "/chat/tea",
+            "Origin: https://evil.example\r\nSec-WebSocket-Protocol: chat, bearer.a.b.c\r\n",
+        ),
+        format!("GET /rooms/tea/messages HTTP/1.1\r\nHost: localhost\r\n{evil}\r\n"),
+        format!(
+            "POST /rooms/tea/messages HTTP/1.1\r\nHost: localhost\r\n{evil}Content-Length: 0\r\n\r\n"
+        ),
+        format!(
+            "POST /chat.v2.ChatService/Send HTTP/1.1\r\nHost: localhost\r\n{evil}\
+             Content-Type: application/grpc-web\r\nContent-Length: 0\r\n\r\n"
+        ),
+    ];
+    for _ in 0..3 {
+        for request in &requests {
+            assert_eq!(server.status(request.as_bytes()).await, 403, "{request}");
+        }
+    }
+    // None of them has counted as an attempt of this address.
+    let authorization = format!("Bearer {}", guarded.token(60, json!({})));
+    server
+        .open("/chat/tea", &[("authorization", &authorization)])
+        .await;
+    let request = SendRequest {
+        room: "tea".to_owned(),
+        text: "x".to_owned(),
+        ..SendRequest::default()
+    };
+    let mut client = ChatServiceClient::new(over_tls(server).await);
+    let sent = client.send(with_token(request, &guarded.token(60, json!({}))));
+    soon(sent).await.unwrap();
+}
