@@ -193,18 +193,13 @@ pub(crate) fn is_exempt(list: &str, host: &str, port: u16) -> bool {
         if let (Some(address), Some((network, bits))) = (address, entry.split_once('/')) {
             return in_network(address, network, bits);
         }
-        let (name, wanted_port) = match split_host_port(entry) {
-            Ok((name, wanted_port)) => (name, wanted_port),
-            Err(_) => (entry.clone(), None),
-        };
+        let entry = entry.trim_start_matches("*.").trim_start_matches('.');
+        let (name, wanted_port) =
+            split_host_port(entry).unwrap_or_else(|_| (entry.to_ascii_lowercase(), None));
         if wanted_port.is_some_and(|wanted| wanted != port) {
             return false;
         }
-        let name = name
-            .trim_start_matches("*.")
-            .trim_start_matches('.')
-            .trim_end_matches('.')
-            .to_ascii_lowercase();
+        let name = name.trim_end_matches('.');
         host == name || (address.is_none() && host.ends_with(&format!(".{name}")))
     })
 }

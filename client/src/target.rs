@@ -3,18 +3,21 @@
 use std::fmt;
 use std::str::FromStr;
 
+use percent_encoding::percent_decode_str;
+use tungstenite_deflate::handshake::{HostPort, WebSocketUrl};
+
 use crate::secret::{Credentials, Secret};
 
-/// A WebSocket URL. `Display` leaves out the credentials.
+/// A WebSocket URL, as the library reads it ([`WebSocketUrl`]). `Display` leaves out the credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// `wss` rather than `ws`.
     pub secure: bool,
-    /// Name or address; an IPv6 address stands without its brackets.
+    /// Name in ASCII, or address; an IPv6 address stands without its brackets, and with its zone.
     pub host: String,
     /// Port; 443 for `wss` and 80 for `ws` unless the URL has one.
     pub port: u16,
-    /// Path with query, at least `/`.
+    /// Path with query, at least `/`, as it is sent.
     pub path: String,
     /// `user:password@` of the URL, sent as HTTP Basic and never printed.
     pub credentials: Option<Credentials>,
@@ -24,7 +27,7 @@ impl Target {
     /// Host and port as a `Host` header has them: the scheme's own port is left out, IPv6 has brackets.
     pub fn authority(&self) -> String {
         let default_port = if self.secure { 443 } else { 80 };
-        let host = bracketed(&self.host);
+        let host = bracketed(self.server_name());
         if self.port == default_port {
             host
         } else {
@@ -35,6 +38,11 @@ impl Target {
     /// Host and port, always both.
     pub fn host_and_port(&self) -> String {
         format!("{}:{}", bracketed(&self.host), self.port)
+    }
+
+    /// The host to verify the certificate for: without the zone of an IPv6 address.
+    pub fn server_name(&self) -> &str {
+        self.host.split('%').next().unwrap_or_default()
     }
 
     /// Scheme of the URL.
@@ -59,28 +67,26 @@ impl Target {
             && self.port == other.port
     }
 
-    /// The URL that a `Location` header names, seen from this one.
+    /// The URL that a `Location` header names, seen from this one; see [`WebSocketUrl::join`].
     ///
     /// # Errors
     /// Not a URL or path, or not one of the four schemes.
     pub fn join(&self, location: &str) -> Result<Self, String> {
-        if location.contains("://") {
-            return location.parse();
-        }
-        if let Some(rest) = location.strip_prefix("//") {
-            return format!("{}://{rest}", self.scheme()).parse();
-        }
-        let path = if location.starts_with('/') {
-            location.to_owned()
-        } else {
-            let base = self.path.split('?').next().unwrap_or("/");
-            let directory = &base[..=base.rfind('/').unwrap_or(0)];
-            format!("{directory}{location}")
-        };
-        check_path(&path)?;
+        let base: WebSocketUrl = self.to_string().parse().map_err(told)?;
+        base.join(location).map_err(told)?.try_into()
+    }
+}
+
+impl TryFrom<WebSocketUrl> for Target {
+    type Error = String;
+
+    fn try_from(url: WebSocketUrl) -> Result<Self, String> {
         Ok(Self {
-            path,
-            ..self.clone()
+            secure: url.is_secure(),
+            host: url.host().to_owned(),
+            port: url.port(),
+            path: url.path_and_query().to_owned(),
+            credentials: url.user_info().map(parse_user_info).transpose()?,
         })
     }
 }
@@ -102,32 +108,15 @@ impl FromStr for Target {
 
     /// Takes `wss://host[:port]/path`, `ws://…`, `https://…`, `http://…`, and `host:port[/path]`, which means `wss`.
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.contains('#') {
-            return Err("the URL has a fragment (#…), which WebSocket URLs must not have (RFC 6455 §3); leave it out or write %23".into());
-        }
-        let (secure, rest) = match text.split_once("://") {
-            Some((scheme, rest)) => (secure_scheme(scheme)?, rest),
-            None => (true, without_scheme(text)?),
-        };
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (credentials, host_port) = match authority.rsplit_once('@') {
-            Some((user_info, host_port)) => (Some(parse_user_info(user_info)?), host_port),
-            None => (None, authority),
-        };
-        let (host, port) = split_host_port(host_port).map_err(|error| hidden(error, text))?;
-        let path = if path.starts_with('/') {
-            path.to_owned()
+        let has_scheme = text
+            .split_once("://")
+            .is_some_and(|(scheme, _)| !scheme.contains([':', '/', '?', '@']));
+        let url = if has_scheme {
+            text.parse::<WebSocketUrl>()
         } else {
-            format!("/{path}")
+            format!("wss://{}", without_scheme(text)?).parse()
         };
-        check_path(&path)?;
-        Ok(Self {
-            secure,
-            host,
-            port: port.unwrap_or(if secure { 443 } else { 80 }),
-            path,
-            credentials,
-        })
+        url.map_err(told)?.try_into()
     }
 }
 
@@ -140,14 +129,8 @@ pub(crate) fn hidden(error: String, text: &str) -> String {
     }
 }
 
-fn secure_scheme(scheme: &str) -> Result<bool, String> {
-    match scheme.to_ascii_lowercase().as_str() {
-        "wss" | "https" => Ok(true),
-        "ws" | "http" => Ok(false),
-        _ => Err(format!(
-            "scheme `{scheme}` is not one of wss, ws, https, http"
-        )),
-    }
+fn told(error: impl fmt::Display) -> String {
+    error.to_string()
 }
 
 /// `host:port[/path]` is a URL without its scheme; a bare word is neither that nor a subcommand.
@@ -168,55 +151,8 @@ fn without_scheme(text: &str) -> Result<&str, String> {
 
 /// Splits `host[:port]` or `[v6]:port`, checking both halves.
 pub(crate) fn split_host_port(text: &str) -> Result<(String, Option<u16>), String> {
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (host, after) = rest
-            .split_once(']')
-            .ok_or_else(|| format!("`{text}` lacks the closing bracket of its IPv6 address"))?;
-        host.parse::<std::net::Ipv6Addr>()
-            .map_err(|_| format!("`{host}` is not an IPv6 address"))?;
-        (
-            host,
-            after
-                .strip_prefix(':')
-                .or(if after.is_empty() { None } else { Some(after) }),
-        )
-    } else {
-        match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        }
-    };
-    if host.is_empty() {
-        return Err("the URL has no host".into());
-    }
-    if !host.is_ascii() {
-        return Err(format!("host `{host}` is not ASCII; write its xn-- form"));
-    }
-    if let Some(bad) = host
-        .chars()
-        .find(|c| !c.is_ascii_alphanumeric() && !"-._:%".contains(*c))
-    {
-        return Err(format!(
-            "host has the character {bad:?}, which names do not have"
-        ));
-    }
-    let port = match port {
-        None | Some("") => None,
-        Some(port) => match port.parse::<u16>() {
-            Ok(number) if number > 0 => Some(number),
-            _ => return Err(format!("port `{port}` is not a number from 1 to 65535")),
-        },
-    };
-    Ok((host.to_owned(), port))
-}
-
-fn check_path(path: &str) -> Result<(), String> {
-    match path.chars().find(|c| !c.is_ascii_graphic()) {
-        Some(bad) => Err(format!(
-            "the URL's path has the character {bad:?}; write it percent-encoded"
-        )),
-        None => Ok(()),
-    }
+    let at: HostPort = text.parse().map_err(told)?;
+    Ok((at.host().to_owned(), at.port()))
 }
 
 fn parse_user_info(text: &str) -> Result<Credentials, String> {
@@ -229,27 +165,10 @@ fn parse_user_info(text: &str) -> Result<Credentials, String> {
 
 /// Undoes percent-encoding (RFC 3986 §2.1); control characters are refused.
 pub(crate) fn percent_decoded(text: &str) -> Result<String, String> {
-    let wrong = || "the user information of the URL is not valid percent-encoded UTF-8".to_owned();
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        if first == b'%' {
-            let digits = after
-                .get(..2)
-                .and_then(|pair| std::str::from_utf8(pair).ok())
-                .ok_or_else(wrong)?;
-            bytes.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
-            rest = &after[2..];
-        } else {
-            bytes.push(first);
-            rest = after;
-        }
-    }
-    let decoded = String::from_utf8(bytes).map_err(|_| wrong())?;
-    if decoded.chars().any(char::is_control) {
-        Err(wrong())
-    } else {
-        Ok(decoded)
+    let decoded = percent_decode_str(text).decode_utf8();
+    match decoded {
+        Ok(decoded) if !decoded.chars().any(char::is_control) => Ok(decoded.into_owned()),
+        _ => Err("the user information of the URL is not percent-encoded UTF-8, or has control characters".into()),
     }
 }
 
@@ -284,6 +203,25 @@ mod tests {
             ("wss://[::1]:9/a", "wss://[::1]:9/a", "::1", 9),
             ("localhost:8443", "wss://localhost:8443/", "localhost", 8443),
             ("WSS://u:p%40@h/", "wss://h/", "h", 443),
+            (
+                "localhost:8443?name=João",
+                "wss://localhost:8443/?name=Jo%C3%A3o",
+                "localhost",
+                8443,
+            ),
+            (
+                "localhost:8443/login?next=https://g/",
+                "wss://localhost:8443/login?next=https://g/",
+                "localhost",
+                8443,
+            ),
+            (
+                "wss://exämple/a b",
+                "wss://xn--exmple-cua/a%20b",
+                "xn--exmple-cua",
+                443,
+            ),
+            ("ws://[fe80::1%25lo]/", "ws://[fe80::1]/", "fe80::1%lo", 80),
         ] {
             let target: Target = text.parse().unwrap();
             assert_eq!(
@@ -309,11 +247,9 @@ mod tests {
             "wss://h:0/",
             "wss://h:70000/",
             "wss://h/#f",
-            "wss://h/a b",
             "wss://h/a\r\nX: y",
             "wss://[::1/",
             "wss://[::g]/",
-            "wss://exämple/",
             "wss://u%0d%0a@h/",
             "wss://h\u{7f}/",
         ] {
@@ -336,6 +272,8 @@ mod tests {
             ("x", "wss://h:8443/a/x"),
             ("//g/x", "wss://g/x"),
             ("http://h/x", "ws://h/x"),
+            ("/x?next=https://g/", "wss://h:8443/x?next=https://g/"),
+            ("../x#part", "wss://h:8443/x"),
         ] {
             assert_eq!(
                 base.join(location).unwrap().to_string(),
@@ -343,7 +281,7 @@ mod tests {
                 "{location}"
             );
         }
-        assert!(base.join("/a b").is_err());
+        assert!(base.join("/a\nb").is_err());
     }
 
     #[test]

@@ -29,12 +29,12 @@ impl Files {
     /// A pair in one directory; the key has `mode`.
     fn plain(mode: u32) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let made = certs::ensure(directory.path(), &certs::Request::default()).unwrap();
-        set_mode(&made.key, mode);
+        let pair = certs::ensure(directory.path(), &certs::Request::default()).unwrap();
+        set_mode(&pair.key, mode);
         Self {
             _directory: directory,
-            certificate: made.certificate,
-            key: made.key,
+            certificate: pair.certificate,
+            key: pair.key,
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::exchange::{part, read_more, write};
 use crate::handshake::client::OpeningHandshake;
+use crate::handshake::url::client_request;
 use crate::options::Options;
 use crate::stream::WebSocketStream;
 use crate::tungstenite::Error;
@@ -86,7 +87,7 @@ where
     R: IntoClientRequest + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut opening = OpeningHandshake::start(request.into_client_request()?, &options)?;
+    let mut opening = OpeningHandshake::start(client_request(request)?, &options)?;
     write(&mut stream, opening.request()).await?;
     let mut buffer = BytesMut::new();
     let (response, agreed) = loop {

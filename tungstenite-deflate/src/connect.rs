@@ -3,11 +3,12 @@
 use tokio::net::TcpStream;
 use tokio_tungstenite::{Connector, MaybeTlsStream};
 
+use crate::handshake::WebSocketUrl;
+use crate::handshake::url::client_request;
 use crate::options::Options;
 use crate::stream::WebSocketStream;
 use crate::tungstenite::Error;
 use crate::tungstenite::client::IntoClientRequest;
-use crate::tungstenite::error::UrlError;
 use crate::tungstenite::handshake::client::{Request, Response};
 use crate::tungstenite::protocol::WebSocketConfig;
 
@@ -30,7 +31,7 @@ where
     R: IntoClientRequest + Unpin,
 {
     connect(
-        request.into_client_request()?,
+        client_request(request)?,
         Options::drop_in(None),
         false,
         None,
@@ -51,7 +52,7 @@ where
     R: IntoClientRequest + Unpin,
 {
     connect(
-        request.into_client_request()?,
+        client_request(request)?,
         Options::drop_in(config),
         disable_nagle,
         None,
@@ -72,7 +73,7 @@ where
     R: IntoClientRequest + Unpin,
 {
     connect(
-        request.into_client_request()?,
+        client_request(request)?,
         options.into(),
         disable_nagle,
         None,
@@ -95,7 +96,7 @@ where
     R: IntoClientRequest + Unpin,
 {
     connect(
-        request.into_client_request()?,
+        client_request(request)?,
         Options::drop_in(config),
         disable_nagle,
         connector,
@@ -118,7 +119,7 @@ where
     R: IntoClientRequest + Unpin,
 {
     connect(
-        request.into_client_request()?,
+        client_request(request)?,
         options.into(),
         disable_nagle,
         connector,
@@ -132,17 +133,8 @@ async fn connect(
     disable_nagle: bool,
     connector: Option<Connector>,
 ) -> Result<Connected, Error> {
-    let host = crate::tls::host(&request)?.to_owned();
-    let port = request
-        .uri()
-        .port_u16()
-        .or(match request.uri().scheme_str() {
-            Some("wss") => Some(443),
-            Some("ws") => Some(80),
-            _ => None,
-        });
-    let port = port.ok_or(Error::Url(UrlError::UnsupportedUrlScheme))?;
-    let socket = TcpStream::connect((host, port)).await?;
+    let url = WebSocketUrl::try_from(request.uri())?;
+    let socket = TcpStream::connect((url.host(), url.port())).await?;
     if disable_nagle {
         socket.set_nodelay(true)?;
     }

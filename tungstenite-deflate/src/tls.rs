@@ -4,13 +4,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{Connector, MaybeTlsStream};
 
 use crate::client;
+use crate::handshake::WebSocketUrl;
 use crate::options::Options;
 use crate::stream::WebSocketStream;
 use crate::tungstenite::Error;
-use crate::tungstenite::client::uri_mode;
-use crate::tungstenite::error::UrlError;
 use crate::tungstenite::handshake::client::{Request, Response};
-use crate::tungstenite::stream::Mode;
 
 #[cfg(feature = "__rustls-tls")]
 pub use rustls_tls::{
@@ -28,24 +26,13 @@ where
     S: 'static + AsyncRead + AsyncWrite + Send + Unpin,
     MaybeTlsStream<S>: Unpin,
 {
-    let host = host(&request)?;
-    let stream = match uri_mode(request.uri())? {
-        Mode::Plain => MaybeTlsStream::Plain(stream),
-        Mode::Tls => wrap(stream, host, connector).await?,
+    let url = WebSocketUrl::try_from(request.uri())?;
+    let stream = if url.is_secure() {
+        wrap(stream, url.server_name(), connector).await?
+    } else {
+        MaybeTlsStream::Plain(stream)
     };
     client::open(request, stream, options).await
-}
-
-/// The host of the request's URL; an IPv6 address without its brackets.
-pub(crate) fn host(request: &Request) -> Result<&str, Error> {
-    let host = request
-        .uri()
-        .host()
-        .ok_or(Error::Url(UrlError::NoHostName))?;
-    Ok(host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host))
 }
 
 #[cfg(not(feature = "__rustls-tls"))]
@@ -55,7 +42,9 @@ async fn wrap<S>(
     _host: &str,
     _connector: Option<Connector>,
 ) -> Result<MaybeTlsStream<S>, Error> {
-    Err(Error::Url(UrlError::TlsFeatureNotEnabled))
+    Err(Error::Url(
+        crate::tungstenite::error::UrlError::TlsFeatureNotEnabled,
+    ))
 }
 
 #[cfg(feature = "__rustls-tls")]
@@ -71,6 +60,7 @@ mod rustls_tls {
     use tokio_rustls::TlsConnector;
     use tokio_tungstenite::{Connector, MaybeTlsStream};
 
+    use crate::handshake::url::client_request;
     use crate::options::Options;
     use crate::stream::WebSocketStream;
     use crate::tungstenite::Error;
@@ -99,7 +89,7 @@ mod rustls_tls {
         MaybeTlsStream<S>: Unpin,
     {
         super::open(
-            request.into_client_request()?,
+            client_request(request)?,
             stream,
             Options::drop_in(None),
             None,
@@ -123,7 +113,7 @@ mod rustls_tls {
         MaybeTlsStream<S>: Unpin,
     {
         super::open(
-            request.into_client_request()?,
+            client_request(request)?,
             stream,
             Options::drop_in(config),
             connector,
@@ -146,13 +136,7 @@ mod rustls_tls {
         S: 'static + AsyncRead + AsyncWrite + Send + Unpin,
         MaybeTlsStream<S>: Unpin,
     {
-        super::open(
-            request.into_client_request()?,
-            stream,
-            options.into(),
-            connector,
-        )
-        .await
+        super::open(client_request(request)?, stream, options.into(), connector).await
     }
 
     pub(super) async fn wrap<S>(

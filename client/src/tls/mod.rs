@@ -133,7 +133,7 @@ impl TlsSettings {
 
     /// What `error`, with which TLS ended a connection to `target`, means in words.
     pub(crate) fn explain(&self, target: &Target, error: &rustls::Error) -> ConnectError {
-        let name = self.server_name.as_deref().unwrap_or(&target.host);
+        let name = self.server_name.as_deref().unwrap_or(target.server_name());
         explain::tls_fault(&target.host_and_port(), name, error)
     }
 
@@ -147,7 +147,7 @@ impl TlsSettings {
         target: &Target,
         stream: S,
     ) -> Result<(TlsStream<S>, TlsReport), ConnectError> {
-        let name = self.server_name.as_deref().unwrap_or(&target.host);
+        let name = self.server_name.as_deref().unwrap_or(target.server_name());
         let server_name = ServerName::try_from(name.to_owned()).map_err(|_| {
             ConnectError::Settings(format!("`{name}` is neither a DNS name nor an IP address"))
         })?;

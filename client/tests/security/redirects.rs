@@ -24,6 +24,15 @@ fn k8_redirects_follow_the_rules() {
     );
     run(&mut server.client(&[&redirect("/"), "x", "--follow"]))
         .assert_refused(5, "at most 5 are followed");
+    // A URL in the query does not make it absolute.
+    for relative in [
+        "/login?next=https://g/",
+        "login?next=wss://g",
+        "?next=ws://g",
+    ] {
+        run(&mut server.client(&[&redirect(relative), "x", "--follow"]))
+            .assert_refused(5, "at most 5 are followed");
+    }
     run(&mut server.client(&[&redirect("ftp://h/"), "x", "--follow"]))
         .assert_refused(5, "scheme `ftp`");
     // Credentials stay with the origin that they were meant for.

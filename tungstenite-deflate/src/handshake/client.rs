@@ -3,17 +3,18 @@
 use std::fmt;
 
 use bytes::BytesMut;
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::uri::Authority;
 use http::{StatusCode, Version};
 
 use super::extension::Offers;
 use super::fields::{elements, lists_token, only};
 use super::head::{HeadError, HeadReader, header_map, room};
 use super::rejection::invalid_header;
+use super::url::WebSocketUrl;
 use crate::deflate::Agreed;
 use crate::options::{HeadLimits, Options};
 use crate::tungstenite::Error;
-use crate::tungstenite::client::uri_mode;
 use crate::tungstenite::error::{CapacityError, ProtocolError, SubProtocolError};
 use crate::tungstenite::handshake::client::{Request, Response, generate_request};
 use crate::tungstenite::handshake::derive_accept_key;
@@ -64,14 +65,14 @@ impl OpeningHandshake {
     /// # Errors
     /// The request is not one that opens a WebSocket: another method than GET, a scheme other than `ws` and `wss`, a
     /// header of the handshake missing.
-    pub fn start(request: Request, options: &Options) -> Result<Self, Error> {
+    pub fn start(mut request: Request, options: &Options) -> Result<Self, Error> {
         if request.method() != http::Method::GET {
             return Err(Error::Protocol(ProtocolError::WrongHttpMethod));
         }
         if request.version() < Version::HTTP_11 {
             return Err(Error::Protocol(ProtocolError::WrongHttpVersion));
         }
-        uri_mode(request.uri())?;
+        normalize(&mut request)?;
         let asked = request
             .headers()
             .contains_key(header::SEC_WEBSOCKET_PROTOCOL);
@@ -168,6 +169,21 @@ impl OpeningHandshake {
             (Some(_), Some(_)) => Err(SubProtocolError::InvalidSubProtocol),
         }
     }
+}
+
+/// Makes the target one that can be sent, and Host the one that belongs to it, unless the caller wrote another.
+fn normalize(request: &mut Request) -> Result<(), Error> {
+    let url = WebSocketUrl::try_from(request.uri())?;
+    let authority = request.uri().authority().map(Authority::as_str);
+    // As tungstenite makes it.
+    let by_tungstenite = authority.map(|all| all.split_once('@').map_or(all, |(_, host)| host));
+    let host = request.headers().get(header::HOST);
+    if host.is_some_and(|host| by_tungstenite.is_some_and(|made| host == made)) {
+        let host = HeaderValue::try_from(url.authority()).map_err(http::Error::from)?;
+        request.headers_mut().insert(header::HOST, host);
+    }
+    *request.uri_mut() = url.to_uri()?;
+    Ok(())
 }
 
 fn parse(bytes: &[u8], limits: &HeadLimits) -> Result<Option<Response>, HeadError> {

@@ -24,7 +24,11 @@ pub mod client;
 pub(crate) mod extension;
 mod fields;
 mod head;
+mod host;
 pub mod rejection;
 pub mod server;
+pub(crate) mod url;
 
+pub use host::HostPort;
 pub use rejection::Rejection;
+pub use url::{InvalidUrl, WebSocketUrl};
