@@ -38,4 +38,4 @@ pub use load::{
 };
 pub use name::Name;
 pub use pem::{Kind, PemFault};
-pub use secret::{SecretFault, SecretFiles, check_secret_file, read_secret_file};
+pub use secret::{SecretFault, SecretFiles, check_secret_file, read_public_file, read_secret_file};

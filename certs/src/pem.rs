@@ -15,6 +15,8 @@ pub enum Kind {
     PrivateKey,
     /// A shared secret or a password, in whatever form.
     Secret,
+    /// Public keys that decide who is trusted.
+    PublicKey,
 }
 
 impl Kind {
@@ -24,7 +26,7 @@ impl Kind {
             Self::Certificate | Self::PrivateKey => {
                 "name another file or run scripts/generate-certs"
             }
-            Self::Secret => "name another file",
+            Self::Secret | Self::PublicKey => "name another file",
         }
     }
 }
@@ -35,6 +37,7 @@ impl Display for Kind {
             Self::Certificate => "certificate",
             Self::PrivateKey => "private key",
             Self::Secret => "secret file",
+            Self::PublicKey => "file of public keys",
         })
     }
 }

@@ -41,6 +41,12 @@ pub enum SecretFault {
         /// The permission bits.
         mode: u32,
     },
+    /// Users beside the owner and the group may write to a file that anybody may read.
+    #[error("has mode {mode:04o}, so every user of this machine may change it; run: chmod o-w")]
+    WritableByOthers {
+        /// The permission bits.
+        mode: u32,
+    },
     /// The owner, who can read and replace the content, is another user.
     #[error(
         "belongs to user {owner}, who is neither root nor the user of this process ({own}); run: chown {own}"
@@ -60,6 +66,17 @@ pub enum SecretFault {
 /// refused by `rule`.
 pub fn read_secret_file(kind: Kind, path: &Path, rule: SecretFiles) -> Result<Vec<u8>, Error> {
     read(path, kind, |file| check_secret_file(kind, path, file, rule))
+}
+
+/// Reads a whole file whose content is public but decides who is trusted, such as the public keys that tokens are
+/// checked with: anybody may read it, but only its owner and group may change it.
+///
+/// # Errors
+/// As [`read_secret_file`], except that permissions to read are no fault.
+pub fn read_public_file(kind: Kind, path: &Path, rule: SecretFiles) -> Result<Vec<u8>, Error> {
+    read(path, kind, |file| {
+        check(kind, path, file, rule, Permissions::judge_public)
+    })
 }
 
 /// Answers "may this file be used as a secret?" for the open `file`, the one rule of the workspace.
@@ -83,6 +100,17 @@ pub fn check_secret_file(
     file: &File,
     rule: SecretFiles,
 ) -> Result<(), Error> {
+    check(kind, path, file, rule, Permissions::judge)
+}
+
+/// Asks `judge` about the open `file`.
+fn check(
+    kind: Kind,
+    path: &Path,
+    file: &File,
+    rule: SecretFiles,
+    judge: impl Fn(Permissions) -> Result<Readers, SecretFault>,
+) -> Result<(), Error> {
     let permissions = permissions(file).map_err(|source| Error::Read {
         kind,
         path: path.to_owned(),
@@ -91,7 +119,7 @@ pub fn check_secret_file(
     let Some(permissions) = permissions else {
         return Ok(());
     };
-    match (permissions.judge(), rule) {
+    match (judge(permissions), rule) {
         (Ok(Readers::Owner), _) => Ok(()),
         (Ok(Readers::Group), _) => {
             let mode = format!("{:04o}", permissions.mode);
@@ -126,6 +154,19 @@ enum Readers {
 }
 
 impl Permissions {
+    /// Judges a file that anybody may read.
+    fn judge_public(self) -> Result<Readers, SecretFault> {
+        let Self { mode, owner, own } = self;
+        if owner != 0 && owner != own {
+            return Err(SecretFault::ForeignOwner { owner, own });
+        }
+        if mode & 0o002 != 0 {
+            return Err(SecretFault::WritableByOthers { mode });
+        }
+        Ok(Readers::Owner)
+    }
+
+    /// Judges a file that holds a secret.
     fn judge(self) -> Result<Readers, SecretFault> {
         let Self { mode, owner, own } = self;
         if owner != 0 && owner != own {
@@ -204,6 +245,22 @@ mod tests {
         ] {
             let judged = Permissions { mode, owner, own }.judge();
             assert_eq!(judged, expected, "{owner} {own} {mode:o}");
+        }
+    }
+
+    #[test]
+    fn public_files_may_be_read_by_all_and_changed_by_few() {
+        let (root, user, other) = (0, 1000, 1001);
+        for (owner, own, mode, is_good) in [
+            (user, user, 0o644, true),
+            (user, user, 0o664, true),
+            (root, user, 0o444, true),
+            (user, user, 0o646, false),
+            (root, user, 0o666, false),
+            (other, user, 0o644, false),
+        ] {
+            let judged = Permissions { mode, owner, own }.judge_public();
+            assert_eq!(judged.is_ok(), is_good, "{owner} {own} {mode:o}");
         }
     }
 }

@@ -391,7 +391,7 @@ describe('chat', { concurrency: 3 }, () => {
     const secret = randomBytes(32).toString('hex');
     const key = join(emptyHome(), 'key');
     writeFileSync(key, secret, { mode: 0o600 });
-    const guarded = await startServer(0, ['--rooms-token-key', key]);
+    const guarded = await startServer(0, ['--rooms-token-secret', key]);
     const part = (object) => Buffer.from(JSON.stringify(object)).toString('base64url');
     const sign = (claims) => {
       const body = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ aud: 'rooms', exp: Math.floor(Date.now() / 1000) + 600, ...claims })}`;

@@ -99,7 +99,7 @@ impl Server {
         let metrics = Metrics::new();
         let tls = Tls::load(config.tls.clone(), metrics.clone())?;
         tungstenite_deflate::deflate::budget::set_limit(config.deflate.deflate_memory.0);
-        let access = Arc::new(Access::new(&config.rooms)?);
+        let access = Arc::new(Access::new(&config.rooms, config.tls.secret_files())?);
         let settings = config.rooms.settings();
         let backplane = backplane(&config, &settings, &metrics)?;
         let rooms = Hub::new(settings, backplane, metrics.rooms.clone());
@@ -122,7 +122,7 @@ impl Server {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn check(config: &Config) -> Result<(), ServerError> {
-        Access::new(&config.rooms)?;
+        Access::new(&config.rooms, config.tls.secret_files())?;
         backplane(config, &config.rooms.settings(), &Metrics::new())?;
         Ok(Tls::check(&config.tls)?)
     }

@@ -308,7 +308,7 @@ async fn a_token_says_who_may_do_what() {
     let secret = "0123456789abcdef0123456789abcdef";
     let key = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(key.path(), secret).unwrap();
-    let server = start(&["--rooms-token-key", key.path().to_str().unwrap()]).await;
+    let server = start(&["--rooms-token-secret", key.path().to_str().unwrap()]).await;
     let channel = over_tls(&server).await;
     let call = async |request: SendRequest, token: Option<String>| {
         let mut request = Request::new(request);

@@ -54,15 +54,22 @@ fn hs256(changes: Value) -> String {
     sign(Algorithm::HS256, &EncodingKey::from_secret(SECRET), changes)
 }
 
-/// A server whose key file holds `key`.
-fn server(key: impl AsRef<[u8]>) -> Running {
+/// A server with [`SECRET`].
+fn secret_server() -> Running {
+    started("--rooms-token-secret", SECRET)
+}
+
+/// A server whose file of public keys holds `key`.
+fn key_server(key: impl AsRef<[u8]>) -> Running {
+    started("--rooms-token-key", key.as_ref())
+}
+
+fn started(option: &str, key: &[u8]) -> Running {
     let directory = tempfile::tempdir().unwrap();
-    let file = write_key(directory.path(), key.as_ref());
-    start_with(
-        directory,
-        &["--rooms-token-key", file.to_str().unwrap()],
-        |server| server,
-    )
+    let file = write_key(directory.path(), key);
+    start_with(directory, &[option, file.to_str().unwrap()], |server| {
+        server
+    })
 }
 
 fn write_key(directory: &Path, key: &[u8]) -> PathBuf {
@@ -108,7 +115,7 @@ async fn first_event(server: &Running, path: &str, headers: &[(&str, &str)]) -> 
 
 #[tokio::test]
 async fn good_token_opens_the_rooms_that_it_names() {
-    let server = server(SECRET);
+    let server = secret_server();
     let token = hs256(json!({"rooms": ["tea", "live-*"]}));
     let authorization = format!("Bearer {token}");
     let headers = [
@@ -151,7 +158,7 @@ async fn good_token_opens_the_rooms_that_it_names() {
 
 #[tokio::test]
 async fn what_the_token_does_not_allow_is_refused() {
-    let server = server(SECRET);
+    let server = secret_server();
     let reader = hs256(json!({"rights": ["join"]}));
     let authorization = format!("Bearer {reader}");
     let headers = [
@@ -261,22 +268,88 @@ async fn bad_tokens_are_401_and_too_many_are_429() {
         ("cut", hs256(json!({}))[..40].to_owned(), ""),
         ("empty", String::new(), ""),
     ];
-    for portion in cases.chunks(5) {
-        // A server of its own for each five, since the sixth is one too many.
-        let server = server(SECRET);
-        for (name, token, part) in portion {
-            let (status, text) = attempt(&server, "/chat/tea", token).await;
-            assert_eq!(status, 401, "{name}: {text}");
-            assert!(
-                text.contains("invalid_token") && text.contains(part),
-                "{name}: {text}"
-            );
-        }
-        if portion.len() == 5 {
-            assert_eq!(attempt(&server, "/chat/tea", "x").await.0, 429);
-        }
-        server.stop().await;
+    let server = secret_server();
+    for (name, token, part) in &cases {
+        let (status, text) = attempt(&server, "/chat/tea", token).await;
+        assert_eq!(status, 401, "{name}: {text}");
+        assert!(
+            text.contains("invalid_token") && text.contains(part),
+            "{name}: {text}"
+        );
     }
+    // One of them had a wrong signature; after five it is 429, but for good tokens.
+    let (forged, good) = (
+        sign(Algorithm::HS256, &wrong_key, json!({})),
+        hs256(json!({})),
+    );
+    for number in 2..20 {
+        let (status, text) = attempt(&server, "/chat/tea", &forged).await;
+        assert_eq!(status, if number <= 5 { 401 } else { 429 }, "{text}");
+        assert_eq!(attempt(&server, "/chat/tea", &good).await.0, 101);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn h21_stale_pages_do_not_lock_out_their_neighbours() {
+    let server = secret_server();
+    let stale = [
+        hs256(json!({"exp": now() - 3600})),
+        hs256(json!({"nbf": now() + 3600})),
+        hs256(json!({"aud": "other"})),
+        hs256(json!({"exp": "soon"})),
+        hs256(json!({"sub": "a b"})),
+        "x".to_owned(),
+    ];
+    let good = hs256(json!({"exp": 1e10 + 0.5}));
+    for _ in 0..10 {
+        for token in &stale {
+            assert_eq!(attempt(&server, "/chat/tea", token).await.0, 401);
+        }
+        assert_eq!(attempt(&server, "/chat/tea", &good).await.0, 101);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn h21_pages_of_other_origins_reach_no_token() {
+    let server = secret_server();
+    let forged = {
+        let key = EncodingKey::from_secret(b"another secret of thirty-two bytes or more");
+        sign(Algorithm::HS256, &key, json!({}))
+    };
+    let protocols = format!("bearer.{forged}");
+    let headers = [
+        ("origin", "https://evil.example"),
+        ("sec-websocket-protocol", protocols.as_str()),
+    ];
+    for _ in 0..20 {
+        match server.try_open("/chat/tea", &headers).await {
+            Err(Error::Http(response)) => assert_eq!(response.status(), 403),
+            other => panic!("{other:?}"),
+        }
+        for method in ["GET", "POST"] {
+            let request = format!(
+                "{method} /rooms/tea/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                 Origin: https://evil.example\r\nAuthorization: Bearer {forged}\r\nContent-Length: 0\r\n\r\n"
+            );
+            assert_eq!(server.status(request.as_bytes()).await, 403);
+        }
+        for kind in ["grpc-web", "grpc-web-text"] {
+            let request = format!(
+                "POST /chat.v2.ChatService/Send HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                 Content-Type: application/{kind}\r\nOrigin: https://evil.example\r\n\
+                 Authorization: Bearer {forged}\r\nContent-Length: 0\r\n\r\n"
+            );
+            assert_eq!(server.status(request.as_bytes()).await, 403, "{kind}");
+        }
+    }
+    // None of them was counted: five may still be wrong.
+    for _ in 0..5 {
+        assert_eq!(attempt(&server, "/chat/tea", &forged).await.0, 401);
+    }
+    assert_eq!(attempt(&server, "/chat/tea", &forged).await.0, 429);
+    server.stop().await;
 }
 
 #[tokio::test]
@@ -289,7 +362,7 @@ async fn public_keys_check_their_own_algorithm_alone() {
     let es256 = sign(Algorithm::ES256, &ec_key, json!({}));
 
     let public = rsa.public_key_pem();
-    let running = server(&public);
+    let running = key_server(&public);
     assert_eq!(attempt(&running, "/chat/tea", &rs256).await.0, 101);
     assert_eq!(attempt(&running, "/chat/tea", &es256).await.0, 401);
     // The classic: the public key, which everybody has, taken for a secret.
@@ -303,7 +376,7 @@ async fn public_keys_check_their_own_algorithm_alone() {
     }
     running.stop().await;
 
-    let running = server(ec.public_key_pem());
+    let running = key_server(ec.public_key_pem());
     assert_eq!(attempt(&running, "/chat/tea", &es256).await.0, 101);
     assert_eq!(attempt(&running, "/chat/tea", &rs256).await.0, 401);
     running.stop().await;
@@ -324,7 +397,7 @@ async fn a_set_of_keys_is_searched_by_key_id() {
         )
     });
     let set = json!({"keys": [keys[0].2, keys[1].2, {"kty": "unheard-of", "kid": "x"}]});
-    let running = server(set.to_string());
+    let running = key_server(set.to_string());
     for (id, key, expected) in [
         (Some("one"), &keys[0].1, 101),
         (Some("two"), &keys[1].1, 101),
@@ -349,7 +422,7 @@ async fn the_end_of_a_token_is_the_end_of_its_connection() {
     let directory = tempfile::tempdir().unwrap();
     let file = write_key(directory.path(), SECRET);
     let flags = [
-        "--rooms-token-key",
+        "--rooms-token-secret",
         file.to_str().unwrap(),
         "--rooms-token-leeway",
         "0s",
@@ -372,57 +445,9 @@ async fn the_end_of_a_token_is_the_end_of_its_connection() {
     server.stop().await;
 }
 
-#[test]
-fn keys_that_cannot_be_used_are_refused_at_start() {
-    let directory = tempfile::tempdir().unwrap();
-    let pair = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
-    let check = |content: &[u8], mode: u32| {
-        let file = write_key(directory.path(), content);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-        }
-        let flags = ["--rooms-token-key", file.to_str().unwrap()];
-        let config = common::config(directory.path(), &flags);
-        server::access::Access::new(&config.rooms)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
-    };
-    assert_eq!(check(SECRET, 0o600), Ok(()));
-    assert_eq!(check(pair.public_key_pem().as_bytes(), 0o644), Ok(()));
-    for (content, mode, part) in [
-        (SECRET, 0o640, "others may read it"),
-        (b"short".as_slice(), 0o600, "a secret of 5 bytes"),
-        (
-            pair.serialize_pem().as_bytes(),
-            0o600,
-            "it is a private key",
-        ),
-        (
-            b"-----BEGIN CERTIFICATE-----\n",
-            0o600,
-            "neither an RSA nor a P-256",
-        ),
-        (b"{\"keys\":[]}", 0o600, "none of its keys"),
-        (
-            b"{\"keys\":[{\"kty\":\"oct\",\"k\":\"c2hvcnQ\"}]}",
-            0o600,
-            "fewer than 32 bytes",
-        ),
-        (b"{]", 0o600, "no JSON Web Key Set"),
-    ] {
-        let error = check(content, mode).unwrap_err();
-        assert!(
-            error.contains(part) && error.contains("token.key"),
-            "{error}"
-        );
-    }
-}
-
 #[tokio::test]
 async fn keys_are_read_again_and_bad_ones_change_nothing() {
-    let server = server(SECRET);
+    let server = secret_server();
     let file = server.certs.path().join("token.key");
     let path = "/chat/tea?name=ana";
     let status = async |token: &str| attempt(&server, path, token).await.0;
@@ -439,10 +464,14 @@ async fn keys_are_read_again_and_bad_ones_change_nothing() {
         ("sec-websocket-protocol", "chat.v1.json"),
     ];
     let (mut inside, _) = server.open(path, &headers).await;
-    // Too short, of no kind, readable by others, gone: the old key stays.
+    // Too short, a key set, a proxy's page, a public key, readable by others, gone: the old key stays.
+    let page = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>";
+    let public = KeyPair::generate().unwrap().public_key_pem();
     for (content, mode) in [
         (&b"short"[..], 0o600),
         (b"{\"keys\":[]}", 0o600),
+        (page, 0o600),
+        (public.as_bytes(), 0o600),
         (new_secret, 0o644),
     ] {
         std::fs::write(&file, content).unwrap();
@@ -476,7 +505,7 @@ async fn keys_are_read_again_and_bad_ones_change_nothing() {
     .await;
     let metrics = server.get("/metrics").await;
     for line in [
-        "wss_rooms_key_reloads_total{result=\"refused\"} 4",
+        "wss_rooms_key_reloads_total{result=\"refused\"} 6",
         "wss_rooms_key_reloads_total{result=\"loaded\"} 1",
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");

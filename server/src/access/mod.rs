@@ -3,28 +3,36 @@
 //! Nothing here knows HTTP: a token and an address come in, what its bearer may do comes out.
 
 mod claims;
+mod guesses;
+mod key;
 mod keys;
+mod look;
+mod public;
+mod secret;
+mod set;
+mod sources;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use values::limiter::{KeyedRateLimiter, Rate, source};
+use certs::SecretFiles;
 
 use crate::config::RoomOptions;
 use crate::rooms::{Authority, Refusal};
 pub use crate::rooms::{Grant, Right};
 
-pub use keys::KeyError;
-use keys::Keys;
+use claims::Conditions;
+use guesses::Guesses;
+use keys::{Fault, Keys};
+pub use sources::KeyError;
+use sources::Sources;
 
 /// Who may enter rooms.
 #[derive(Debug)]
 pub struct Access {
     rule: Rule,
-    failures: KeyedRateLimiter,
-    options: RoomOptions,
 }
 
 /// What is asked of those who want to enter.
@@ -35,7 +43,16 @@ enum Rule {
     /// Whoever connects from this machine may.
     Loopback,
     /// Whoever has a token may do what it says.
-    Tokens(ArcSwap<Keys>),
+    Tokens(Box<Tokens>),
+}
+
+/// The check of tokens.
+#[derive(Debug)]
+struct Tokens {
+    sources: Sources,
+    keys: ArcSwap<Keys>,
+    conditions: Conditions,
+    guesses: Guesses,
 }
 
 /// Why somebody may do nothing.
@@ -48,48 +65,55 @@ pub enum Denied {
     #[error("the token is not accepted: {0}")]
     Invalid(String),
     /// There were too many bad ones from this address of late.
-    #[error("too many bad tokens from this address, try again in a minute")]
+    #[error("too many tokens with a wrong signature from this address, try again in a minute")]
     TooMany,
     /// No key is configured, and the peer is not on this machine.
     #[error(
-        "rooms are open on this machine only; the server can be given --rooms-token-key or --rooms-open"
+        "rooms are open on this machine only; the server can be given --rooms-token-key, --rooms-token-secret or --rooms-open"
     )]
     NotLocal,
 }
 
 impl Access {
-    /// As `options` say; reads the keys.
+    /// Reads the keys that `options` name; `files` is the rule for files with secrets.
     ///
     /// # Errors
-    /// The file of keys cannot be used.
-    pub fn new(options: &RoomOptions) -> Result<Self, KeyError> {
-        let rule = match &options.rooms_token_key {
-            Some(path) => Rule::Tokens(ArcSwap::from_pointee(load(path, options)?)),
+    /// A file of keys cannot be used.
+    pub fn new(options: &RoomOptions, files: SecretFiles) -> Result<Self, KeyError> {
+        let rule = match Sources::new(options, files) {
+            Some(sources) => Rule::Tokens(Box::new(Tokens {
+                keys: ArcSwap::from_pointee(sources.load()?),
+                sources,
+                conditions: Conditions {
+                    audience: options.rooms_token_audience.clone(),
+                    leeway: options.rooms_token_leeway.0,
+                },
+                guesses: Guesses::new(options.rooms_token_failures),
+            })),
             None if options.rooms_open.is_on() => Rule::Open,
             None => Rule::Loopback,
         };
-        Ok(Self {
-            rule,
-            failures: KeyedRateLimiter::new(FAILURES, MAX_ADDRESSES),
-            options: options.clone(),
-        })
+        Ok(Self { rule })
     }
 
     /// Reads the keys again, if there are any; gives how many there are now. Who has entered stays until its token ends.
     ///
     /// # Errors
-    /// The file cannot be used; the old keys stay in force.
+    /// A file cannot be used; all old keys stay in force.
     pub fn reload(&self) -> Result<Option<usize>, KeyError> {
-        let (Rule::Tokens(keys), Some(path)) = (&self.rule, &self.options.rooms_token_key) else {
+        let Rule::Tokens(tokens) = &self.rule else {
             return Ok(None);
         };
-        let new = load(path, &self.options)?;
+        let new = tokens.sources.load()?;
         let count = new.len();
-        keys.store(Arc::new(new));
+        tokens.keys.store(Arc::new(new));
         Ok(Some(count))
     }
 
     /// What the peer at `address` may do, who shows `token`.
+    ///
+    /// A good token passes whatever came from the same address before, and only wrong signatures are counted: behind a
+    /// proxy all users share one address, and nobody may shut out the others.
     ///
     /// # Errors
     /// Nothing.
@@ -99,22 +123,20 @@ impl Access {
         address: IpAddr,
         now: Instant,
     ) -> Result<Grant, Denied> {
-        let keys = match &self.rule {
+        let tokens = match &self.rule {
             Rule::Open => return Ok(Grant::everything()),
             Rule::Loopback if address.to_canonical().is_loopback() => {
                 return Ok(Grant::everything());
             }
             Rule::Loopback => return Err(Denied::NotLocal),
-            Rule::Tokens(keys) => keys,
+            Rule::Tokens(tokens) => tokens,
         };
         let token = token.ok_or(Denied::Missing)?;
-        // A good token does not help who has shown bad ones: else an attacker would only mix them.
-        if self.failures.check(&source(address), now).is_err() {
-            return Err(Denied::TooMany);
-        }
-        keys.load().verify(token).map_err(|why| {
-            let _ = self.failures.admit(source(address), now);
-            Denied::Invalid(why)
+        let keys = tokens.keys.load();
+        let verified = keys.verify(token, &tokens.conditions, SystemTime::now());
+        verified.map_err(|fault| match fault {
+            Fault::Signature if !tokens.guesses.admit(address, now) => Denied::TooMany,
+            fault => Denied::Invalid(fault.text()),
         })
     }
 }
@@ -136,36 +158,40 @@ impl From<Denied> for Refusal {
     }
 }
 
-/// The keys in the file at `path`.
-fn load(path: &std::path::Path, options: &RoomOptions) -> Result<Keys, KeyError> {
-    let leeway = options.rooms_token_leeway.0;
-    Keys::load(path, &options.rooms_token_audience, leeway)
-}
-
-/// How many keys the content of a file holds.
+/// The number of keys in the content of a file, for fuzzing.
 pub(crate) fn count_keys(content: &[u8]) -> usize {
-    Keys::read(content, "rooms", Duration::ZERO).map_or(0, |keys| keys.len())
+    read_any(content).map_or(0, |keys| keys.len())
 }
 
-/// Whether `token` is good where `content` is the file of keys.
+/// Tells if `token` is good where `content` is the file of keys, for fuzzing.
 pub(crate) fn is_good(token: &str, content: &[u8]) -> bool {
-    Keys::read(content, "rooms", Duration::ZERO).is_ok_and(|keys| keys.verify(token).is_ok())
+    let conditions = Conditions {
+        audience: "rooms".to_owned(),
+        leeway: std::time::Duration::ZERO,
+    };
+    let keys = read_any(content);
+    keys.is_ok_and(|keys| keys.verify(token, &conditions, SystemTime::now()).is_ok())
 }
 
-/// Bad tokens that one address may show at once, and in a minute.
-const FAILURES: Rate = Rate::per(5, 5, Duration::from_secs(60));
+/// The keys in the content of a file: public ones, or else a secret.
+fn read_any(content: &[u8]) -> Result<Keys, String> {
+    let keys = public::parse(content);
+    let keys = keys.or_else(|_| secret::parse(content).map(|secret| vec![secret]));
+    keys.map(Keys::new)
+}
+
 /// Addresses remembered at once by a limiter of requests: about 0.5 MiB.
 const MAX_ADDRESSES: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Switch};
+    use crate::config::{Config, Limit, Switch};
 
     #[test]
     fn without_a_key_rooms_are_open_on_this_machine_unless_told_otherwise() {
         let (mut options, now) = (Config::default().rooms, Instant::now());
-        let access = Access::new(&options).unwrap();
+        let access = Access::new(&options, SecretFiles::Checked).unwrap();
         for address in ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"] {
             assert!(
                 access.check(None, address.parse().unwrap(), now).is_ok(),
@@ -179,7 +205,7 @@ mod tests {
             assert_eq!(denied, Denied::NotLocal, "{address}");
         }
         options.rooms_open = Switch::On;
-        let access = Access::new(&options).unwrap();
+        let access = Access::new(&options, SecretFiles::Checked).unwrap();
         assert!(
             access
                 .check(None, "192.0.2.1".parse().unwrap(), now)
@@ -187,26 +213,86 @@ mod tests {
         );
     }
 
-    #[test]
-    fn five_bad_tokens_shut_an_address_out_for_a_while() {
+    /// Access by a secret, and a token that it accepts.
+    fn with_secret(limit: Option<usize>) -> (Access, String) {
+        const SECRET: &[u8] = b"a secret of more than thirty-two bytes";
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "x".repeat(32)).unwrap();
+        std::fs::write(file.path(), SECRET).unwrap();
         let mut options = Config::default().rooms;
-        options.rooms_token_key = Some(file.path().to_owned());
-        let (access, now) = (Access::new(&options).unwrap(), Instant::now());
+        options.rooms_token_secret = Some(file.path().to_owned());
+        options.rooms_token_failures = Limit(limit);
+        let claims = serde_json::json!({"sub": "ana", "aud": "rooms", "exp": 1e11});
+        let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
+        let good = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+        let access = Access::new(&options, SecretFiles::Checked).unwrap();
+        (access, good)
+    }
+
+    /// The same token with another signature.
+    fn forged(good: &str) -> String {
+        let (message, _) = good.rsplit_once('.').unwrap();
+        format!("{message}.{}", "A".repeat(43))
+    }
+
+    #[test]
+    fn h21_good_tokens_pass_whatever_the_address_did() {
+        let ((access, good), now) = (with_secret(Some(5)), Instant::now());
+        let bad = forged(&good);
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
-        for _ in 0..9 {
-            assert_eq!(access.check(None, one, now).unwrap_err(), Denied::Missing);
+        for number in 0..1_000 {
+            let denied = access.check(Some(&bad), one, now).unwrap_err();
+            assert_eq!(denied == Denied::TooMany, number >= 5, "{number}: {denied}");
+            assert!(access.check(Some(&good), one, now).is_ok(), "{number}");
         }
-        for _ in 0..5 {
-            let denied = access.check(Some("bad"), one, now).unwrap_err();
+        let denied = access.check(Some(&bad), other, now).unwrap_err();
+        assert!(matches!(denied, Denied::Invalid(_)), "{denied}");
+        let later = now + std::time::Duration::from_secs(13);
+        let denied = access.check(Some(&bad), one, later).unwrap_err();
+        assert!(matches!(denied, Denied::Invalid(_)), "{denied}");
+    }
+
+    #[test]
+    fn h21_only_wrong_signatures_are_counted() {
+        let ((access, good), now) = (with_secret(Some(1)), Instant::now());
+        let address = "192.0.2.1".parse().unwrap();
+        // Of an algorithm that no key here is for.
+        let (_, rest) = good.split_once('.').unwrap();
+        let other_kind = format!("eyJhbGciOiJFUzI1NiJ9.{rest}");
+        for token in [None, Some(""), Some("x"), Some("a.b.c"), Some(&other_kind)] {
+            for _ in 0..20 {
+                let denied = access.check(token, address, now).unwrap_err();
+                assert_ne!(denied, Denied::TooMany, "{token:?}");
+            }
+        }
+        let bad = forged(&good);
+        let denied = || access.check(Some(&bad), address, now).unwrap_err();
+        assert_ne!(denied(), Denied::TooMany);
+        assert_eq!(denied(), Denied::TooMany);
+    }
+
+    #[test]
+    fn h21_full_table_neither_opens_nor_closes() {
+        let ((access, good), now) = (with_secret(Some(5)), Instant::now());
+        let bad = forged(&good);
+        let address = |number: u32| std::net::Ipv4Addr::from(number).into();
+        let many = u32::try_from(MAX_ADDRESSES).unwrap();
+        for number in 0..many {
+            assert!(access.check(Some(&bad), address(number), now).is_err());
+        }
+        // Those that find no place share five.
+        let new = (many..many + 1_000).map(|number| access.check(Some(&bad), address(number), now));
+        let refused = new.filter(|checked| matches!(checked, Err(Denied::Invalid(_))));
+        assert_eq!(refused.count(), 5);
+        assert!(access.check(Some(&good), address(many + 7), now).is_ok());
+    }
+
+    #[test]
+    fn h21_limit_can_be_switched_off() {
+        let ((access, good), now) = (with_secret(None), Instant::now());
+        let (bad, address) = (forged(&good), "192.0.2.1".parse().unwrap());
+        for _ in 0..100 {
+            let denied = access.check(Some(&bad), address, now).unwrap_err();
             assert!(matches!(denied, Denied::Invalid(_)), "{denied}");
         }
-        assert_eq!(
-            access.check(Some("bad"), one, now).unwrap_err(),
-            Denied::TooMany
-        );
-        let denied = access.check(Some("bad"), other, now).unwrap_err();
-        assert!(matches!(denied, Denied::Invalid(_)), "{denied}");
     }
 }

@@ -89,6 +89,6 @@ pub struct ShutdownOptions {
 }
 
 /// Parses a rate, or `off`.
-fn rate_or_off(text: &str) -> Result<Limit<usize>, String> {
+pub(super) fn rate_or_off(text: &str) -> Result<Limit<usize>, String> {
     off_or(text, rate)
 }

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use clap::Args;
 use values::units::{count, rate};
 
-use super::{ByteSize, Span, Switch};
+use super::network::rate_or_off;
+
+use super::{ByteSize, Limit, Span, Switch};
 use crate::rooms::{Pattern, Policy, Settings};
 
 /// Rooms: their limits, and who may enter.
@@ -21,13 +23,20 @@ pub struct RoomOptions {
     /// The same for rooms of certain names, as in live-*=latest; repeatable, the first that fits counts
     #[arg(long, value_name = "PATTERN=POLICY")]
     pub rooms_kind: Vec<RoomKind>,
-    /// Let everybody enter, not only those on this machine; not needed with --rooms-token-key
+    /// Let everybody enter, not only those on this machine; not needed with keys for tokens
     #[arg(long, value_enum, default_value = "off")]
     pub rooms_open: Switch,
-    /// Key that tokens (JWT) are checked with: a public key (PEM, RS256 or ES256), a JSON Web Key Set, or a secret (HS256,
-    /// mode 0600). With it nobody enters without a token; SIGHUP reads it again [default: none]
+    /// Public keys to check tokens (JWT) with: PEM (RSA, P-256, P-384, Ed25519) or a JSON Web Key Set. With keys nobody
+    /// enters without a token; SIGHUP reads them again [default: none]
     #[arg(long, value_name = "FILE")]
     pub rooms_token_key: Option<PathBuf>,
+    /// Shared secret to check tokens with (HS256), at least 32 bytes: as it is, or base64 after `base64:` [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub rooms_token_secret: Option<PathBuf>,
+    /// Maximum number of tokens with a wrong signature per minute and address that get 401; further ones get 429, good ones
+    /// always pass; or `off`
+    #[arg(long, value_name = "N", default_value = "5", value_parser = rate_or_off)]
+    pub rooms_token_failures: Limit<usize>,
     /// What tokens must name as their audience (aud)
     #[arg(long, value_name = "NAME", default_value = "rooms")]
     pub rooms_token_audience: String,
