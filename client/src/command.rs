@@ -1,10 +1,12 @@
 //! The `/` commands of the interactive session.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 
+use crate::file::read_named;
 use crate::session::Input;
 
 /// Something the user wants other than sending a message.
@@ -126,16 +128,10 @@ fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
 
 fn read(name: &str, max_bytes: usize) -> Result<Vec<u8>, String> {
     let path = PathBuf::from(name.trim());
-    let size = std::fs::metadata(&path)
-        .map_err(|error| format!("{}: {error}", path.display()))?
-        .len();
-    if size > max_bytes as u64 {
-        return Err(format!(
-            "{} has {size} bytes, at most {max_bytes} are sent as one message (--max-message)",
-            path.display()
-        ));
-    }
-    std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    read_named(&path, max_bytes as u64).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => format!("{}: {error} (--max-message)", path.display()),
+        _ => format!("{}: {error}", path.display()),
+    })
 }
 
 #[cfg(test)]
@@ -185,7 +181,7 @@ mod tests {
         assert!(
             parse(&format!("/binary {}", path.display()), 1024)
                 .unwrap_err()
-                .contains("1025")
+                .contains("more than 1024 bytes (--max-message)")
         );
     }
 }

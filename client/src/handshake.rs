@@ -7,6 +7,7 @@ use tungstenite_deflate::tungstenite::handshake::client::generate_key;
 use tungstenite_deflate::tungstenite::handshake::derive_accept_key;
 
 use crate::error::ConnectError;
+use crate::sensitive::{is_sensitive_header, shown_response_field, shown_target};
 use crate::target::Target;
 use values::escape::escaped;
 
@@ -37,22 +38,9 @@ pub fn add_header(headers: &mut HeaderMap, line: &str) -> Result<(), String> {
     let mut value = HeaderValue::try_from(value.trim()).map_err(|_| {
         format!("the value of the header {name} has a control character (CR, LF and the like)")
     })?;
-    value.set_sensitive(is_credential(&name));
+    value.set_sensitive(is_sensitive_header(&name));
     headers.append(name, value);
     Ok(())
-}
-
-/// Headers that prove who asks: never printed, never sent to another origin.
-pub(crate) fn is_credential(name: &HeaderName) -> bool {
-    [
-        header::AUTHORIZATION,
-        header::COOKIE,
-        header::PROXY_AUTHORIZATION,
-    ]
-    .contains(name)
-        || name.as_str().contains("token")
-        || name.as_str().contains("api-key")
-        || name.as_str().contains("secret")
 }
 
 /// The HTTP/1.1 request for `target`.
@@ -173,9 +161,10 @@ pub fn checks(request: &Head, response: &Head) -> Vec<Check> {
         remedy,
     };
     let show = |name: &str| {
-        response
-            .get(name)
-            .map_or_else(|| format!("no {name}"), |value| format!("{name}: {value}"))
+        response.get(name).map_or_else(
+            || format!("no {name}"),
+            |value| format!("{name}: {}", shown_response_field(name, &value)),
+        )
     };
     let key = request.get("Sec-WebSocket-Key").unwrap_or_default();
     let offered = request.get("Sec-WebSocket-Protocol").unwrap_or_default();
@@ -307,7 +296,9 @@ impl HandshakeFault {
             .as_ref()
             .and_then(|response| response.get("Location"))
         {
-            Some(location) => format!("{remedy} (Location: {})", escaped(&location)),
+            Some(location) => {
+                format!("{remedy} (Location: {})", escaped(&shown_target(&location)))
+            }
             None => remedy.into(),
         }
     }

@@ -16,6 +16,7 @@ use crate::connect::{Opened, Settings, Transport};
 use crate::error::ConnectError;
 use crate::handshake::{self, HandshakeFault, Head};
 use crate::meter::{Meter, Metered};
+use crate::sensitive::shown_target;
 
 /// Opens a WebSocket on a new stream of a new HTTP/2 connection over `transport`.
 pub(crate) async fn open(
@@ -38,7 +39,7 @@ pub(crate) async fn open(
             detail,
         };
         ConnectError::Handshake {
-            peer: settings.target.to_string(),
+            peer: shown_target(&settings.target.to_string()).into_owned(),
             fault: Box::new(fault),
         }
     };

@@ -9,6 +9,7 @@ use crate::args::{ConnectionArgs, ReachArgs, Side, TlsVersion};
 use crate::connect::{Settings, default_options};
 use crate::dial::{Dial, Family};
 use crate::error::ConnectError;
+use crate::file::read_named;
 use crate::handshake::add_header;
 use crate::proxy::Proxy;
 use crate::secret::{Credentials, Secret};
@@ -39,7 +40,7 @@ pub(crate) fn settings(
     args: &ConnectionArgs,
     target: Target,
 ) -> Result<(Settings, Vec<String>), ConnectError> {
-    let (mut settings, warnings) = reach(&args.reach, target, WEBSOCKET)?;
+    let mut settings = common(&args.reach, target)?;
     if let Some(origin) = &args.origin {
         add_header(&mut settings.headers, &format!("Origin: {origin}"))
             .map_err(ConnectError::Settings)?;
@@ -53,6 +54,7 @@ pub(crate) fn settings(
     settings.http2 = args.http2;
     settings.options = settings.options.deflate(deflate(args)?);
     settings.max_redirects = if args.follow { MAX_REDIRECTS } else { 0 };
+    let warnings = finish(&args.reach, &mut settings, WEBSOCKET)?;
     Ok((settings, warnings))
 }
 
@@ -65,6 +67,12 @@ pub(crate) fn reach(
     target: Target,
     schemes: Schemes,
 ) -> Result<(Settings, Vec<String>), ConnectError> {
+    let mut settings = common(args, target)?;
+    let warnings = finish(args, &mut settings, schemes)?;
+    Ok((settings, warnings))
+}
+
+fn common(args: &ReachArgs, target: Target) -> Result<Settings, ConnectError> {
     let mut settings = Settings::new(target);
     if let Some(user) = &args.user {
         settings.target.credentials = Some(credentials(user)?);
@@ -107,15 +115,23 @@ pub(crate) fn reach(
     }
     settings.options =
         default_options(args.max_message).close_timeout(settings.timeouts.get(Phase::Close));
-    let warnings = warnings(args, &settings, schemes)?;
-    Ok((settings, warnings))
+    Ok(settings)
 }
 
-fn warnings(
+/// What depends on everything else: whom the local CA may vouch for, what is refused, and what to warn about.
+fn finish(
     args: &ReachArgs,
-    settings: &Settings,
+    settings: &mut Settings,
     (plain, encrypted): Schemes,
 ) -> Result<Vec<String>, ConnectError> {
+    // Whoever wrote the file in the current directory must not get credentials, nor answer for another host.
+    if settings.has_credentials() || !args.connect_to.is_empty() {
+        settings.tls.local_ca = None;
+    }
+    let proxy = settings.proxy.as_ref();
+    if proxy.is_some_and(|proxy| proxy.credentials.is_some()) || !args.connect_to.is_empty() {
+        settings.proxy_tls.local_ca = None;
+    }
     let mut warnings = Vec::new();
     if args.insecure && settings.target.secure {
         if settings.has_credentials() && !args.insecure_credentials {
@@ -200,15 +216,8 @@ fn read_text(what: &'static str, path: &Path) -> Result<String, ConnectError> {
         path: path.to_owned(),
         reason,
     };
-    let size = std::fs::metadata(path)
-        .map_err(|failure| error(failure.to_string()))?
-        .len();
-    if size > MAX_TEXT_BYTES {
-        return Err(error(format!(
-            "{size} bytes, at most {MAX_TEXT_BYTES} are read"
-        )));
-    }
-    std::fs::read_to_string(path).map_err(|failure| error(failure.to_string()))
+    let bytes = read_named(path, MAX_TEXT_BYTES).map_err(|failure| error(failure.to_string()))?;
+    String::from_utf8(bytes).map_err(|_| error("it is not UTF-8".into()))
 }
 
 const MAX_TEXT_BYTES: u64 = 64 * 1024;

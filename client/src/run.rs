@@ -23,6 +23,7 @@ use crate::modes::{self, Failure, autobahn, bench, count, exchange, interactive}
 use crate::output::{Framing, Output, OutputOptions};
 use crate::reconnect::{Backoff, connect_with_backoff};
 use crate::reference::reference;
+use crate::sensitive::shown_target;
 use crate::session::Input;
 use crate::target::Target;
 use values::escape::escaped;
@@ -270,7 +271,7 @@ async fn converse(
     plan.idle = Some(args.exchange.idle.unwrap_or_default());
     output.talk(&format!(
         "connected to {}; /help shows the commands, Ctrl-D ends",
-        connection.details.target
+        shown_target(&connection.details.target.to_string())
     ));
     let history = if args.exchange.no_history {
         None

@@ -266,6 +266,63 @@ fn recording_replays_and_differences_show() {
     );
 }
 
+/// Numbers that no clock can add: in the recording, as speed, as any length of time.
+#[test]
+fn no_number_makes_a_replay_panic() {
+    let server = RealServer::get();
+    let url = server.url("/echo");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.jsonl");
+    let name = file.to_str().unwrap();
+    let write = |elapsed: &str| {
+        let line = format!(
+            r#"{{"time":"","elapsed":{elapsed},"direction":"sent","opcode":"text","bytes":1,"text":"a"}}"#
+        );
+        std::fs::write(&file, line).unwrap();
+    };
+    for elapsed in ["9.2e18", "1.8e19", "1e300", "-1", "-0.001", "3.2e7"] {
+        write(elapsed);
+        let ended = run(&mut server.client(&["replay", name, &url]));
+        ended.assert_refused(2, "line 1: `elapsed` is");
+    }
+    for elapsed in ["NaN", "1e999", "null", "\"1\""] {
+        write(elapsed);
+        run(&mut server.client(&["replay", name, &url])).assert_refused(2, "line 1");
+    }
+    write("0.001");
+    for speed in ["1e-300", "1e300", "NaN", "-1", "inf", "0.0009"] {
+        let speed = format!("--speed={speed}");
+        let ended = run(&mut server.client(&["replay", name, &url, &speed]));
+        assert_eq!(ended.status, 2, "{speed}: {ended:?}");
+        assert!(ended.stderr.contains("is not a factor"), "{ended:?}");
+    }
+    let long = "18446744073709551615s";
+    for arguments in [
+        &["replay", name, &url, "--speed", "1", "--timeout", long][..],
+        &[&url, "x", "--timeout", long],
+        &[&url, "x", "--idle", long, "--ping-interval", long],
+        &[&url, "--count", "1", "--interval", long],
+        &[
+            "bench",
+            &url,
+            "-n",
+            "3",
+            "-c",
+            "1",
+            "--timeout",
+            long,
+            "-d",
+            long,
+        ],
+    ] {
+        let ended = run(&mut server.client(arguments));
+        assert!(
+            !ended.stderr.contains("panicked") && ended.status != 101,
+            "{arguments:?}: {ended:?}"
+        );
+    }
+}
+
 #[test]
 fn benchmark_measures_and_reports() {
     let server = RealServer::get();

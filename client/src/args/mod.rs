@@ -126,10 +126,16 @@ pub(crate) enum Command {
 const EXCHANGE: &str = "Messages";
 const OUTPUT: &str = "Output";
 
+/// Slowest replay; the fastest is as much above 1.
+const MIN_SPEED: f64 = 1e-3;
+
 fn parse_speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(speed) if speed.is_finite() && speed >= 0.0 => Ok(speed),
-        _ => Err(format!("`{text}` is not a factor such as 0.5, 1 or 10")),
+        Ok(speed) if speed == 0.0 || (MIN_SPEED..=1.0 / MIN_SPEED).contains(&speed) => Ok(speed),
+        _ => Err(format!(
+            "`{text}` is not a factor such as 0.5, 1 or 10; allowed are 0 and {MIN_SPEED} to {}",
+            1.0 / MIN_SPEED
+        )),
     }
 }
 

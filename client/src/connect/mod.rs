@@ -15,6 +15,7 @@ use crate::error::ConnectError;
 use crate::handshake::{self, HandshakeFault, Head};
 use crate::http2;
 use crate::meter::{Meter, Metered};
+use crate::sensitive::shown_target;
 use crate::target::Target;
 use crate::timeouts::Phase;
 use crate::tls::TlsReport;
@@ -58,6 +59,8 @@ pub struct Details {
     pub meter: Meter,
     /// Over HTTP/2.
     pub http2: bool,
+    /// A redirect led to another origin: headers, subprotocols and certificate of the first were not sent there.
+    pub is_stripped: bool,
 }
 
 /// Opens a WebSocket. Cancel safe: dropping the future closes what was opened.
@@ -154,6 +157,7 @@ async fn attempt(settings: &Settings) -> Result<Connection, ConnectError> {
         timings,
         meter: opened.meter,
         http2: settings.http2,
+        is_stripped: settings.is_stripped,
     };
     Ok(Connection {
         stream: opened.stream,
@@ -191,7 +195,7 @@ async fn http1(
         Err(error) => {
             let fault = Box::new(HandshakeFault::new(&request, &response, error));
             Err(ConnectError::Handshake {
-                peer: settings.target.to_string(),
+                peer: shown_target(&settings.target.to_string()).into_owned(),
                 fault,
             })
         }

@@ -1,10 +1,11 @@
 //! Where an answer sends the request instead, and what may go with it.
 
-use http::header::HeaderName;
+use http::header::{HeaderValue, ORIGIN};
 
 use super::settings::Settings;
 use crate::error::ConnectError;
-use crate::handshake::{self, HandshakeFault};
+use crate::handshake::HandshakeFault;
+use crate::sensitive::shown_target;
 use crate::target::Target;
 
 /// The place that an answer names, if it is a redirect.
@@ -13,9 +14,9 @@ pub(super) fn redirect_location(fault: &HandshakeFault) -> Option<String> {
     matches!(response.status()?, 301 | 302 | 303 | 307 | 308).then(|| response.get("Location"))?
 }
 
-/// The settings for the next hop: never from wss to ws, no credentials to another origin.
+/// The settings for the next hop: never from wss to ws, and nothing that was given for this origin to another.
 pub(super) fn redirected(mut settings: Settings, location: &str) -> Result<Settings, ConnectError> {
-    let from = settings.target.to_string();
+    let from = shown_target(&settings.target.to_string()).into_owned();
     let refused = |reason: String| ConnectError::Redirect {
         from: from.clone(),
         reason,
@@ -25,6 +26,7 @@ pub(super) fn redirected(mut settings: Settings, location: &str) -> Result<Setti
         return Err(refused("it leads from wss to unencrypted ws".into()));
     }
     let same_origin = settings.target.same_origin(&next);
+    let from_origin = page_origin(&settings.target);
     let credentials = settings.target.credentials.take();
     settings.target = Target {
         credentials: None,
@@ -33,18 +35,34 @@ pub(super) fn redirected(mut settings: Settings, location: &str) -> Result<Setti
     if same_origin {
         settings.target.credentials = credentials;
     } else {
-        let secret: Vec<HeaderName> = settings
-            .headers
-            .keys()
-            .filter(|name| handshake::is_credential(name))
-            .cloned()
+        settings.headers = origin_after(&settings, &from_origin)
+            .map(|origin| (ORIGIN, origin))
+            .into_iter()
             .collect();
-        for name in secret {
-            settings.headers.remove(name);
-        }
+        settings.subprotocols.clear();
         settings.tls.client_certificate = None;
+        settings.tls.server_name = None;
+        settings.is_stripped = true;
     }
     Ok(settings)
+}
+
+/// The `Origin` on the other side of a redirect: kept when it is that of the server that redirects, `null` when that
+/// server would pass on another's (as in the fetch standard), for it could not vouch for it.
+fn origin_after(settings: &Settings, from: &str) -> Option<HeaderValue> {
+    settings.headers.get(ORIGIN).map(|origin| {
+        if origin.as_bytes().eq_ignore_ascii_case(from.as_bytes()) {
+            origin.clone()
+        } else {
+            HeaderValue::from_static("null")
+        }
+    })
+}
+
+/// The origin of the pages that a server at `target` has (RFC 6454).
+fn page_origin(target: &Target) -> String {
+    let scheme = if target.secure { "https" } else { "http" };
+    format!("{scheme}://{}", target.authority())
 }
 
 #[cfg(test)]
@@ -53,9 +71,10 @@ mod tests {
 
     fn settings(url: &str) -> Settings {
         let mut settings = Settings::new(url.parse().unwrap());
-        handshake::add_header(&mut settings.headers, "Authorization: Bearer x").unwrap();
-        handshake::add_header(&mut settings.headers, "Cookie: a=b").unwrap();
-        handshake::add_header(&mut settings.headers, "X-Plain: c").unwrap();
+        for line in ["Authorization: Bearer x", "Cookie: a=b", "X-Plain: c"] {
+            crate::handshake::add_header(&mut settings.headers, line).unwrap();
+        }
+        settings.subprotocols = vec!["chat".into(), "bearer.x".into()];
         settings
     }
 
@@ -66,10 +85,32 @@ mod tests {
         for location in ["wss://g/", "wss://h:444/", "https://sub.h/"] {
             let other = redirected(settings("wss://u:p@h/"), location).unwrap();
             assert!(
-                other.target.credentials.is_none() && other.headers.len() == 1,
+                other.target.credentials.is_none() && other.headers.is_empty(),
                 "{location}"
             );
-            assert!(other.headers.contains_key("x-plain"));
+            assert!(other.subprotocols.is_empty() && other.is_stripped);
+        }
+    }
+
+    #[test]
+    fn origin_goes_along_only_from_the_server_that_it_names() {
+        for (origin, after) in [
+            ("https://h", "https://h"),
+            ("HTTPS://H", "HTTPS://H"),
+            ("https://page.example", "null"),
+            ("http://h", "null"),
+            ("https://h:444", "null"),
+        ] {
+            let mut settings = settings("wss://h/");
+            crate::handshake::add_header(&mut settings.headers, &format!("Origin: {origin}"))
+                .unwrap();
+            let same = redirected(settings.clone(), "/other").unwrap();
+            assert_eq!(same.headers[ORIGIN], origin);
+            let other = redirected(settings, "wss://g/").unwrap();
+            assert_eq!(
+                (other.headers.len(), &other.headers[ORIGIN]),
+                (1, &HeaderValue::from_static(after))
+            );
         }
     }
 

@@ -4,8 +4,8 @@ use http::header::HeaderMap;
 use tungstenite_deflate::Options;
 
 use crate::dial::Dial;
-use crate::handshake;
 use crate::proxy::Proxy;
+use crate::sensitive::{has_token, is_sensitive_header, query_has_secret};
 use crate::target::Target;
 use crate::timeouts::Timeouts;
 use crate::tls::TlsSettings;
@@ -38,6 +38,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Most redirects followed; 0 follows none.
     pub max_redirects: usize,
+    /// A redirect led to another origin: what was given for the first stayed there.
+    pub(crate) is_stripped: bool,
 }
 
 impl Settings {
@@ -56,14 +58,20 @@ impl Settings {
             options: default_options(DEFAULT_MAX_MESSAGE_BYTES),
             timeouts: Timeouts::default(),
             max_redirects: 0,
+            is_stripped: false,
         }
     }
 
-    /// Whether the request shows who asks: then certificate checks must not be off and plain text is warned about.
+    /// Whether the request may prove who asks: then certificate checks must not be off and plain text is warned about.
+    ///
+    /// Counted are a name and password, a client certificate, every header but the ones known to be harmless,
+    /// subprotocols that look like tokens, and query parameters with telling names.
     pub fn has_credentials(&self) -> bool {
         self.target.credentials.is_some()
             || self.tls.client_certificate.is_some()
-            || self.headers.keys().any(handshake::is_credential)
+            || self.headers.keys().any(is_sensitive_header)
+            || has_token(&self.subprotocols)
+            || query_has_secret(&self.target.path)
     }
 }
 

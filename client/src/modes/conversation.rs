@@ -15,8 +15,10 @@ use crate::duration::show_duration;
 use crate::error::ConnectError;
 use crate::exit::ExitStatus;
 use crate::interrupt::Interrupts;
+use crate::moment::after;
 use crate::output::Output;
 use crate::reconnect::{Backoff, connect_with_backoff};
+use crate::sensitive::shown_target;
 use crate::session::{Event, Input, Session};
 use crate::tally::agreed_text;
 use crate::timeouts::Phase;
@@ -222,13 +224,13 @@ impl<'a> Conversation<'a> {
                 } else {
                     self.plan.idle
                 };
-                patience.map(|patience| self.last_reply + patience)
+                patience.map(|patience| after(self.last_reply, patience))
             }
             Stage::Closing(_) => self
                 .settings
                 .timeouts
                 .get(Phase::Close)
-                .map(|limit| self.closing_since + limit),
+                .map(|limit| after(self.closing_since, limit)),
         }
     }
 
@@ -301,7 +303,11 @@ impl<'a> Conversation<'a> {
                     .tls
                     .as_ref()
                     .map_or("no TLS", |tls| tls.version.as_str());
-                let text = format!("{}; {tls}; {}", details.target, agreed_text(details.agreed));
+                let text = format!(
+                    "{}; {tls}; {}",
+                    shown_target(&details.target.to_string()),
+                    agreed_text(details.agreed)
+                );
                 self.output.talk(&text);
             }
         }
@@ -396,7 +402,7 @@ impl Pings {
     fn new(interval: Option<Duration>) -> Self {
         Self {
             interval,
-            due: interval.map(|interval| Instant::now() + interval),
+            due: interval.map(|interval| after(Instant::now(), interval)),
             number: 0,
             underway: None,
             extra: None,
@@ -409,7 +415,7 @@ impl Pings {
         if self.underway.is_some() {
             return Err(interval);
         }
-        self.due = Some(Instant::now() + interval);
+        self.due = Some(after(Instant::now(), interval));
         let (message, number) = self.next();
         self.underway = Some((number, Instant::now()));
         Ok(message)

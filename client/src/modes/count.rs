@@ -9,6 +9,7 @@ use crate::args::ExchangeArgs;
 use crate::connect::{Connection, Settings};
 use crate::exit::ExitStatus;
 use crate::interrupt::Interrupts;
+use crate::moment::after;
 use crate::output::Output;
 
 /// Address dialled when none is given: the acknowledging route.
@@ -36,7 +37,7 @@ pub(crate) async fn run(
                 return Err(Failure::Interrupted);
             }
         }
-        due += args.interval;
+        due = after(due, args.interval);
         let text = args.template.replace("{n}", &number.to_string());
         let message = if args.binary {
             Message::binary(text.into_bytes())

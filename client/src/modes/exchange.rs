@@ -7,6 +7,7 @@ use super::{Failure, close, next_data};
 use crate::connect::{Settings, connect};
 use crate::exit::ExitStatus;
 use crate::output::Output;
+use crate::sensitive::shown_target;
 
 /// Address dialled when none is given.
 pub(crate) const DEFAULT_URL: &str = "wss://localhost:8443/ws";
@@ -23,7 +24,10 @@ pub(crate) async fn run(
     shows_handshake: bool,
     output: &mut Output,
 ) -> Result<ExitStatus, Failure> {
-    output.line(&format!("Conectando a {}", settings.target))?;
+    output.line(&format!(
+        "Conectando a {}",
+        shown_target(&settings.target.to_string())
+    ))?;
     let mut connection = connect(settings).await?;
     if shows_handshake {
         super::show_handshake(

@@ -14,6 +14,9 @@ use crate::exit::ExitStatus;
 use crate::grpc::CallError;
 use crate::handshake::{Head, checks};
 use crate::output::Output;
+use crate::sensitive::{
+    shown_request_field, shown_request_line, shown_response_field, shown_target,
+};
 use crate::tally::agreed_text;
 use crate::timeouts::{Phase, Timeouts};
 use crate::tls::TlsReport;
@@ -215,13 +218,19 @@ pub(crate) fn announce(details: &Details, output: &mut Output) {
         .collect();
     output.detail(&format!(
         "connected to {}{address} over {http}: {}",
-        details.target,
+        shown_target(&details.target.to_string()),
         phases.join(", ")
     ));
     show_tls(details.tls.as_ref(), output);
     output.detail(&agreed_text(details.agreed));
     if let Some(subprotocol) = &details.subprotocol {
-        output.detail(&format!("subprotocol {}", escaped(subprotocol)));
+    if details.is_stripped {
+        output.warn(
+            "a redirect led to another origin: headers, subprotocols and client certificate were not sent there",
+        );
+    }
+        let shown = shown_response_field("sec-websocket-protocol", subprotocol);
+        output.detail(&format!("subprotocol {}", escaped(&shown)));
     }
 }
 
@@ -246,12 +255,15 @@ pub(crate) fn show_tls(tls: Option<&TlsReport>, output: &mut Output) {
 
 /// For `--show-handshake`: request and response as they were on the wire, credentials left out, then every check.
 pub(crate) fn show_handshake(request: &Head, response: Option<&Head>, output: &mut Output) {
-    show_head(">", request, output);
+    let request_field =
+        |name: &str, value: &str| shown_request_field(name, value, response).into_owned();
+    let response_field = |name: &str, value: &str| shown_response_field(name, value).into_owned();
+    show_head(">", request, request_field, output);
     let Some(response) = response else {
         output.talk("< (no answer)");
         return;
     };
-    show_head("<", response, output);
+    show_head("<", response, response_field, output);
     if response.status() == Some(200) && request.first_line.starts_with("CONNECT") {
         return;
     }
@@ -273,17 +285,17 @@ pub(crate) fn show_handshake(request: &Head, response: Option<&Head>, output: &m
     }
 }
 
-fn show_head(mark: &str, head: &Head, output: &mut Output) {
-    output.talk(&format!("{mark} {}", escaped(&head.first_line)));
+fn show_head(
+    mark: &str,
+    head: &Head,
+    shown_field: impl Fn(&str, &str) -> String,
+    output: &mut Output,
+) {
+    let first_line = shown_request_line(&head.first_line);
+    output.talk(&format!("{mark} {}", escaped(&first_line)));
     for (name, value) in &head.fields {
-        let secret = http::HeaderName::try_from(name.as_str()).is_ok_and(|name| {
-            crate::handshake::is_credential(&name) || name == http::header::SET_COOKIE
-        });
-        let shown = if secret {
-            "(not shown)".into()
-        } else {
-            escaped(value)
-        };
-        output.talk(&format!("{mark} {}: {shown}", escaped(name)));
+        let shown = shown_field(name, value);
+        let (name, shown) = (escaped(name), escaped(&shown));
+        output.talk(&format!("{mark} {name}: {shown}"));
     }
 }

@@ -1,7 +1,6 @@
 //! Sends the messages of a recording again, with their timing, and compares the answers.
 
 use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,10 +12,18 @@ use super::{Failure, announce, close, finish};
 use crate::close::Ending;
 use crate::connect::{Connection, Settings};
 use crate::exit::ExitStatus;
+use crate::file::read_named;
+use crate::moment::after;
 use crate::output::Output;
 use crate::record::{Direction, Record};
 use crate::timeouts::Phase;
 use values::escape::escaped;
+
+/// Longest recording: a year.
+const MAX_ELAPSED: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Most bytes of a recording: it is held in memory.
+const MAX_RECORDING_BYTES: u64 = 1 << 30;
 
 /// What a recording holds: data messages to send with their moments, and the answers in order.
 #[derive(Debug, Default)]
@@ -34,21 +41,33 @@ impl Recording {
         let wrong = |line: usize, reason: String| {
             Failure::Usage(format!("{} line {line}: {reason}", path.display()))
         };
-        let file = std::fs::File::open(path)
+        let bytes = read_named(path, MAX_RECORDING_BYTES)
             .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
         let mut recording = Self::default();
-        for (index, line) in BufReader::new(file).lines().enumerate() {
-            let line = line?;
+        let lines = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        for (index, line) in lines.split(|byte| *byte == b'\n').enumerate() {
+            if line.is_empty() {
+                continue;
+            }
             let number = index + 1;
             let record: Record =
-                serde_json::from_str(&line).map_err(|error| wrong(number, error.to_string()))?;
+                serde_json::from_slice(line).map_err(|error| wrong(number, error.to_string()))?;
             let Some(message) = record.message().map_err(|reason| wrong(number, reason))? else {
                 continue;
             };
             match record.direction {
                 Direction::Sent => {
                     let at = Duration::try_from_secs_f64(record.elapsed)
-                        .map_err(|error| wrong(number, error.to_string()))?;
+                        .ok()
+                        .filter(|at| *at <= MAX_ELAPSED)
+                        .ok_or_else(|| {
+                            let text = format!(
+                                "`elapsed` is {}, not a number of seconds from 0 to {}",
+                                record.elapsed,
+                                MAX_ELAPSED.as_secs()
+                            );
+                            wrong(number, text)
+                        })?;
                     recording.sent.push_back((at, message));
                 }
                 Direction::Received => recording.received.push(message),
@@ -80,9 +99,9 @@ pub(crate) async fn run(
         let due = recording
             .sent
             .front()
-            .map(|(at, _)| start + scaled(*at, speed));
+            .map(|(at, _)| after(start, scaled(*at, speed)));
         let silence = if recording.sent.is_empty() {
-            patience.map(|patience| last_event + patience)
+            patience.map(|patience| after(last_event, patience))
         } else {
             None
         };

@@ -12,6 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::error::ConnectError;
+use crate::file::{read_named, read_trusted};
 use crate::target::Target;
 
 mod explain;
@@ -38,7 +39,8 @@ pub enum MinimumVersion {
 pub struct TlsSettings {
     /// PEM files of roots that replace the system's; empty: the system's roots.
     pub ca: Vec<PathBuf>,
-    /// PEM file of a root that is trusted as well when the server's name is a local one and the file exists.
+    /// PEM file of a root that is trusted as well when the server's name is a local one and the file exists: a regular
+    /// file of this user or root that nobody else can write to.
     pub local_ca: Option<PathBuf>,
     /// Neither chain nor name are checked. The server must still prove that it holds its certificate's key.
     pub insecure: bool,
@@ -115,12 +117,8 @@ impl TlsSettings {
         if self.ca.is_empty() {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
-            if let Some(path) = self
-                .local_ca
-                .as_deref()
-                .filter(|path| target.is_local() && path.exists())
-            {
-                add_roots(&mut roots, path)?;
+            if let Some(path) = self.local_ca.as_deref().filter(|_| target.is_local()) {
+                add_local_roots(&mut roots, path)?;
             }
         }
         if roots.is_empty() {
@@ -161,10 +159,34 @@ impl TlsSettings {
 }
 
 fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), ConnectError> {
-    for certificate in read_chain("the CA certificate", path)? {
+    let what = "the CA certificate";
+    let bytes = read_bounded(what, path)?;
+    add_certificates(roots, what, path, &bytes)
+}
+
+/// Adds the CA in the current directory, if there is one and nobody else can have put it there.
+fn add_local_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), ConnectError> {
+    let what = "the local CA certificate";
+    let found = read_trusted(path, MAX_PEM_BYTES).map_err(|error| {
+        let reason = format!("{error}; it is not needed when --ca FILE names another");
+        file_error(what, path, reason)
+    })?;
+    match found {
+        Some(bytes) => add_certificates(roots, what, path, &bytes),
+        None => Ok(()),
+    }
+}
+
+fn add_certificates(
+    roots: &mut RootCertStore,
+    what: &'static str,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(), ConnectError> {
+    for certificate in parse_chain(what, path, bytes)? {
         roots
             .add(certificate)
-            .map_err(|error| file_error("the CA certificate", path, error.to_string()))?;
+            .map_err(|error| file_error(what, path, error.to_string()))?;
     }
     Ok(())
 }
@@ -173,8 +195,15 @@ fn read_chain(
     what: &'static str,
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
-    let bytes = read_bounded(what, path)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+    parse_chain(what, path, &read_bounded(what, path)?)
+}
+
+fn parse_chain(
+    what: &'static str,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(bytes)
         .collect::<Result<_, _>>()
         .map_err(|error| file_error(what, path, format!("not valid PEM: {error}")))?;
     if chain.is_empty() {
@@ -200,17 +229,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, ConnectError> {
 }
 
 fn read_bounded(what: &'static str, path: &Path) -> Result<Vec<u8>, ConnectError> {
-    let size = std::fs::metadata(path)
-        .map_err(|error| file_error(what, path, error.to_string()))?
-        .len();
-    if size > MAX_PEM_BYTES {
-        return Err(file_error(
-            what,
-            path,
-            format!("{size} bytes, at most {MAX_PEM_BYTES} are read"),
-        ));
-    }
-    std::fs::read(path).map_err(|error| file_error(what, path, error.to_string()))
+    read_named(path, MAX_PEM_BYTES).map_err(|error| file_error(what, path, error.to_string()))
 }
 
 fn file_error(what: &'static str, path: &Path, reason: String) -> ConnectError {

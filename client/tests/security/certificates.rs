@@ -163,6 +163,11 @@ fn k2_insecure_is_refused_with_credentials_and_has_no_variable() {
         &["--bearer-file", token.path().to_str().unwrap()],
         &["--cookie", "a=s3cret"],
         &["-H", "Authorization: s3cret"],
+        &["-H", "X-Auth: s3cret"],
+        &["-H", "Api_Key: s3cret"],
+        &["-H", "X-Gateway: s3cret"],
+        &["--subprotocol", "bearer.s3cret"],
+        &["--subprotocol", "chat,access_token.s3cret"],
     ] {
         let mut arguments = vec![url.as_str(), "x", "--insecure"];
         arguments.extend(credential);
@@ -170,12 +175,77 @@ fn k2_insecure_is_refused_with_credentials_and_has_no_variable() {
         ended.assert_refused(2, "--insecure-credentials");
         assert!(!ended.stderr.contains("s3cret"), "{ended:?}");
         arguments.push("--insecure-credentials");
-        assert_eq!(run(&mut client(&arguments)).status, 0, "{credential:?}");
+        // The server may refuse a token: it is asked.
+        assert!([0, 5].contains(&run(&mut client(&arguments)).status));
     }
+    // What says nothing about the user needs no insisting, and a token may stand in the query as well.
+    let harmless = ["--origin", "https://localhost:8443", "-H", "User-Agent: x"];
+    let mut arguments = vec![url.as_str(), "x", "--insecure", "--subprotocol", "chat"];
+    arguments.extend(harmless);
+    assert_ne!(run(&mut client(&arguments)).status, 2);
+    let with_token = format!("{url}?access_token=s3cret");
+    run(&mut client(&[&with_token, "x", "--insecure"])).assert_refused(2, "--insecure-credentials");
     let variables = run(client(&[&url, "x"])
         .env("CLIENT_INSECURE", "1")
         .env("INSECURE", "1"));
     assert_eq!(variables.status, 4);
+}
+
+/// Members of the kind "a file that nobody named is read": every type of file, other owners, other writers, and uses
+/// for which it must not vouch.
+#[test]
+fn k3_local_ca_is_only_a_plain_file_of_our_own() {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    let server = RealServer::get();
+    let url = server.url("/echo");
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("certs")).unwrap();
+    let file = directory.path().join("certs/ca.crt");
+    let ended = |more: &[&str]| {
+        let mut arguments = vec![url.as_str(), "x"];
+        arguments.extend(more);
+        run(client(&arguments).current_dir(directory.path()))
+    };
+    let put = |mode| {
+        let _ = std::fs::remove_file(&file);
+        std::fs::copy(server.ca(), &file).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    put(0o644);
+    assert_eq!(ended(&[]).status, 0, "{:?}", ended(&[]));
+    let port = server.address.port();
+    let elsewhere = format!("localhost:{port}:127.0.0.1:{port}");
+    let ca = file.to_str().unwrap();
+    for more in [
+        &["--connect-to", &elsewhere][..],
+        &["--user", "a:b"],
+        &["--cookie", "a=b"],
+        &["-H", "X-Auth: a"],
+        &["--subprotocol", "bearer.a"],
+    ] {
+        ended(more).assert_refused(4, "no trusted authority");
+        let mut named = vec!["--ca", ca];
+        named.extend(more);
+        assert!([0, 5].contains(&ended(&named).status), "{more:?}");
+    }
+    put(0o666);
+    ended(&[]).assert_refused(2, "others can write to it (mode 666)");
+    assert_eq!(ended(&["--ca", ca]).status, 0);
+    put(0o644);
+    if chown(&file, Some(65_534), None).is_ok() {
+        ended(&[]).assert_refused(2, "belongs to the user 65534");
+    }
+    for target in ["/dev/zero", "/dev/null", "/tmp"] {
+        std::fs::remove_file(&file).unwrap();
+        symlink(target, &file).unwrap();
+        ended(&[]).assert_refused(2, "not a regular file");
+    }
+    std::fs::remove_file(&file).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &file, 0o600.into()).unwrap();
+    ended(&[]).assert_refused(2, "not a regular file");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, vec![b'x'; (1 << 20) + 1]).unwrap();
+    ended(&[]).assert_refused(2, "more than 1048576 bytes");
 }
 
 #[test]

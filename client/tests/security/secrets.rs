@@ -63,6 +63,39 @@ fn k9_and_k10_secrets_are_sent_but_never_shown() {
     }
 }
 
+/// Beside `Authorization` and `Cookie`: headers under other names, tokens among the subprotocols (also when the server
+/// repeats them), in the query, and in what the server answers.
+#[test]
+fn k10_shown_handshakes_have_no_secrets() {
+    let protocol = "eyJhbGciOi.hunter2.x1y2z3";
+    let answer = format!(
+        "HTTP/1.1 403 Forbidden\r\nSec-WebSocket-Protocol: {protocol}\r\nX-Session-Token: hunter2\r\n\
+         Location: /?access_token=hunter2\r\nX-CSRF: hunter2\r\nSet-Cookie: hunter2\r\nServer: seen\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    let base = super::common::serve_answer(&answer);
+    for more in [
+        &["-H", "X-Auth: hunter2"][..],
+        &["-H", "Api_Key: hunter2"],
+        &["-H", "Proxy-Authorization: hunter2"],
+        &["-H", "X-Drone: hunter2"],
+        &["--subprotocol", "bearer.hunter2"],
+        &["--subprotocol", "bearer,hunter2"],
+        &["--subprotocol", protocol],
+        &["--subprotocol", "hunter2"],
+    ] {
+        let url = format!("{base}?token=hunter2&x=1");
+        let mut arguments = vec![url.as_str(), "y", "--verbose", "--show-handshake"];
+        arguments.extend(more);
+        let ended = run(&mut client(&arguments));
+        assert_eq!(ended.status, 5, "{ended:?}");
+        assert!(!ended.stderr.contains("hunter2"), "{more:?}: {ended:?}");
+        for part in ["x=1", "< Server: seen", "(not shown)"] {
+            assert!(ended.stderr.contains(part), "{part}: {ended:?}");
+        }
+    }
+}
+
 #[test]
 fn k9_urls_and_headers_are_checked_before_anything_is_dialled() {
     for arguments in [

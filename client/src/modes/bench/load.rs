@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use tungstenite_deflate::tungstenite::Message;
 
 use crate::args::LoadArgs;
+use crate::file::read_named;
 use crate::modes::Failure;
+use crate::moment::after;
 
 /// Caches, windows and schedulers settle within this.
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -44,7 +46,7 @@ impl Work {
         start: Instant,
         patience: Duration,
     ) -> Self {
-        let measure_from = start + warm_up(args);
+        let measure_from = after(start, warm_up(args));
         Self {
             payload,
             in_flight: args.in_flight as usize,
@@ -52,7 +54,7 @@ impl Work {
                 .rate
                 .map(|rate| Duration::from_secs_f64(connections as f64 / rate as f64)),
             measure_from,
-            end: measure_from + duration(args),
+            end: after(measure_from, duration(args)),
             patience,
             left: args.count.map(AtomicU64::new),
             done: AtomicU64::new(0),
@@ -99,13 +101,16 @@ pub(super) fn whole(args: &LoadArgs) -> Option<Duration> {
     (args.count.is_none() || args.duration.is_some()).then(|| warm_up(args) + duration(args))
 }
 
+/// Most bytes of a payload that is read from a file.
+const MAX_PAYLOAD_BYTES: u64 = 256 << 20;
+
 /// The message that is sent again and again.
 ///
 /// # Errors
 /// The file cannot be read, or is no text.
 pub(super) fn payload(args: &LoadArgs, binary: bool) -> Result<Message, Failure> {
     let bytes = match &args.payload {
-        Some(path) => std::fs::read(path)
+        Some(path) => read_named(path, MAX_PAYLOAD_BYTES)
             .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?,
         None if binary => {
             let mut bytes = vec![0; args.size];

@@ -18,7 +18,9 @@ use crate::error::ConnectError;
 use crate::exit::ExitStatus;
 use crate::grpc;
 use crate::interrupt::Interrupts;
+use crate::moment::after;
 use crate::output::Output;
+use crate::sensitive::shown_target;
 use crate::tally::agreed_text;
 use crate::timeouts::Phase;
 
@@ -116,7 +118,7 @@ async fn measure(
         let work = Arc::clone(&work);
         tasks.spawn(async move {
             match waiting.call().await {
-                Ok(link) => Worker::new(link, work).run(start + offset).await,
+                Ok(link) => Worker::new(link, work).run(after(start, offset)).await,
                 Err(error) => Measured::failed(error),
             }
         });
@@ -158,7 +160,7 @@ async fn open_all(kind: Kind, settings: &Settings, args: &LoadArgs) -> Result<Op
     let settings = Arc::new(settings.clone());
     let mut dialling = JoinSet::new();
     let mut opened = OpenLinks {
-        url: settings.target.to_string(),
+        url: shown_target(&settings.target.to_string()).into_owned(),
         protocol: if settings.http2 { "HTTP/2" } else { "HTTP/1.1" },
         compression: String::new(),
         links: Vec::with_capacity(wanted),
@@ -213,7 +215,7 @@ async fn open_one(kind: Kind, settings: Arc<Settings>) -> Result<OpenLink, Conne
         Kind::WebSocket => {
             let connection = connect(&settings).await?;
             Ok(OpenLink {
-                url: connection.details.target.to_string(),
+                url: shown_target(&connection.details.target.to_string()).into_owned(),
                 compression: agreed_text(connection.details.agreed),
                 link: Link::WebSocket(Box::new(WebSocketLink::new(connection))),
                 took: start.elapsed(),

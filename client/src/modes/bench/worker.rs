@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::link::{Link, Step, Turn};
 use super::load::Work;
 use super::{histogram, micros};
+use crate::moment::after;
 
 /// What one connection measured.
 pub(super) struct Measured {
@@ -145,7 +146,7 @@ impl Worker {
 
     /// When to look again although nothing happens: a message is due, the end has come, or a reply is overdue.
     fn wake(&self, end: Instant, exhausted: bool, waits_for_due: bool) -> Instant {
-        let mut wake = self.last_step + self.work.patience;
+        let mut wake = after(self.last_step, self.work.patience);
         if !exhausted {
             wake = if self.link.underway() == 0 {
                 end
@@ -169,7 +170,7 @@ impl Worker {
         let now = Instant::now();
         match step {
             Step::Sent => {
-                self.due += self.work.interval.unwrap_or_default();
+                self.due = after(self.due, self.work.interval.unwrap_or_default());
                 self.starts = None;
                 self.last_step = now;
             }
@@ -185,7 +186,7 @@ impl Worker {
             }
             Step::Other => {
                 let missing = self.link.underway();
-                if missing > 0 && now >= self.last_step + self.work.patience {
+                if missing > 0 && now >= after(self.last_step, self.work.patience) {
                     return Err(format!("{missing} replies missing"));
                 }
             }
