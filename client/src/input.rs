@@ -1,7 +1,12 @@
 //! Messages from standard input, in a thread of their own.
 
-use std::io::{self, BufRead, Read as _};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
 use tungstenite_deflate::tungstenite::Message;
 
@@ -23,14 +28,48 @@ pub(crate) struct InputOptions {
 /// Messages read ahead of the connection. When they are full the reader waits, and with it whoever writes to the pipe.
 const READ_AHEAD: usize = 256;
 
+/// Tells whether standard input has nothing to give just now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading(Option<Arc<AtomicBool>>);
+
+impl Reading {
+    /// Nothing has been read that is not yet a message, and nothing is there to be read. The end of the input counts
+    /// as something: it will be seen in a moment.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|is_busy| !is_ready() && !is_busy.load(Ordering::SeqCst) && !is_ready())
+    }
+}
+
+fn is_ready() -> bool {
+    let stdin = io::stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
 /// Starts reading standard input. The thread ends with the input, or at its next message once nobody wants more.
-pub(crate) fn spawn(options: InputOptions) -> mpsc::Receiver<Input> {
+///
+/// # Errors
+/// There is no standard input.
+pub(crate) fn spawn(options: InputOptions) -> io::Result<(mpsc::Receiver<Input>, Reading)> {
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
+    let is_busy = Arc::new(AtomicBool::new(true));
+    let reading = Reading(Some(Arc::clone(&is_busy)));
+    let mut stdin = BufReader::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
     std::thread::spawn(move || {
-        let mut stdin = io::stdin().lock();
         let mut number = 0_u64;
         loop {
             number += 1;
+            if stdin.buffer().is_empty() {
+                is_busy.store(false, Ordering::SeqCst);
+                let filled = stdin.fill_buf().map(<[u8]>::is_empty);
+                is_busy.store(true, Ordering::SeqCst);
+                // A terminal tells its end once; what is wrong with the input is seen again below.
+                if filled.is_ok_and(|is_over| is_over) {
+                    return;
+                }
+            }
             let input = match next_message(&mut stdin, options) {
                 Ok(None) => return,
                 Ok(Some(message)) => Input::Message(message),
@@ -42,7 +81,7 @@ pub(crate) fn spawn(options: InputOptions) -> mpsc::Receiver<Input> {
             }
         }
     });
-    receiver
+    Ok((receiver, reading))
 }
 
 /// The next message; `None` at the end of the input.
@@ -52,7 +91,8 @@ fn next_message(
 ) -> Result<Option<Message>, String> {
     let payload = match options.framing {
         Framing::Lines => until(reader, b'\n', options.max_bytes)?.map(|mut line| {
-            if line.last() == Some(&b'\r') {
+            // In binary messages every byte counts.
+            if !options.binary && line.last() == Some(&b'\r') {
                 line.pop();
             }
             line
@@ -179,8 +219,12 @@ mod tests {
             Ok(vec![Message::binary(vec![0, 255])])
         );
         assert_eq!(
-            messages(Framing::Lines, true, b"\xff\n"),
-            Ok(vec![Message::binary(vec![255])])
+            messages(Framing::Lines, true, b"\xff\r\n\r\n\rx"),
+            Ok(vec![
+                Message::binary(vec![255, b'\r']),
+                Message::binary(vec![b'\r']),
+                Message::binary(vec![b'\r', b'x']),
+            ])
         );
     }
 

@@ -87,7 +87,7 @@ impl Output {
         printer: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static,
     ) {
         self.printer = Box::new(printer);
-        self.talk_above_prompt = true;
+        self.talk_above_prompt = io::stderr().is_terminal();
     }
 
     /// Also writes every event to `file`, one JSON object a line.
@@ -106,11 +106,11 @@ impl Output {
     /// Standard output is gone or failed.
     pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
         let shown = if self.escapes() {
-            escaped(text)
+            marked("", &safe_lines(text))
         } else {
-            text.into()
+            format!("{text}\n")
         };
-        (self.printer)(format!("{shown}\n").as_bytes())
+        (self.printer)(shown.as_bytes())
     }
 
     /// Tells the user something, on standard error.
@@ -216,8 +216,8 @@ impl Output {
         if !self.escapes() {
             return self.framed(text.as_bytes());
         }
-        let shown = json::pretty(text, self.style).unwrap_or_else(|| escaped(text).into_owned());
-        (self.printer)(format!("{shown}\n").as_bytes())
+        let shown = json::pretty(text, self.style).unwrap_or_else(|| safe_lines(text));
+        (self.printer)(marked(RECEIVED, &shown).as_bytes())
     }
 
     fn binary(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -225,11 +225,11 @@ impl Output {
             return self.framed(bytes);
         }
         let shown = format!(
-            "{}\n{}\n",
+            "{}\n{}",
             self.style.faint(&format!("binary, {} B", bytes.len())),
             hex::dump(bytes, 4096)
         );
-        (self.printer)(shown.as_bytes())
+        (self.printer)(marked(RECEIVED, &shown).as_bytes())
     }
 
     fn framed(&mut self, payload: &[u8]) -> io::Result<()> {
@@ -280,6 +280,23 @@ impl Output {
     }
 }
 
+/// What received messages begin with on a terminal, where they stand among typed lines.
+const RECEIVED: &str = "< ";
+
+/// The lines of a peer's text, each made safe for a terminal.
+fn safe_lines(text: &str) -> String {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let lines = text
+        .split('\n')
+        .map(|line| escaped(line.strip_suffix('\r').unwrap_or(line)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Lines with a mark before the first. The others are indented, so that no text can pretend to be more than itself.
+fn marked(mark: &str, lines: &str) -> String {
+    format!("{mark}{}\n", lines.replace('\n', "\n  "))
+}
+
 fn write_stdout(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
@@ -310,8 +327,19 @@ mod tests {
         let message = Message::text("a\nforged\x1b[2J");
         assert_eq!(
             shown(OutputOptions::default(), true, &message),
-            "a\\nforged\\x1b[2J\n"
+            "< a\n  forged\\x1b[2J\n"
         );
+        for (text, lines) in [
+            ("a\r\nb\n", "< a\n  b\n"),
+            ("a\rb", "< a\\rb\n"),
+            ("a\n\nb", "< a\n  \n  b\n"),
+            ("a\n> b", "< a\n  > b\n"),
+            ("\u{85}\u{2028}x", "< \\u{85}\\u{2028}x\n"),
+            ("", "< \n"),
+        ] {
+            let message = Message::text(text);
+            assert_eq!(shown(OutputOptions::default(), true, &message), lines);
+        }
         assert_eq!(
             shown(OutputOptions::default(), false, &message),
             "a\nforged\x1b[2J\n"

@@ -37,6 +37,11 @@ impl Backoff {
         self.made = 0;
     }
 
+    /// Another attempt would be made.
+    pub(crate) fn has_attempts(&self) -> bool {
+        self.made < self.most
+    }
+
     /// Attempts made in a row.
     pub fn attempts(&self) -> u32 {
         self.made

@@ -1,7 +1,7 @@
 //! From the command line to an exit status.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::connect::Settings;
 use crate::duration::show_duration;
 use crate::error::ConnectError;
 use crate::exit::ExitStatus;
-use crate::input::{self, InputOptions};
+use crate::input::{self, InputOptions, Reading};
 use crate::meaning;
 use crate::modes::conversation::{self, Plan};
 use crate::modes::replay::{self, Recording};
@@ -183,6 +183,11 @@ enum Purpose {
 }
 
 async fn talk(args: TalkArgs, purpose: Purpose) -> Result<ExitStatus, Failure> {
+    if args.exchange.mode == Some(Mode::Interactive) && !interactive::is_possible() {
+        let text = "--mode interactive needs standard input and output on a terminal that TERM does not call dumb; \
+                    leave it out, and lines are read and written plainly";
+        return Err(Failure::Usage(text.into()));
+    }
     let mut output = Output::new(output_options(&args));
     let is_exchange =
         args.url.is_none() && args.exchange.count.is_none() && matches!(purpose, Purpose::Talk);
@@ -252,11 +257,12 @@ async fn converse(
     };
     if !args.messages.is_empty() {
         plan.expect.get_or_insert(args.messages.len() as u64);
-        return conversation::run(settings, connection, queued(args), plan, output).await;
+        let input = (queued(args), Reading::default());
+        return conversation::run(settings, connection, input, plan, output).await;
     }
     let is_interactive = match args.exchange.mode {
         Some(mode) => mode == Mode::Interactive,
-        None => std::io::stdin().is_terminal(),
+        None => interactive::is_possible(),
     };
     if !is_interactive {
         let options = InputOptions {
@@ -264,7 +270,8 @@ async fn converse(
             binary: args.exchange.binary,
             max_bytes: args.connection.reach.max_message,
         };
-        return conversation::run(settings, connection, input::spawn(options), plan, output).await;
+        let input = input::spawn(options)?;
+        return conversation::run(settings, connection, input, plan, output).await;
     }
     plan.bad_input_ends = false;
     // Ctrl-D ends a session at once; replies are waited for only if that is asked for.
@@ -279,6 +286,7 @@ async fn converse(
         interactive::history_file()
     };
     let (input, terminal) = interactive::spawn(output, history, args.connection.reach.max_message)?;
+    let input = (input, Reading::default());
     let result = conversation::run(settings, connection, input, plan, output).await;
     drop(terminal);
     result

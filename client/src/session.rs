@@ -3,15 +3,18 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 use tungstenite_deflate::tungstenite::{Error, Message};
 
 use crate::close::Ending;
 use crate::command::Command;
 use crate::connect::{Connection, Details};
+use crate::input::Reading;
 use crate::meter::WireMessage;
 use crate::tally::Tally;
 
@@ -24,6 +27,8 @@ pub(crate) enum Input {
     Command(Command),
     /// The input does not make sense: why.
     Bad(String),
+    /// The input cannot be read any more: why.
+    Failed(String),
 }
 
 /// What happened.
@@ -37,6 +42,8 @@ pub(crate) enum Event {
     Command(Command),
     /// The input does not make sense: why.
     BadInput(String),
+    /// The input cannot be read any more: why.
+    InputFailed(String),
     /// The input is over.
     InputEnded,
     /// The connection is over.
@@ -54,7 +61,14 @@ pub(crate) enum Event {
 pub(crate) struct Session {
     connection: Connection,
     input: mpsc::Receiver<Input>,
+    reading: Reading,
     input_open: bool,
+    /// Messages of the input that were given up.
+    abandoned: u64,
+    /// Written messages are kept until a Pong confirms them.
+    keeps_unconfirmed: bool,
+    /// Written before the newest Ping, and since.
+    unconfirmed: [VecDeque<Message>; 2],
     waiting: VecDeque<Message>,
     unflushed: VecDeque<Message>,
     written: VecDeque<(Message, Option<WireMessage>)>,
@@ -71,12 +85,28 @@ pub(crate) struct Session {
 /// Most messages handed to the engine before they are flushed.
 const BATCH: usize = 256;
 
+/// Maximum number of written messages that are remembered until a Pong confirms them.
+const MAX_UNCONFIRMED: usize = 256;
+
+/// How long the rest of the input is read to count it.
+const COUNTING_TIME: Duration = Duration::from_secs(2);
+
+/// How often an input that gives nothing is asked whether there is more.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 impl Session {
-    pub(crate) fn new(connection: Connection, input: mpsc::Receiver<Input>) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        (input, reading): (mpsc::Receiver<Input>, Reading),
+    ) -> Self {
         Self {
             connection,
             input,
+            reading,
             input_open: true,
+            abandoned: 0,
+            keeps_unconfirmed: false,
+            unconfirmed: Default::default(),
             waiting: VecDeque::new(),
             unflushed: VecDeque::new(),
             written: VecDeque::new(),
@@ -99,9 +129,40 @@ impl Session {
             .chain(std::mem::take(&mut self.waiting))
             .filter(|message| !is_control(message))
             .collect();
+        self.unconfirmed = Default::default();
         self.is_closed = false;
         self.close_frame = None;
         self.may_send = true;
+    }
+
+    /// Keeps written messages until a Pong confirms them, so that they can be sent again.
+    pub(crate) fn keep_unconfirmed(&mut self) {
+        self.keeps_unconfirmed = true;
+    }
+
+    /// A Ping goes out: its Pong will confirm what was written before.
+    pub(crate) fn mark_ping(&mut self) {
+        let [before, since] = &mut self.unconfirmed;
+        before.append(since);
+    }
+
+    /// The Pong came.
+    pub(crate) fn confirm(&mut self) {
+        self.unconfirmed[0].clear();
+    }
+
+    /// The peer shows no life: what it was sent since it last did waits again.
+    pub(crate) fn take_back_unconfirmed(&mut self) {
+        for queue in self.unconfirmed.iter_mut().rev() {
+            while let Some(message) = queue.pop_back() {
+                self.unflushed.push_front(message);
+            }
+        }
+    }
+
+    /// Bytes sent and received so far on this connection.
+    pub(crate) fn wire_bytes(&self) -> (u64, u64) {
+        self.connection.details.meter.bytes()
     }
 
     /// What is known about the connection.
@@ -119,9 +180,37 @@ impl Session {
         !self.input_open && self.unsent() == 0
     }
 
+    /// Nothing waits to be sent, and the input has nothing to give just now.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.unsent() == 0
+            && (!self.input_open || (self.input.is_empty() && self.reading.is_idle()))
+    }
+
     /// Messages taken from the input and not yet written.
-    pub(crate) fn unsent(&self) -> usize {
+    fn unsent(&self) -> usize {
         self.waiting.len() + self.unflushed.len()
+    }
+
+    /// Counts what will not be sent any more, the rest of the input included: how many messages, and whether there may
+    /// be more, for an input that goes on is not read to its end.
+    pub(crate) async fn count_lost(&mut self) -> (u64, bool) {
+        let unsent = self.waiting.iter().chain(&self.unflushed);
+        let mut lost = self.abandoned + unsent.filter(|one| !is_control(one)).count() as u64;
+        let end = Instant::now() + COUNTING_TIME;
+        loop {
+            if self.input.is_empty() && self.reading.is_idle() {
+                return (lost, false);
+            }
+            let next = self.input.recv();
+            match timeout_at(end.min(Instant::now() + LOOK_AGAIN), next).await {
+                Ok(None) => return (lost, false),
+                Ok(Some(input)) => lost += u64::from(matches!(input, Input::Message(_))),
+                Err(_) => {}
+            }
+            if Instant::now() >= end {
+                return (lost, true);
+            }
+        }
     }
 
     /// Sends a message before those that wait.
@@ -131,6 +220,8 @@ impl Session {
 
     /// Starts the closing handshake; what waits is dropped and no more input is taken.
     pub(crate) fn close(&mut self, frame: CloseFrame) {
+        let given_up = self.waiting.iter().filter(|one| !is_control(one));
+        self.abandoned += given_up.count() as u64;
         self.waiting.clear();
         self.waiting.push_back(Message::Close(Some(frame)));
         self.input_open = false;
@@ -176,6 +267,13 @@ impl Session {
         let (message, wire) = self.written.pop_front()?;
         if !is_control(&message) {
             self.tally.sent.count(message.len(), wire);
+            if self.keeps_unconfirmed {
+                let newest = &mut self.unconfirmed[1];
+                if newest.len() == MAX_UNCONFIRMED {
+                    newest.pop_front();
+                }
+                newest.push_back(message.clone());
+            }
         }
         Some(Event::Sent(message, wire))
     }
@@ -194,6 +292,8 @@ impl Session {
                 }
                 if !is_control(&message) {
                     self.tally.received.count(message.len(), wire);
+                    // A sign of life: rather once too few than every answered message twice.
+                    self.unconfirmed = Default::default();
                 }
                 let received = Event::Received(message, wire);
                 // Receiving writes too: what it wrote is told of before what came back.
@@ -274,6 +374,7 @@ impl Session {
             }
             Some(Input::Command(command)) => Some(Event::Command(command)),
             Some(Input::Bad(reason)) => Some(Event::BadInput(reason)),
+            Some(Input::Failed(reason)) => Some(Event::InputFailed(reason)),
             None => {
                 self.input_open = false;
                 Some(Event::InputEnded)

@@ -44,8 +44,10 @@ impl fmt::Display for Flow {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} messages, {} B, {} B on the wire",
-            self.messages, self.payload_bytes, self.wire_bytes
+            "{}, {} B, {} B on the wire",
+            counted(self.messages, "message"),
+            self.payload_bytes,
+            self.wire_bytes
         )?;
         match self.ratio() {
             Some(ratio) => write!(
@@ -72,6 +74,16 @@ impl fmt::Display for Tally {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "sent {}; received {}", self.sent, self.received)
     }
+}
+
+/// A number with its noun: `1 message`, `2 messages`, `2 replies`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let plural = match noun.strip_suffix('y') {
+        _ if number == 1 => noun.to_owned(),
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{noun}s"),
+    };
+    format!("{number} {plural}")
 }
 
 /// What was agreed on compression, in the words of RFC 7692.

@@ -222,3 +222,170 @@ fn reconnecting_loses_no_message() {
         "{ended:?}"
     );
 }
+
+/// Members of the kind "the end of the input is waited for": input that stays open, that comes bit by bit, a terminal.
+#[test]
+fn enough_replies_end_a_conversation_while_the_input_is_open() {
+    let stream = serve_websocket(|mut stream| async move {
+        let mut clock = tokio::time::interval(Duration::from_millis(20));
+        for n in 0.. {
+            tokio::select! {
+                _ = clock.tick() => {}
+                next = stream.next() => match next {
+                    Some(Ok(_)) => continue,
+                    _ => return,
+                },
+            }
+            let event = Message::text(format!("event {n}"));
+            if stream.send(event).await.is_err() {
+                return;
+            }
+        }
+    });
+    for input in [&b""[..], b"a\n"] {
+        let mut child = client(&[&stream, "--expect", "1"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input).unwrap();
+        let ended = finish(child);
+        assert_eq!(ended.status, 0, "{ended:?}");
+        let events = ended.stdout.lines().count();
+        assert!((1..=3).contains(&events), "{events}");
+        drop(stdin);
+    }
+    // What is there already is sent all the same.
+    let ended = run_with_input(&mut client(&[&echo(), "--expect", "1"]), b"a\nb\nc\n");
+    assert_eq!(ended.status, 0, "{ended:?}");
+    assert!(ended.stdout.starts_with("a\n"), "{ended:?}");
+    assert!(!ended.stderr.contains("not sent"), "{ended:?}");
+}
+
+/// Members of the kind "input is lost without a word": the peer closes with 1000, without a code, with an error, goes
+/// away; the reader of standard output goes away; an endless input.
+#[test]
+fn input_that_was_not_sent_is_told_and_is_no_success() {
+    use tungstenite_deflate::tungstenite::protocol::CloseFrame;
+    static RECEIVED: AtomicUsize = AtomicUsize::new(0);
+    let lines: String = (1..=200_000).map(|n| format!("{n}\n")).collect();
+    let closing = |frame: Option<CloseFrame>| {
+        serve_websocket(move |mut stream| {
+            let frame = frame.clone();
+            async move {
+                stream.next().await;
+                let _ = stream.send(Message::Close(frame)).await;
+                while let Some(Ok(_)) = stream.next().await {
+                    RECEIVED.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        })
+    };
+    let frame = |code: u16| {
+        Some(CloseFrame {
+            code: code.into(),
+            reason: "enough".into(),
+        })
+    };
+    let not_sent = |stderr: &str| -> u64 {
+        let line = stderr.lines().find(|line| line.contains("not sent"));
+        let line = line.unwrap_or_else(|| panic!("{stderr}"));
+        line.split(' ')
+            .find_map(|word| word.parse().ok())
+            .unwrap_or_else(|| panic!("{line}"))
+    };
+    for (frame, status) in [
+        (frame(1000), 1),
+        (None, 1),
+        (frame(1001), 1),
+        (frame(4000), 1),
+    ] {
+        let ended = run_with_input(&mut client(&[&closing(frame), "--stats"]), lines.as_bytes());
+        assert_eq!(ended.status, status, "{ended:?}");
+        let mut lines = ended.stderr.lines();
+        let sent = lines.find_map(|line| line.strip_prefix("sent ")).unwrap();
+        let sent: u64 = sent.split(' ').next().unwrap().parse().unwrap();
+        assert_eq!(sent + not_sent(&ended.stderr), 200_000, "{}", ended.stderr);
+    }
+    let ended = run_with_input(
+        &mut client(&[&closing(frame(1000)), "--expect", "5"]),
+        b"a\nb\n",
+    );
+    assert_eq!(ended.status, 9, "{ended:?}");
+    // Everything sent is no loss.
+    let ended = run_with_input(&mut client(&[&closing(frame(1000))]), b"a\n");
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+    // The reader goes away amid the input.
+    let mut child = client(&[&echo(), "--expect", "200000"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let copy = lines.clone();
+    std::thread::spawn(move || drop(stdin.write_all(copy.as_bytes())));
+    let mut first = [0; 2];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    let ended = finish(child);
+    assert_eq!(ended.status, 1, "{ended:?}");
+    assert!(not_sent(&ended.stderr) > 0);
+    // An endless input is not counted to its end.
+    let mut yes = std::process::Command::new("yes")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let ended = run(client(&[&closing(frame(1000))]).stdin(yes.stdout.take().unwrap()));
+    let _ = yes.kill();
+    let _ = yes.wait();
+    assert_eq!(ended.status, 1, "{ended:?}");
+    assert!(ended.stderr.contains("at least "), "{ended:?}");
+}
+
+/// A connection that no longer answers is replaced, and what it was sent since its last Pong is sent again.
+#[test]
+fn frozen_connection_is_replaced() {
+    static OPENED: AtomicUsize = AtomicUsize::new(0);
+    let url = serve_websocket(|mut stream| async move {
+        let first = OPENED.fetch_add(1, Ordering::SeqCst) == 0;
+        while let Some(Ok(message)) = stream.next().await {
+            if message.is_text() {
+                stream.send(message).await.unwrap();
+                if first {
+                    // Frozen: open, and neither read nor answered.
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    });
+    let mut child = client(&[
+        &url,
+        "--reconnect",
+        "--ping-interval",
+        "300ms",
+        "--expect",
+        "3",
+    ])
+    .stdin(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut line = [0; 4];
+    stdin.write_all(b"one\n").unwrap();
+    stdout.read_exact(&mut line).unwrap();
+    // Written to the frozen connection.
+    stdin.write_all(b"two\n").unwrap();
+    common::wait_until("the second connection", || {
+        OPENED.load(Ordering::SeqCst) == 2
+    });
+    stdin.write_all(b"six\n").unwrap();
+    drop(stdin);
+    for expected in [b"two\n", b"six\n"] {
+        stdout.read_exact(&mut line).unwrap();
+        assert_eq!(&line, expected);
+    }
+    let ended = finish(child);
+    assert_eq!(ended.status, 0, "{ended:?}");
+    assert!(ended.stderr.contains("no Pong within 300"), "{ended:?}");
+}

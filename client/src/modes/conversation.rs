@@ -14,13 +14,14 @@ use crate::connect::{Connection, Settings};
 use crate::duration::show_duration;
 use crate::error::ConnectError;
 use crate::exit::ExitStatus;
+use crate::input::Reading;
 use crate::interrupt::Interrupts;
 use crate::moment::after;
 use crate::output::Output;
 use crate::reconnect::{Backoff, connect_with_backoff};
 use crate::sensitive::shown_target;
 use crate::session::{Event, Input, Session};
-use crate::tally::agreed_text;
+use crate::tally::{agreed_text, counted};
 use crate::timeouts::Phase;
 
 /// When a conversation is over, and what goes on beside it.
@@ -47,7 +48,7 @@ pub(crate) struct Plan {
 pub(crate) async fn run(
     settings: &Settings,
     connection: Connection,
-    input: mpsc::Receiver<Input>,
+    input: (mpsc::Receiver<Input>, Reading),
     plan: Plan,
     output: &mut Output,
 ) -> Result<ExitStatus, Failure> {
@@ -55,6 +56,7 @@ pub(crate) async fn run(
     let mut conversation =
         Conversation::new(settings, Session::new(connection, input), plan, output)?;
     let result = conversation.run().await;
+    let result = conversation.with_lost_input(result).await;
     let tally = conversation.session.tally();
     let agreed = conversation.session.details().agreed;
     if conversation.plan.stats {
@@ -96,6 +98,10 @@ impl<'a> Conversation<'a> {
     ) -> Result<Self, Failure> {
         let now = Instant::now();
         let pings = Pings::new(plan.ping_interval);
+        let mut session = session;
+        if plan.ping_interval.is_some() && plan.reconnect.has_attempts() {
+            session.keep_unconfirmed();
+        }
         Ok(Self {
             settings,
             session,
@@ -121,10 +127,7 @@ impl<'a> Conversation<'a> {
                     self.time_is_up()?;
                     None
                 }
-                () = until(ping_due) => {
-                    self.ping()?;
-                    None
-                }
+                () = until(ping_due) => self.ping()?,
                 () = self.interrupts.recv() => {
                     if matches!(self.stage, Stage::Closing(_)) {
                         return Err(Failure::Interrupted);
@@ -158,10 +161,15 @@ impl<'a> Conversation<'a> {
         match event {
             Event::Received(message, wire) => {
                 if let Message::Pong(payload) = &message
-                    && let Some(took) = self.pings.answered(payload)
+                    && let Some((took, is_extra)) = self.pings.answered(payload)
                 {
                     let text = format!("pong after {}", show_duration(took));
-                    self.output.talk(&text);
+                    if is_extra {
+                        self.output.talk(&text);
+                    } else {
+                        self.session.confirm();
+                        self.output.detail(&text);
+                    }
                 }
                 if matches!(message, Message::Text(_) | Message::Binary(_)) {
                     self.replies += 1;
@@ -176,6 +184,9 @@ impl<'a> Conversation<'a> {
                 if matches!(message, Message::Text(_) | Message::Binary(_)) {
                     self.last_reply = Instant::now();
                 }
+                if let Message::Ping(payload) = &message {
+                    self.pings.written(payload);
+                }
                 self.output.sent(&message, wire)?;
                 self.end_if_done();
             }
@@ -185,25 +196,34 @@ impl<'a> Conversation<'a> {
                 self.close(normal_closure(), ExitStatus::Usage);
             }
             Event::BadInput(reason) => self.output.warn(&reason),
+            Event::InputFailed(reason) => {
+                self.failure = Some(Failure::Io(std::io::Error::other(reason)));
+                self.close(normal_closure(), ExitStatus::LocalIo);
+            }
             Event::InputEnded => self.end_if_done(),
             Event::Ended(_) => {}
         }
         Ok(())
     }
 
-    /// Everything is sent: wait for replies, or close when there were enough.
+    /// Closes when there were enough replies; waits for them when everything is sent.
     fn end_if_done(&mut self) {
-        if matches!(self.stage, Stage::Closing(_)) || !self.session.is_drained() {
+        if matches!(self.stage, Stage::Closing(_)) {
             return;
         }
-        self.stage = Stage::Waiting;
-        if self
-            .plan
-            .expect
-            .is_some_and(|wanted| self.replies >= wanted)
-        {
+        if self.session.is_drained() {
+            self.stage = Stage::Waiting;
+        }
+        // What is there to be sent is sent; an input that only may go on is not waited for.
+        if self.has_enough() && self.session.is_quiet() {
             self.close(normal_closure(), ExitStatus::Normal);
         }
+    }
+
+    fn has_enough(&self) -> bool {
+        self.plan
+            .expect
+            .is_some_and(|wanted| self.replies >= wanted)
     }
 
     fn close(&mut self, frame: CloseFrame, status: ExitStatus) {
@@ -217,7 +237,8 @@ impl<'a> Conversation<'a> {
 
     fn deadline(&self) -> Option<Instant> {
         match self.stage {
-            Stage::Talking => None,
+            // The input tells nobody that it has become quiet.
+            Stage::Talking => self.has_enough().then(|| Instant::now() + LOOK_AGAIN),
             Stage::Waiting => {
                 let patience = if self.plan.expect.is_some() {
                     self.reply_patience()
@@ -242,6 +263,10 @@ impl<'a> Conversation<'a> {
     }
 
     fn time_is_up(&mut self) -> Result<(), Failure> {
+        if self.stage == Stage::Talking {
+            self.end_if_done();
+            return Ok(());
+        }
         if let Stage::Closing(status) = self.stage {
             let peer = self.settings.target.host_and_port();
             let limit = self.settings.timeouts.get(Phase::Close).unwrap_or_default();
@@ -267,11 +292,21 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    fn ping(&mut self) -> Result<(), Failure> {
-        match self.pings.send() {
+    fn ping(&mut self) -> Result<Option<Event>, Failure> {
+        match self.pings.send(self.session.wire_bytes()) {
             Ok(message) => {
-                self.session.send_next(message);
-                Ok(())
+                if let Some(message) = message {
+                    self.session.mark_ping();
+                    self.session.send_next(message);
+                }
+                Ok(None)
+            }
+            // Frozen: as good as lost, but for what it was sent and may never have read.
+            Err(limit) if self.plan.reconnect.has_attempts() => {
+                let text = format!("no Pong within {}", show_duration(limit));
+                self.output.warn(&text);
+                self.session.take_back_unconfirmed();
+                Ok(Some(Event::Ended(Ending::Lost)))
             }
             Err(limit) => {
                 let peer = self.settings.target.host_and_port();
@@ -334,11 +369,6 @@ impl<'a> Conversation<'a> {
             return self.dial_again(wait).await.map(|()| None);
         }
         let status = finish(&ending, self.output);
-        let unsent = self.session.unsent();
-        if unsent > 0 {
-            self.output
-                .warn(&format!("{unsent} messages were not sent"));
-        }
         match self.plan.expect {
             Some(wanted) if self.replies < wanted && status == ExitStatus::Normal => {
                 Err(Failure::Replies(format!(
@@ -346,10 +376,29 @@ impl<'a> Conversation<'a> {
                     self.replies
                 )))
             }
-            _ if unsent > 0 && status == ExitStatus::Normal => {
-                Ok(Some(ExitStatus::ClosedWithError))
-            }
             _ => Ok(Some(status)),
+        }
+    }
+
+    /// Tells how much of the input was not sent. An end that lost some is not a normal one.
+    async fn with_lost_input(
+        &mut self,
+        result: Result<ExitStatus, Failure>,
+    ) -> Result<ExitStatus, Failure> {
+        let (lost, is_more) = self.session.count_lost().await;
+        if lost == 0 {
+            return result;
+        }
+        let least = if is_more { "at least " } else { "" };
+        let were = if lost == 1 { "was" } else { "were" };
+        let text = format!("{least}{} {were} not sent", counted(lost, "message"));
+        self.output.warn(&text);
+        match result {
+            Ok(ExitStatus::Normal) => Ok(ExitStatus::ClosedWithError),
+            Err(failure) if failure.status() == ExitStatus::Normal => {
+                Ok(ExitStatus::ClosedWithError)
+            }
+            result => result,
         }
     }
 
@@ -389,13 +438,27 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
+/// How often an input that may go on is looked at once there were enough replies.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Pings on their way, and when the next is due.
+///
+/// The clock of a Ping starts when it was written, for it may wait behind a large message; until then written bytes
+/// are the sign of life, and afterwards received ones, for the Pong may wait behind a large message as well.
 struct Pings {
     interval: Option<Duration>,
     due: Option<Instant>,
     number: u64,
-    underway: Option<(u64, Instant)>,
-    extra: Option<(u64, Instant)>,
+    underway: Option<Ping>,
+    extra: Option<Ping>,
+    /// Bytes sent and received when the last Ping was due.
+    seen: (u64, u64),
+}
+
+/// A Ping without its Pong.
+struct Ping {
+    number: u64,
+    written: Option<Instant>,
 }
 
 impl Pings {
@@ -406,44 +469,79 @@ impl Pings {
             number: 0,
             underway: None,
             extra: None,
+            seen: (0, 0),
         }
     }
 
-    /// The next Ping of the interval, or the interval when the one before was not answered within it.
-    fn send(&mut self) -> Result<Message, Duration> {
+    /// The next Ping of the interval; none while the one before is underway and the peer shows life.
+    ///
+    /// # Errors
+    /// The interval, within which there was neither a Pong nor another sign of life.
+    fn send(&mut self, bytes: (u64, u64)) -> Result<Option<Message>, Duration> {
         let interval = self.interval.unwrap_or_default();
-        if self.underway.is_some() {
-            return Err(interval);
+        let before = std::mem::replace(&mut self.seen, bytes);
+        let now = Instant::now();
+        if let Some(ping) = &self.underway {
+            let is_alive = match ping.written {
+                None => bytes.0 > before.0,
+                Some(written) => now < after(written, interval) || bytes.1 > before.1,
+            };
+            if !is_alive {
+                return Err(interval);
+            }
+            self.due = Some(after(now, interval));
+            return Ok(None);
         }
-        self.due = Some(after(Instant::now(), interval));
-        let (message, number) = self.next();
-        self.underway = Some((number, Instant::now()));
-        Ok(message)
+        self.due = Some(after(now, interval));
+        let (message, ping) = self.next();
+        self.underway = Some(ping);
+        Ok(Some(message))
     }
 
     /// A Ping that the user asked for.
     fn extra(&mut self) -> Message {
-        let (message, number) = self.next();
-        self.extra = Some((number, Instant::now()));
+        let (message, ping) = self.next();
+        self.extra = Some(ping);
         message
     }
 
-    fn next(&mut self) -> (Message, u64) {
+    fn next(&mut self) -> (Message, Ping) {
         self.number += 1;
-        (
-            Message::Ping(self.number.to_be_bytes().to_vec().into()),
-            self.number,
-        )
+        let (number, written) = (self.number, None);
+        let payload = number.to_be_bytes().to_vec();
+        (Message::Ping(payload.into()), Ping { number, written })
     }
 
-    /// The round-trip time, if the Pong answers one of ours.
-    fn answered(&mut self, payload: &[u8]) -> Option<Duration> {
-        let number = u64::from_be_bytes(payload.try_into().ok()?);
-        for slot in [&mut self.underway, &mut self.extra] {
-            if let Some((_, sent)) = slot.take_if(|(sent, _)| *sent == number) {
-                return Some(sent.elapsed());
+    /// A Ping of ours is on the wire.
+    fn written(&mut self, payload: &[u8]) {
+        let number = number_of(payload);
+        for ping in [&mut self.underway, &mut self.extra].into_iter().flatten() {
+            if Some(ping.number) == number {
+                ping.written = Some(Instant::now());
             }
         }
-        None
     }
+
+    /// The round-trip time, if the Pong answers one of ours, and whether the user asked for it.
+    fn answered(&mut self, payload: &[u8]) -> Option<(Duration, bool)> {
+        let number = number_of(payload)?;
+        let is_extra = self
+            .extra
+            .as_ref()
+            .is_some_and(|ping| ping.number == number);
+        let slot = if is_extra {
+            &mut self.extra
+        } else {
+            &mut self.underway
+        };
+        let ping = slot.take_if(|ping| ping.number == number)?;
+        let took = ping
+            .written
+            .map_or(Duration::ZERO, |written| written.elapsed());
+        Some((took, is_extra))
+    }
+}
+
+fn number_of(payload: &[u8]) -> Option<u64> {
+    payload.try_into().ok().map(u64::from_be_bytes)
 }

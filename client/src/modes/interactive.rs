@@ -1,9 +1,8 @@
 //! The interactive session: a line editor with history and `/` commands; messages appear above the prompt.
 
 use std::borrow::Cow;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
@@ -12,75 +11,57 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
-use rustyline::{Config, Context, Editor, Helper};
+use rustyline::{
+    Cmd, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler,
+    Helper, KeyEvent, Modifiers, Movement, RepeatCount,
+};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
+use super::keyboard::{Keyboard, WAKE};
+use super::screen::Screen;
 use crate::command::{self, COMMANDS, Command};
 use crate::output::Output;
 use crate::session::Input;
 
 /// Lines typed ahead of the connection.
-const READ_AHEAD: usize = 16;
+const READ_AHEAD: usize = 256;
 
 /// Most lines kept in the history file.
 const MAX_HISTORY: usize = 1000;
 
-/// Prints above the prompt.
-type Printer = Arc<Mutex<dyn rustyline::ExternalPrinter + Send>>;
+const PROMPT: &str = "> ";
+
+/// How long a lone Escape waits for what would make it a sequence, in milliseconds.
+const ESCAPE_TIME: u16 = 50;
+
+/// How long the editor waits between two looks for capacity when lines come faster than they can be sent.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Gives the terminal back as it was, whatever the editor was doing, once everything printed is on the screen.
 pub(crate) struct Terminal {
-    settings: Option<rustix::termios::Termios>,
-    printer: Printer,
+    screen: Screen,
+    /// Dropped after the screen was printed.
+    _keyboard: Keyboard,
 }
-
-impl Terminal {
-    /// Waits until the editor has shown what was printed: it takes one text at a time, so that the second of two that
-    /// change nothing is taken only when all before them are on the screen.
-    fn flush(&self) {
-        let printer = Arc::clone(&self.printer);
-        let (done, flushed) = std::sync::mpsc::channel();
-        // The editor may be gone, and nobody take them any more.
-        std::thread::spawn(move || {
-            for _ in 0..3 {
-                if print(&printer, NOTHING.to_owned()).is_err() {
-                    break;
-                }
-            }
-            let _ = done.send(());
-        });
-        let _ = flushed.recv_timeout(FLUSH_PATIENCE);
-    }
-}
-
-/// The cursor up, and down again: the editor ends what it prints with a line feed.
-const NOTHING: &str = "\x1b[A\n";
-
-/// The editor shows a text within a millisecond.
-const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.flush();
-        if let Some(settings) = &self.settings {
-            let _ = rustix::termios::tcsetattr(
-                io::stdin(),
-                rustix::termios::OptionalActions::Now,
-                settings,
-            );
-            // Bracketed paste off; the prompt's line is over.
-            let _ = io::stdout().write_all(b"\x1b[?2004l\n");
-            let _ = io::stdout().flush();
-        }
+        self.screen.set_direct();
+        // Bracketed paste off.
+        let _ = self.screen.print("\x1b[?2004l".into());
     }
 }
 
-fn print(printer: &Printer, text: String) -> io::Result<()> {
-    printer
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .print(text)
-        .map_err(io::Error::other)
+/// Whether the line editor can be used: it reads from a terminal and draws on one that knows how.
+pub(crate) fn is_possible() -> bool {
+    use std::io::IsTerminal as _;
+    let is_plain = std::env::var("TERM").is_ok_and(|term| {
+        ["dumb", "cons25", "emacs"]
+            .iter()
+            .any(|plain| term.eq_ignore_ascii_case(plain))
+    });
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_plain
 }
 
 /// Starts the line editor in a thread of its own and sends the output above its prompt.
@@ -92,51 +73,145 @@ pub(crate) fn spawn(
     history: Option<PathBuf>,
     max_bytes: usize,
 ) -> io::Result<(mpsc::Receiver<Input>, Terminal)> {
-    let settings = rustix::termios::tcgetattr(io::stdin()).ok();
+    let keyboard = Keyboard::open()?;
+    let screen = Screen::new(keyboard.wake());
+    let mut editor = editor(&screen)?;
+    if let Some(path) = &history {
+        // There is none yet at the first session.
+        let _ = editor.load_history(path);
+    }
+    let printing = screen.clone();
+    output.set_printer(move |bytes| printing.print(String::from_utf8_lossy(bytes).into_owned()));
+    let terminal = Terminal {
+        screen: screen.clone(),
+        _keyboard: keyboard,
+    };
+    let (sender, receiver) = mpsc::channel(READ_AHEAD);
+    std::thread::spawn(move || {
+        read_lines(editor, history.as_ref(), max_bytes, &screen, &sender);
+        screen.set_direct();
+    });
+    Ok((receiver, terminal))
+}
+
+fn editor(screen: &Screen) -> io::Result<Editor<Commands, FileHistory>> {
     let config = Config::builder()
         .max_history_size(MAX_HISTORY)
         .and_then(|builder| builder.history_ignore_dups(true))
         .map_err(io::Error::other)?
         .history_ignore_space(true)
+        .keyseq_timeout(Some(ESCAPE_TIME))
         .bracketed_paste(true)
         .auto_add_history(false)
         .build();
-    let mut editor: Editor<Commands, FileHistory> =
-        Editor::with_config(config).map_err(io::Error::other)?;
+    let mut editor = Editor::with_config(config).map_err(io::Error::other)?;
     editor.set_helper(Some(Commands {
         files: FilenameCompleter::new(),
     }));
-    if let Some(path) = &history {
-        // There is none yet at the first session.
-        let _ = editor.load_history(path);
+    let wake = KeyEvent::new(WAKE.into(), Modifiers::NONE);
+    let keys: [(KeyEvent, Box<dyn ConditionalEventHandler>); 3] = [
+        (wake, Box::new(PrintAbove(screen.clone()))),
+        (KeyEvent::ctrl('C'), Box::new(ClearOrInterrupt)),
+        (
+            KeyEvent::new('\t', Modifiers::NONE),
+            Box::new(CompleteOrInsert),
+        ),
+    ];
+    for (key, handler) in keys {
+        editor.bind_sequence(key, EventHandler::Conditional(handler));
     }
-    let printer: Printer = Arc::new(Mutex::new(
-        editor.create_external_printer().map_err(io::Error::other)?,
-    ));
-    let terminal = Terminal {
-        settings,
-        printer: Arc::clone(&printer),
-    };
-    output.set_printer(move |bytes| print(&printer, String::from_utf8_lossy(bytes).into_owned()));
-    let (sender, receiver) = mpsc::channel(READ_AHEAD);
-    std::thread::spawn(move || {
-        loop {
-            let input = match editor.readline("> ") {
-                Ok(line) => {
-                    remember(&mut editor, &line, history.as_ref());
-                    command::parse(line.trim_end_matches(['\r', '\n']), max_bytes)
-                        .unwrap_or_else(Input::Bad)
-                }
-                Err(ReadlineError::Interrupted) => Input::Command(Command::Interrupt),
-                // Ctrl-D: the input is over.
-                Err(_) => return,
-            };
-            if sender.blocking_send(input).is_err() {
-                return;
+    Ok(editor)
+}
+
+/// Reads lines until the end of the input, or until nobody wants them any more.
+fn read_lines(
+    mut editor: Editor<Commands, FileHistory>,
+    history: Option<&PathBuf>,
+    max_bytes: usize,
+    screen: &Screen,
+    sender: &mpsc::Sender<Input>,
+) {
+    loop {
+        screen.print_between_lines();
+        let mut input = match editor.readline(PROMPT) {
+            Ok(line) => {
+                remember(&mut editor, &line, history);
+                command::parse(line.trim_end_matches(['\r', '\n']), max_bytes)
+                    .unwrap_or_else(Input::Bad)
             }
+            Err(ReadlineError::Interrupted) => Input::Command(Command::Interrupt),
+            // Ctrl-D: the input is over.
+            Err(ReadlineError::Eof) => return,
+            Err(error) => Input::Failed(format!("the terminal cannot be read: {error}")),
+        };
+        let is_last = matches!(input, Input::Failed(_));
+        // Never waits without printing: whoever takes the lines may itself wait for the screen.
+        while let Err(TrySendError::Full(again)) = sender.try_send(input) {
+            input = again;
+            screen.print_between_lines();
+            std::thread::sleep(LOOK_AGAIN);
         }
-    });
-    Ok((receiver, terminal))
+        if is_last || sender.is_closed() {
+            return;
+        }
+    }
+}
+
+/// [`WAKE`]: prints what waits and draws the line again below it.
+struct PrintAbove(Screen);
+
+impl ConditionalEventHandler for PrintAbove {
+    fn handle(
+        &self,
+        _: &Event,
+        _: RepeatCount,
+        _: bool,
+        context: &EventContext<'_>,
+    ) -> Option<Cmd> {
+        let (line, position) = (context.line(), context.pos());
+        let before = format!("{PROMPT}{}", &line[..position]);
+        self.0.print_above(&before, &format!("{PROMPT}{line}"));
+        Some(Cmd::Repaint)
+    }
+}
+
+/// Ctrl-C: clears the line first; on an empty one it interrupts.
+struct ClearOrInterrupt;
+
+impl ConditionalEventHandler for ClearOrInterrupt {
+    fn handle(
+        &self,
+        _: &Event,
+        _: RepeatCount,
+        _: bool,
+        context: &EventContext<'_>,
+    ) -> Option<Cmd> {
+        Some(if context.line().is_empty() {
+            Cmd::Interrupt
+        } else {
+            Cmd::Kill(Movement::WholeBuffer)
+        })
+    }
+}
+
+/// Tab: completes commands; within a text it is a character, for a terminal may paste it without saying so.
+struct CompleteOrInsert;
+
+impl ConditionalEventHandler for CompleteOrInsert {
+    fn handle(
+        &self,
+        _: &Event,
+        _: RepeatCount,
+        _: bool,
+        context: &EventContext<'_>,
+    ) -> Option<Cmd> {
+        let is_command = context.line().starts_with('/') && !context.line().starts_with("//");
+        Some(if is_command {
+            Cmd::Complete
+        } else {
+            Cmd::Insert(1, "\t".into())
+        })
+    }
 }
 
 /// Keeps a line for later sessions, unless it is empty or marked secret.

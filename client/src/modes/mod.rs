@@ -35,7 +35,10 @@ pub(crate) mod count;
 pub(crate) mod exchange;
 pub(crate) mod grpc;
 pub(crate) mod interactive;
+mod keyboard;
+mod keys;
 pub(crate) mod replay;
+mod screen;
 
 /// Why a mode ended early.
 #[derive(Debug, thiserror::Error)]
@@ -221,14 +224,14 @@ pub(crate) fn announce(details: &Details, output: &mut Output) {
         shown_target(&details.target.to_string()),
         phases.join(", ")
     ));
-    show_tls(details.tls.as_ref(), output);
-    output.detail(&agreed_text(details.agreed));
-    if let Some(subprotocol) = &details.subprotocol {
     if details.is_stripped {
         output.warn(
             "a redirect led to another origin: headers, subprotocols and client certificate were not sent there",
         );
     }
+    show_tls(details.tls.as_ref(), output);
+    output.detail(&agreed_text(details.agreed));
+    if let Some(subprotocol) = &details.subprotocol {
         let shown = shown_response_field("sec-websocket-protocol", subprotocol);
         output.detail(&format!("subprotocol {}", escaped(&shown)));
     }

@@ -14,6 +14,7 @@
 )]
 
 pub mod authority;
+pub mod terminal;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
