@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use http::StatusCode;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -26,15 +26,16 @@ use tower::ServiceExt;
 use tracing::{Instrument, debug, debug_span, error};
 
 use crate::arrivals::Arrivals;
-use crate::config::Config;
+use crate::config::{AccessLog, Config};
 use crate::connection::{Connection, Peer};
 use crate::descriptors::Spare;
 use crate::drain::Drain;
 use crate::limits::{ConnectionLimits, Permit};
-use crate::log::failure;
+use crate::log::{RequestLine, failure};
 use crate::metrics::{CauseLabel, LimitLabel, Metrics};
+use crate::plain_http::{self, Opening, PlainHttp};
 use crate::table::Table;
-use crate::tls::{Tls, TlsInfo, TlsTransport};
+use crate::tls::{Tls, TlsInfo, TlsStream, TlsTransport};
 
 /// What every connection needs.
 #[derive(Debug)]
@@ -104,7 +105,7 @@ impl Acceptor {
         let tls = plain.is_none();
         if tls && !self.arrivals.admit(peer.ip(), Instant::now()) {
             self.refused("rate");
-            failure!(DEBUG, %peer, "connection closed: too many handshakes a second from there");
+            failure!(INFO, %peer, limit = "rate", "connection refused: too many handshakes a second from this address (--handshake-rate)");
             return;
         }
         let permit = match self.limits.admit(peer.ip()) {
@@ -137,7 +138,7 @@ impl Acceptor {
             failure!(DEBUG, %error, "connection lost before its handshake");
             return;
         }
-        let Some(mut stream) = self.handshake(stream).await else {
+        let Some(mut stream) = self.handshake(stream, Peer(peer)).await else {
             return;
         };
         let tls = TlsInfo::of(&mut stream);
@@ -176,10 +177,13 @@ impl Acceptor {
             failure!(DEBUG, %error, "connection lost before its first request");
             return;
         }
+        let has_access_log = self.has_access_log();
         let service = service_fn(|mut request: http::Request<Incoming>| {
+            let line = RequestLine::of(&request, Peer(peer));
             request.extensions_mut().insert(Peer(peer));
             let answering = router.clone().oneshot(request.map(Body::new));
-            answering.instrument(Peer(peer).span())
+            let answering = answering.instrument(Peer(peer).span());
+            answering.map_ok(move |answer| line.finish(answer, has_access_log))
         });
         self.serve_http2(stream, service).await;
     }
@@ -194,39 +198,56 @@ impl Acceptor {
     }
 
     /// TLS within its deadline, the wait for a turn included.
-    pub(crate) async fn handshake(&self, stream: TcpStream) -> Option<TlsTransport> {
+    pub(crate) async fn handshake(&self, stream: TcpStream, peer: Peer) -> Option<TlsTransport> {
         let accepting = async {
-            // A turn is for work, not for waiting: silence takes none, and who stalls within the handshake gives it back.
-            stream.readable().await?;
-            // The semaphore is never closed; without a permit the handshake would only be less bounded.
-            let turn = self.handshakes.acquire().await;
-            let mut accepting = pin!(TlsTransport::accept(self.tls.current(), stream));
-            if let Ok(done) = tokio::time::timeout(TURN, accepting.as_mut()).await {
-                return done;
+            match plain_http::receive(stream).await? {
+                Opening::Tls(stream) => self.accept_tls(stream).await,
+                Opening::Http(request) => Err(request.refuse().await),
+                // It fails, and tells the peer by its alert.
+                Opening::Other(stream) => match TlsStream::accept(self.tls.current(), stream).await
+                {
+                    Ok(_) => Err(io::ErrorKind::InvalidData.into()),
+                    Err(error) => Err(error),
+                },
             }
-            drop(turn);
-            accepting.await
         };
-        let cause =
-            match tokio::time::timeout(self.config.network.handshake_timeout.into(), accepting)
-                .await
-            {
-                Ok(Ok(stream)) => return Some(stream),
-                Ok(Err(error)) => {
-                    let cause = cause(&error);
-                    failure!(DEBUG, %error, cause, "TLS handshake failed");
-                    cause
-                }
-                Err(_) => {
-                    failure!(DEBUG, "TLS handshake not done within its deadline");
-                    "timeout"
-                }
-            };
+        let deadline = self.config.network.handshake_timeout.into();
+        let cause = match tokio::time::timeout(deadline, accepting).await {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => {
+                let cause = cause(&error);
+                peer.span().in_scope(|| match cause {
+                    // Probes of balancers and scanners of ports do that all day.
+                    "disconnected" => failure!(DEBUG, %error, cause, "TLS handshake failed"),
+                    _ => failure!(INFO, %error, cause, "TLS handshake failed"),
+                });
+                cause
+            }
+            Err(_) => {
+                peer.span().in_scope(|| {
+                    failure!(INFO, "TLS handshake not done within its deadline");
+                });
+                "timeout"
+            }
+        };
         self.metrics
             .handshake_failures
             .get_or_create(&CauseLabel { cause })
             .inc();
         None
+    }
+
+    /// TLS in its turn.
+    async fn accept_tls(&self, stream: TcpStream) -> io::Result<TlsTransport> {
+        // A turn is for work, not for waiting: silence takes none, and who stalls within the handshake gives it back.
+        // The semaphore is never closed; without a permit the handshake would only be less bounded.
+        let turn = self.handshakes.acquire().await;
+        let mut accepting = pin!(TlsTransport::accept(self.tls.current(), stream));
+        if let Ok(done) = tokio::time::timeout(TURN, accepting.as_mut()).await {
+            return done;
+        }
+        drop(turn);
+        accepting.await
     }
 
     /// Requests one after the other, until an upgrade or the end.
@@ -245,6 +266,7 @@ impl Acceptor {
                     .saturating_mul(2)
                     .max(SMALLEST_BUFFER),
             );
+        let peer = Peer(connection.peer);
         let service = service_fn(|request| self.answer(request, &connection));
         let serving = builder
             .serve_connection(TokioIo::new(stream), service)
@@ -257,8 +279,14 @@ impl Acceptor {
                 serving.await
             }
         };
-        if let Err(error) = ended {
-            failure!(DEBUG, %error, "HTTP/1.1 connection ended");
+        match ended {
+            // hyper has answered it.
+            Err(error) if error.is_parse() || error.is_parse_too_large() => {
+                peer.span()
+                    .in_scope(|| failure!(INFO, %error, "malformed request refused"));
+            }
+            Err(error) => failure!(DEBUG, %error, "HTTP/1.1 connection ended"),
+            Ok(()) => {}
         }
     }
 
@@ -305,10 +333,12 @@ impl Acceptor {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(Arc::clone(connection));
         let (table, panics) = (Arc::clone(&self.table), self.metrics.request_panics.clone());
+        let line = RequestLine::of(&request, peer);
+        let has_access_log = self.has_access_log();
         async move {
             let answering = table.answer(request, peer);
             if let Ok(answer) = AssertUnwindSafe(answering).catch_unwind().await {
-                return Ok(answer);
+                return Ok(line.finish(answer, has_access_log));
             }
             peer.span().in_scope(|| {
                 error!(
@@ -318,8 +348,12 @@ impl Acceptor {
             panics.inc();
             let mut answer = http::Response::new(Body::from("the server made a mistake\n"));
             *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            Ok(answer)
+            Ok(line.finish(answer, has_access_log))
         }
+    }
+
+    fn has_access_log(&self) -> bool {
+        self.config.logging.access_log != AccessLog::Off
     }
 }
 
@@ -392,6 +426,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// One word for why a handshake failed.
 fn cause(error: &io::Error) -> &'static str {
     use rustls::Error as Tls;
+    let inner = error.get_ref();
+    if inner
+        .and_then(|inner| inner.downcast_ref::<PlainHttp>())
+        .is_some()
+    {
+        return "plain_http";
+    }
     let Some(error) = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<Tls>())

@@ -9,7 +9,7 @@ use tungstenite_deflate::tungstenite::Message;
 
 use crate::accept::OpenConnection;
 use crate::drain::Departure;
-use crate::metrics::{Direction, Traffic};
+use crate::metrics::{Carrier, Direction, Traffic};
 use crate::tls::TlsInfo;
 
 /// The address of a request's client, whatever the connection.
@@ -63,8 +63,8 @@ pub struct ConnectionInfo {
     pub(crate) first_close: Arc<Mutex<Option<Closed>>>,
     /// The route's path, as metrics and logs name it.
     pub(crate) route: &'static str,
-    /// `1.1` or `2`.
-    pub(crate) http: &'static str,
+    /// The HTTP version that carries it.
+    pub(crate) http: Carrier,
 }
 
 /// How a connection was closed: the first Close frame of either side.
@@ -104,7 +104,7 @@ impl ConnectionInfo {
     ///
     /// Being in a span costs more than a small message, so the server's own handlers are only while they log.
     pub(crate) fn span(&self) -> Span {
-        info_span!(parent: None, "websocket", peer = %self.peer, route = self.route, http = self.http)
+        info_span!(parent: None, "websocket", peer = %self.peer, route = self.route, http = self.http.name())
     }
 
     /// Runs `log` within the connection's span.

@@ -43,6 +43,7 @@ pub mod log;
 mod memory;
 mod metrics;
 mod origin;
+mod plain_http;
 mod refusal;
 pub mod rooms;
 mod router;

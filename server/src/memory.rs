@@ -37,7 +37,13 @@ pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
         watch.gave_back(after, given, Instant::now());
         metrics.memory.trims.inc();
         metrics.memory.given_back.inc_by(given);
-        debug!(bytes = given, resident = after, took = ?begun.elapsed(), "free memory given back to the system");
+        let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        debug!(
+            bytes = given,
+            resident_bytes = after,
+            took_us,
+            "free memory given back to the system"
+        );
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tracing::{Instrument, info_span};
 
 use crate::accept::Acceptor;
+use crate::connection::Peer;
 use crate::limits::Full;
 use crate::log::failure;
 
@@ -35,14 +36,14 @@ impl Acceptor {
     ) {
         let limit = full.limit();
         self.refused(limit);
-        failure!(DEBUG, %peer, limit, "connection refused: the limit is reached");
+        failure!(INFO, %peer, limit, "connection refused: the limit is reached");
         let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() else {
             return;
         };
         let drain = self.drain.clone();
         let telling = async move {
             let _place = place;
-            let telling = self.tell(stream, full, tls);
+            let telling = self.tell(stream, peer, full, tls);
             // A peer that does not want to know is closed all the same.
             let _ = tokio::time::timeout(REFUSAL_TIMEOUT, telling).await;
         };
@@ -50,11 +51,11 @@ impl Acceptor {
     }
 
     /// Answers the first request.
-    async fn tell(&self, stream: TcpStream, full: Full, tls: bool) {
+    async fn tell(&self, stream: TcpStream, peer: SocketAddr, full: Full, tls: bool) {
         if !tls {
             return answer(stream, true, full).await;
         }
-        if let Some(stream) = self.handshake(stream).await {
+        if let Some(stream) = self.handshake(stream, Peer(peer)).await {
             let http2 = stream.session().alpn_protocol() == Some(b"h2");
             answer(stream, http2, full).await;
         }

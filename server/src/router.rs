@@ -1,5 +1,6 @@
 //! Every path of the server in one table.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{MatchedPath, State};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
@@ -22,7 +23,7 @@ use crate::drain::Drain;
 use crate::drone::Fleet;
 use crate::grpc;
 use crate::host::Hosts;
-use crate::log::transcript;
+use crate::log::{CONNECTIONS, Reason, Route, transcript};
 use crate::metrics::{Metrics, Traffic};
 use crate::origin::Origins;
 use crate::rooms::{Hub, Participants};
@@ -43,6 +44,7 @@ pub(crate) struct Context {
     pub(crate) needs_rooms: bool,
     pub(crate) options: Arc<Options>,
     pub(crate) write_timeout: Duration,
+    pub(crate) has_access_log: bool,
     pub(crate) max_uri_bytes: usize,
     pub(crate) max_headers: usize,
     pub(crate) max_grpc_bytes: usize,
@@ -108,7 +110,7 @@ impl WebSocketRoute {
     /// The counters of its messages.
     pub(crate) fn traffic(&self, metrics: &Metrics) -> Traffic {
         self.traffic
-            .get_or_init(|| Traffic::new(metrics, self.path))
+            .get_or_init(|| metrics.traffic(self.path))
             .clone()
     }
 
@@ -137,8 +139,11 @@ impl fmt::Debug for WebSocketRoute {
 pub(crate) fn websocket_routes(metrics: &Metrics) -> Vec<WebSocketRoute> {
     let (fleet, figures) = (Fleet::default(), routes::Figures::new(metrics.clone()));
     vec![
-        WebSocketRoute::new("/ws", &["chat"], routes::fixed)
-            .greeting(|| transcript!("Handshake recebido")),
+        WebSocketRoute::new("/ws", &["chat"], routes::fixed).greeting(|| {
+            if CONNECTIONS.admit() {
+                transcript!("Handshake recebido");
+            }
+        }),
         WebSocketRoute::new("/echo", &["chat"], routes::echo).without_span(),
         WebSocketRoute::new("/ack", &["chat"], routes::ack),
         WebSocketRoute::new("/drone", routes::DRONE_PROTOCOLS, move |socket, info| {
@@ -198,10 +203,17 @@ async fn check_request(
     next: Next,
 ) -> Response<Body> {
     let is_head = request.method() == Method::HEAD;
-    let response = match objection(&context, &request) {
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route
+        .filter(|_| context.has_access_log)
+        .map(|path| Route(path.as_str().to_owned().into()));
+    let mut response = match objection(&context, &request) {
         Some(refusal) => refusal,
         None => next.run(request).await,
     };
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
     if is_head {
         without_content(response)
     } else {
@@ -230,65 +242,59 @@ pub(crate) fn objection<B>(context: &Context, request: &Request<B>) -> Option<Re
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
     if target > context.max_uri_bytes {
-        return Some(
-            (
-                StatusCode::URI_TOO_LONG,
-                format!(
-                    "target of {target} bytes, at most {} allowed\n",
-                    context.max_uri_bytes
-                ),
-            )
-                .into_response(),
+        let reason = format!(
+            "target of {target} bytes, at most {} allowed\n",
+            context.max_uri_bytes
         );
+        return Some(object(StatusCode::URI_TOO_LONG, reason));
     }
     let fields = request.headers().len();
     if fields > context.max_headers {
-        return Some(
-            (
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                format!("{fields} fields, at most {} allowed\n", context.max_headers),
-            )
-                .into_response(),
-        );
+        let reason = format!("{fields} fields, at most {} allowed\n", context.max_headers);
+        return Some(object(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason));
     }
     if request.version() == Version::HTTP_2 && !is_well_formed(request) {
-        return Some(
-            (
-                StatusCode::BAD_REQUEST,
-                "the request's target, scheme or a field is malformed\n",
-            )
-                .into_response(),
-        );
+        return Some(object(
+            StatusCode::BAD_REQUEST,
+            "the request's target, scheme or a field is malformed\n",
+        ));
     }
     if !is_well_framed(request) {
-        let mut refusal = (
+        let mut refusal = object(
             StatusCode::BAD_REQUEST,
             "the request's target, Transfer-Encoding or Content-Length can be read in two ways\n",
-        )
-            .into_response();
+        );
         let close = header::HeaderValue::from_static("close");
         refusal.headers_mut().insert(header::CONNECTION, close);
         return Some(refusal);
     }
     let Some(authority) = authority(request) else {
-        return Some(
-            (
-                StatusCode::BAD_REQUEST,
-                "the request must name one valid host\n",
-            )
-                .into_response(),
-        );
+        return Some(object(
+            StatusCode::BAD_REQUEST,
+            "the request must name one valid host\n",
+        ));
     };
-    if !context.hosts.allow(authority) {
-        return Some(
-            (
-                StatusCode::MISDIRECTED_REQUEST,
-                "this server does not serve that host; it can be told to with --host-allow\n",
-            )
-                .into_response(),
-        );
+    if !context.hosts.allow(authority) && !is_probe(request.uri().path()) {
+        return Some(object(
+            StatusCode::MISDIRECTED_REQUEST,
+            "this server does not serve that host; it can be told to with --host-allow\n",
+        ));
     }
     None
+}
+
+/// A refusal with its reason, for the client and for the log.
+fn object(status: StatusCode, reason: impl Into<Cow<'static, str>>) -> Response<Body> {
+    let reason = reason.into();
+    Reason(reason.clone()).attach((status, reason).into_response())
+}
+
+/// Returns true for the paths of health checks, which name a server by its address.
+///
+/// They tell nothing that depends on the host, so a page that resolves its own name to this server (DNS rebinding) learns
+/// no more from them than from the open port.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz") || path.starts_with("/grpc.health.v1.Health/")
 }
 
 /// Whether an HTTP/1 request has a target for its method (RFC 9112 §3.2), and a body whose end every server on the way

@@ -17,7 +17,7 @@ use tungstenite_deflate::{
 use crate::accept::Acceptor;
 use crate::access::{Access, KeyError};
 use crate::arrivals::Arrivals;
-use crate::config::{Config, Span};
+use crate::config::{AccessLog, Config, Span};
 use crate::connection::ConnectionInfo;
 use crate::descriptors;
 use crate::drain::Drain;
@@ -255,6 +255,7 @@ impl Server {
             needs_rooms: self.config.nats.nats_required_for_readiness.is_on(),
             options: Arc::new(options(&self.config)),
             write_timeout: self.config.websocket.write_timeout.0,
+            has_access_log: self.config.logging.access_log != AccessLog::Off,
             max_uri_bytes: self.config.http.max_uri_bytes.0,
             max_headers: self.config.http.max_headers,
             max_grpc_bytes: self.config.websocket.max_message_bytes.0,

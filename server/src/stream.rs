@@ -27,6 +27,8 @@ pub struct ServerStream {
     stalled: Option<Pin<Box<Sleep>>>,
     /// Most of the write timeout is over; the connection will be dropped unless the peer takes something.
     slow: bool,
+    /// The peer is in the count of those that did not read.
+    is_counted_slow: bool,
     /// The peer took only part of what was last written, so that nothing but the rest of it may follow.
     interrupted: bool,
     /// Where the transport goes when a panic drops this.
@@ -53,6 +55,7 @@ impl ServerStream {
             write_timeout,
             stalled: None,
             slow: false,
+            is_counted_slow: false,
             interrupted: false,
             rescue: None,
             traffic,
@@ -99,7 +102,10 @@ impl ServerStream {
             stalled.as_mut().reset(Instant::now() + last_part);
             ready!(stalled.as_mut().poll(context));
         }
-        self.traffic.slow_reader();
+        // Whoever goes on polling after the error is the same reader.
+        if !std::mem::replace(&mut self.is_counted_slow, true) {
+            self.traffic.slow_reader();
+        }
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
             format!("the peer took nothing for {timeout:?}: slow consumer"),

@@ -11,7 +11,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use http::{Request, Response, StatusCode, Version, header};
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
-use tracing::{Instrument, debug, error, info};
+use tracing::{Instrument, debug, error};
 use tungstenite_deflate::hyper::{Pending, Upgrade};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
@@ -19,8 +19,8 @@ use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
 use tungstenite_deflate::{Options, WebSocketStream};
 
 use crate::connection::{Connection, ConnectionInfo, Peer};
-use crate::log::failure;
-use crate::metrics::{CloseLabels, OpenLabels, RefusalLabels, RouteLabel, RouteLabels, Traffic};
+use crate::log::{Reason, Route, failure, limited};
+use crate::metrics::{Carrier, CloseLabels, RefusalLabels, RouteLabel, Traffic, close_code};
 use crate::router::{Context, Running, WebSocketRoute, authority};
 use crate::stream::{ServerStream, Transport};
 use crate::tls::TlsTransport;
@@ -31,11 +31,10 @@ pub(crate) fn open<B>(
     route: &WebSocketRoute,
     mut request: Request<B>,
 ) -> Response<Body> {
-    match accept(context, route, &mut request) {
+    let mut response = match accept(context, route, &mut request) {
         Ok(response) => response,
         Err(refusal) => {
             let status = refusal.status();
-            failure!(DEBUG, route = route.path, %status, "WebSocket request refused");
             let labels = RefusalLabels {
                 route: route.path,
                 status: status.as_u16(),
@@ -47,7 +46,11 @@ pub(crate) fn open<B>(
                 .inc();
             *refusal
         }
+    };
+    if context.has_access_log {
+        response.extensions_mut().insert(Route(route.path.into()));
     }
+    response
 }
 
 /// The response that accepts, once every check has passed and the handler is on its way.
@@ -58,7 +61,10 @@ fn accept<B>(
 ) -> Result<Response<Body>, Refusal> {
     let options = options(context, route);
     let mut upgrade = Upgrade::from_request(request)
-        .map_err(|rejection| Box::new(rejection.response().map(Body::from)))?
+        .map_err(|rejection| {
+            let reason = Reason(rejection.to_string().into());
+            Box::new(reason.attach(rejection.response().map(Body::from)))
+        })?
         .options(Options::clone(&options));
     if context.drain.has_begun() {
         let mut refusal = Box::new(refuse(
@@ -105,9 +111,9 @@ fn accept<B>(
         first_close: Arc::new(Mutex::new(None)),
         route: route.path,
         http: if request.version() == Version::HTTP_2 {
-            "2"
+            Carrier::Http2
         } else {
-            "1.1"
+            Carrier::Http1
         },
     };
     if let Some(greeting) = route.greeting {
@@ -263,23 +269,15 @@ struct OpenSocket {
 
 impl OpenSocket {
     fn new(context: &Arc<Context>, info: &ConnectionInfo) -> Self {
-        let (route, http) = (info.route, info.http);
         let deflate = if info.agreed.is_some() { "yes" } else { "no" };
-        context
-            .metrics
-            .opened
-            .get_or_create(&OpenLabels {
-                route,
-                http,
-                deflate,
-            })
-            .inc();
-        context
-            .metrics
-            .websockets
-            .get_or_create(&RouteLabels { route, http })
-            .inc();
-        info!(deflate, subprotocol = info.subprotocol, "connection opened");
+        info.traffic.opened(info.http, info.agreed.is_some());
+        limited!(
+            CONNECTIONS,
+            INFO,
+            deflate,
+            subprotocol = info.subprotocol,
+            "connection opened"
+        );
         Self {
             context: Arc::clone(context),
             info: info.clone(),
@@ -295,24 +293,27 @@ impl Drop for OpenSocket {
             info,
             since,
         } = self;
-        let (route, http) = (info.route, info.http);
         let closed = info.closed();
-        context
-            .metrics
-            .websockets
-            .get_or_create(&RouteLabels { route, http })
-            .dec();
+        info.traffic.closed(info.http);
         context
             .metrics
             .closed
             .get_or_create(&CloseLabels {
-                route,
-                code: closed.code,
+                route: info.route,
+                code: close_code(closed.code),
                 by: closed.by,
             })
             .inc();
+        let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         info.in_span(|| {
-            info!(code = closed.code, by = closed.by, duration = ?since.elapsed(), "connection closed");
+            limited!(
+                CONNECTIONS,
+                INFO,
+                code = closed.code,
+                by = closed.by,
+                duration_ms,
+                "connection closed"
+            );
         });
     }
 }
@@ -333,7 +334,7 @@ fn refuse(status: StatusCode, text: &'static str) -> Response<Body> {
         header::CONTENT_TYPE,
         header::HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    response
+    Reason(text.into()).attach(response)
 }
 
 /// How long the closing handshake after a panic may take.

@@ -250,7 +250,7 @@ async fn h3_requests_for_other_hosts_are_misdirected() {
         );
     }
     assert_eq!(
-        server.status(b"GET /healthz HTTP/1.0\r\n\r\n").await,
+        server.status(b"GET /style.css HTTP/1.0\r\n\r\n").await,
         421,
         "HTTP/1.0 without Host"
     );

@@ -104,7 +104,7 @@ async fn what_is_not_tls_is_closed_soon() {
     // T4
     let server = start(&[]).await;
     for bytes in [
-        &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
+        &b"SSH-2.0-OpenSSH_9.9\r\n"[..],
         &[0x16, 3, 1, 0xff, 0xff, 1, 2, 3],
         &[0x80, 0x2e, 1, 0, 2],
         &[0; 4096],

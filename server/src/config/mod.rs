@@ -18,7 +18,7 @@ use clap::{FromArgMatches, Parser, ValueEnum};
 pub use memory::MemoryOptions;
 pub use nats::NatsOptions;
 pub use network::{HttpLimits, Network, ShutdownOptions};
-pub use observe::{LogFormat, Logging};
+pub use observe::{AccessLog, LogFormat, Logging};
 pub use rooms::{RoomKind, RoomOptions};
 pub(crate) use sources::from_text;
 pub use sources::{ConfigError, Loaded, Origin, Setting};

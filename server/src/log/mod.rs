@@ -1,6 +1,9 @@
 //! Logs: the exchange on standard output, everything else on standard error, or all of it as JSON.
 
+mod fields;
+mod json;
 mod queue;
+mod request;
 mod shown;
 mod throttle;
 mod transcript;
@@ -9,15 +12,18 @@ use std::io::{Error, IsTerminal, Result, Write, stderr, stdout};
 
 use tracing::warn;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter, filter_fn};
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use crate::config::{LogFormat, Logging};
+use crate::config::{AccessLog, LogFormat, Logging};
 
 use queue::{Queue, Worker};
-pub use shown::Shown;
-pub(crate) use throttle::{FAILURES, failure};
+pub(crate) use request::{Reason, RequestLine, Route};
+pub(crate) use shown::Shown;
+pub(crate) use throttle::{CONNECTIONS, FAILURES, MESSAGES, failure, limited};
 pub(crate) use transcript::{TRANSCRIPT, transcript};
 
 /// Writes what is left in the queues when dropped; hold it until the program ends.
@@ -29,7 +35,9 @@ pub struct LogGuard {
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
-        FAILURES.finish();
+        for throttle in [&FAILURES, &CONNECTIONS, &MESSAGES] {
+            throttle.report();
+        }
     }
 }
 
@@ -42,51 +50,81 @@ impl Drop for LogGuard {
 /// The process already has a subscriber, or can have no further thread.
 pub fn start(logging: &Logging) -> Result<LogGuard> {
     FAILURES.set_limit(logging.log_failures);
+    CONNECTIONS.set_limit(logging.log_connections);
+    MESSAGES.set_limit(logging.log_messages);
+    shown::set_max_bytes(logging.log_payload_bytes.0);
     let filter = EnvFilter::builder().parse_lossy(directives(&logging.log_level));
     // Else filters of layers look as if they let everything through, and nothing is left out before they are asked.
     let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
     let (output, output_worker) = queue(stdout())?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let mut workers = vec![output_worker];
+    let mut layers = Vec::new();
     match logging.log_format {
         LogFormat::Json => {
-            let layer = fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_current_span(true)
-                .with_span_list(false);
-            let subscriber = registry.with(layer.with_writer(output));
-            subscriber.try_init().map_err(Error::other)?;
-            Ok(LogGuard {
-                _workers: vec![output_worker],
-            })
+            let of_log =
+                filter_fn(|event| event.target() != request::ACCESS).with_max_level_hint(level);
+            layers.push(json(output.clone()).with_filter(of_log).boxed());
         }
         LogFormat::Text => {
             let (errors, error_worker) = queue(stderr())?;
+            workers.push(error_worker);
             let of_exchange =
                 filter_fn(|event| event.target() == TRANSCRIPT).with_max_level_hint(level);
             let of_others =
-                filter_fn(|event| event.target() != TRANSCRIPT).with_max_level_hint(level);
+                filter_fn(|event| ![TRANSCRIPT, request::ACCESS].contains(&event.target()))
+                    .with_max_level_hint(level);
             let exchange = fmt::layer()
                 .event_format(transcript::Lines)
-                .with_writer(output)
+                .with_writer(output.clone())
                 .with_filter(of_exchange);
             let others = fmt::layer()
+                .fmt_fields(fields::Fields)
                 .with_target(false)
                 .with_ansi(stderr().is_terminal())
                 .with_writer(errors)
                 .with_filter(of_others);
-            let subscriber = registry.with(exchange).with(others);
-            subscriber.try_init().map_err(Error::other)?;
-            Ok(LogGuard {
-                _workers: vec![output_worker, error_worker],
-            })
+            layers.extend([exchange.boxed(), others.boxed()]);
         }
     }
+    let of_access = filter_fn(|event| event.target() == request::ACCESS).with_max_level_hint(level);
+    match logging.access_log {
+        AccessLog::Off => {}
+        AccessLog::Json => layers.push(json(output).with_filter(of_access).boxed()),
+        AccessLog::Text => {
+            let access = fmt::layer()
+                .fmt_fields(fields::Fields)
+                .with_target(false)
+                .with_level(false)
+                .with_ansi(false)
+                .with_writer(output)
+                .with_filter(of_access);
+            layers.push(access.boxed());
+        }
+    }
+    let registry = tracing_subscriber::registry().with(layers).with(filter);
+    registry.try_init().map_err(Error::other)?;
+    Ok(LogGuard { _workers: workers })
 }
 
-/// What the filter is to be: with a bare level the libraries beneath us stay at `info`, since their `debug` and `trace`
-/// bury ours; a list of directives is taken as it is.
+/// A layer that writes events as JSON.
+fn json<S>(output: Queue) -> impl Layer<S> + Send + Sync + 'static
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
+    fmt::layer()
+        .fmt_fields(JsonFields::new())
+        .event_format(json::JsonLines)
+        .with_writer(output)
+}
+
+/// The filter's directives, by which the access log depends on its own setting alone.
 fn directives(level: &str) -> String {
+    format!("{},{}=info", log_directives(level), request::ACCESS)
+}
+
+/// What the filter of the log is to be: with a bare level the libraries beneath us stay at `info`, since their `debug` and `trace`
+/// bury ours; a list of directives is taken as it is.
+fn log_directives(level: &str) -> String {
     if level.parse::<tracing::Level>().is_err() {
         return level.to_owned();
     }
@@ -115,7 +153,10 @@ mod tests {
     fn a_bare_level_keeps_the_libraries_quiet() {
         assert!(directives("debug").starts_with("debug,h2=info,"));
         assert!(directives("warn").starts_with("warn,h2=warn,"));
-        assert_eq!(directives("warn,server=trace"), "warn,server=trace");
+        assert_eq!(
+            directives("warn,server=trace"),
+            "warn,server=trace,access=info"
+        );
         assert!(EnvFilter::builder().parse(directives("trace")).is_ok());
     }
 }

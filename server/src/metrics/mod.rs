@@ -1,29 +1,36 @@
 //! Every series of `/metrics`, with its name, unit and meaning.
 
+mod exposition;
+mod labels;
 mod memory;
 mod nats;
 mod rooms;
 mod traffic;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use serde::Serialize;
 
 use crate::rooms::Counts;
 use crate::rooms::backplane::NatsCounts;
 
+pub(crate) use exposition::Exposition;
+pub(crate) use labels::close_code;
 pub(crate) use memory::MemoryCounts;
-pub(crate) use traffic::{Counted, Direction, Tally, Traffic};
+pub(crate) use traffic::{Carrier, Counted, Direction, Tally, Traffic};
 
 /// What the server counts; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     registry: Arc<Registry>,
+    /// The counters of each WebSocket route; there are as many as routes.
+    routes: Arc<Mutex<HashMap<&'static str, Traffic>>>,
     /// TCP connections held.
     pub(crate) connections: Gauge,
     /// TCP connections refused because a limit was reached.
@@ -41,9 +48,9 @@ pub(crate) struct Metrics {
     /// WebSocket requests that were refused.
     pub(crate) refused_upgrades: Family<RefusalLabels, Counter>,
     /// WebSocket connections held.
-    pub(crate) websockets: Family<RouteLabels, Gauge>,
+    websockets: Family<RouteLabels, Gauge>,
     /// WebSocket connections opened.
-    pub(crate) opened: Family<OpenLabels, Counter>,
+    opened: Family<OpenLabels, Counter>,
     /// WebSocket connections ended.
     pub(crate) closed: Family<CloseLabels, Counter>,
     /// Messages.
@@ -152,8 +159,8 @@ pub(crate) struct OpenLabels {
 pub(crate) struct CloseLabels {
     /// The path.
     pub(crate) route: &'static str,
-    /// The close code; 1005 stands for none, 1006 for no Close frame (RFC 6455 §7.1.5).
-    pub(crate) code: u16,
+    /// The close code as [`close_code`] gives it; 1005 stands for none, 1006 for no Close frame (RFC 6455 §7.1.5).
+    pub(crate) code: &'static str,
     /// Who sent the first Close: `client`, `server` or `nobody`.
     pub(crate) by: &'static str,
 }
@@ -295,47 +302,79 @@ impl Metrics {
             memory: memory::register(&mut registry),
             draining: register!(registry, "draining", "1 while the server is ending, else 0"),
             registry: Arc::default(),
+            routes: Arc::default(),
         };
         metrics.registry = Arc::new(registry);
         metrics
     }
 
-    /// All series in the `OpenMetrics` text format.
-    pub(crate) fn render(&self) -> String {
-        let mut text = String::new();
-        match encode(&mut text, &self.registry) {
-            Ok(()) => text,
-            // Writing to a String cannot fail; an encoder that does leaves the scrape empty rather than half.
-            Err(_) => String::new(),
-        }
+    /// The counters of the WebSocket route `route`.
+    pub(crate) fn traffic(&self, route: &'static str) -> Traffic {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let traffic = routes
+            .entry(route)
+            .or_insert_with(|| Traffic::new(self, route));
+        traffic.clone()
     }
+
+    /// Sums over all WebSocket routes, of the counters that [`render`](Self::render) shows one by one; messages and bytes
+    /// of the route `unseen` are left out.
+    pub(crate) fn totals(&self, unseen: &str) -> Totals {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut totals = Totals::default();
+        for (route, traffic) in &*routes {
+            traffic.add_connections(&mut totals);
+            if *route != unseen {
+                traffic.add_messages(&mut totals);
+            }
+        }
+        totals
+    }
+
+    /// All series in the text format `exposition`.
+    pub(crate) fn render(&self, exposition: Exposition) -> String {
+        exposition.render(&self.registry)
+    }
+}
+
+/// Sums over all WebSocket routes; connections are those held now, all others only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Totals {
+    /// WebSocket connections held.
+    pub(crate) connections: u64,
+    /// Those of them held over HTTP/2.
+    pub(crate) http2: u64,
+    /// WebSocket connections opened.
+    pub(crate) opened: u64,
+    /// Text and binary messages from clients.
+    pub(crate) messages_in: u64,
+    /// Text and binary messages to clients.
+    pub(crate) messages_out: u64,
+    /// Bytes of messages both ways, before compression.
+    pub(crate) message_bytes: u64,
+    /// Bytes of frames both ways, inside TLS.
+    pub(crate) wire_bytes: u64,
 }
 
 #[cfg(test)]
 mod tests {
+    use tungstenite_deflate::tungstenite::Message;
+
     use super::*;
 
     #[test]
     fn every_series_has_help() {
         let metrics = Metrics::new();
-        metrics
-            .websockets
-            .get_or_create(&RouteLabels {
-                route: "/ws",
-                http: "1.1",
-            })
-            .inc();
-        let traffic = Traffic::new(&metrics, "/ws");
+        let traffic = metrics.traffic("/ws");
+        traffic.opened(Carrier::Http1, false);
         traffic.received_bytes(7);
-        let text = metrics.render();
-        assert!(
-            text.contains("wss_websocket_connections{route=\"/ws\",http=\"1.1\"} 1"),
-            "{text}"
-        );
-        assert!(
-            text.contains("wss_websocket_wire_bytes_total{route=\"/ws\",direction=\"in\"} 7"),
-            "{text}"
-        );
+        let text = metrics.render(Exposition::OpenMetrics);
+        for line in [
+            "wss_websocket_connections{route=\"/ws\",http=\"1.1\"} 1",
+            "wss_websocket_wire_bytes_total{route=\"/ws\",direction=\"in\"} 7",
+        ] {
+            assert!(text.lines().any(|seen| seen == line), "{line} in {text}");
+        }
         let types = text
             .lines()
             .filter(|line| line.starts_with("# TYPE"))
@@ -346,6 +385,33 @@ mod tests {
                 .filter(|line| line.starts_with("# HELP"))
                 .count()
         );
+    }
+
+    #[test]
+    fn totals_are_the_sums_of_the_series() {
+        let metrics = Metrics::new();
+        let (ws, stats) = (metrics.traffic("/ws"), metrics.traffic("/stats"));
+        ws.opened(Carrier::Http1, true);
+        ws.opened(Carrier::Http2, false);
+        ws.closed(Carrier::Http2);
+        stats.opened(Carrier::Http2, false);
+        for traffic in [&ws, &stats] {
+            traffic.message(Direction::In, &Message::text("abc"));
+            traffic.message(Direction::Out, &Message::binary(vec![0; 5]));
+            traffic.message(Direction::In, &Message::Ping("12".into()));
+            traffic.received_bytes(9);
+            traffic.sent_bytes(1);
+        }
+        let expected = Totals {
+            connections: 2,
+            http2: 1,
+            opened: 3,
+            messages_in: 1,
+            messages_out: 1,
+            message_bytes: 10,
+            wire_bytes: 10,
+        };
+        assert_eq!(metrics.totals("/stats"), expected);
     }
 
     /// A panel over a series that does not exist stays empty without a word. Series without labels yet are not rendered,

@@ -1,11 +1,12 @@
-//! The counters of one route's messages and bytes, looked up once per connection.
+//! The counters of one route's connections, messages and bytes, looked up once.
 
 use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use tungstenite_deflate::tungstenite::Message;
 
-use super::{DirectionLabels, MessageLabels, Metrics, RouteLabel};
+use super::{DirectionLabels, MessageLabels, Metrics, OpenLabels, RouteLabel, RouteLabels, Totals};
 
 /// Which way a message or a byte goes, seen from the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,16 +17,35 @@ pub(crate) enum Direction {
     Out,
 }
 
-/// The counters of one route's messages and bytes; cheap to clone.
+/// The counters of one route's connections, messages and bytes; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Traffic(Arc<Flows>);
 
-/// Both directions.
+/// The HTTP version that carries a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// HTTP/1.1 Upgrade.
+    Http1,
+    /// HTTP/2 extended CONNECT (RFC 8441).
+    Http2,
+}
+
+/// Connections over each HTTP version, and both directions.
 #[derive(Debug)]
 struct Flows {
+    http1: Connections,
+    http2: Connections,
     incoming: Flow,
     outgoing: Flow,
     slow_readers: Counter,
+}
+
+/// The connections over one HTTP version.
+#[derive(Debug)]
+struct Connections {
+    held: Gauge,
+    opened: Counter,
+    opened_with_deflate: Counter,
 }
 
 /// One direction's counters.
@@ -125,16 +145,75 @@ impl Sums {
     }
 }
 
+impl Carrier {
+    /// The version as metrics and logs name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "1.1",
+            Self::Http2 => "2",
+        }
+    }
+}
+
 impl Traffic {
-    /// The counters of `route`.
-    pub(crate) fn new(metrics: &Metrics, route: &'static str) -> Self {
+    /// The counters of `route`; [`Metrics::traffic`] keeps them.
+    pub(super) fn new(metrics: &Metrics, route: &'static str) -> Self {
         Self(Arc::new(Flows {
+            http1: Connections::new(metrics, route, Carrier::Http1),
+            http2: Connections::new(metrics, route, Carrier::Http2),
             incoming: Flow::new(metrics, route, "in"),
             outgoing: Flow::new(metrics, route, "out"),
             slow_readers: metrics
                 .slow_readers
                 .get_or_create_owned(&RouteLabel { route }),
         }))
+    }
+
+    /// Counts a connection that is opened.
+    pub(crate) fn opened(&self, carrier: Carrier, has_deflate: bool) {
+        let connections = self.connections(carrier);
+        connections.held.inc();
+        if has_deflate {
+            connections.opened_with_deflate.inc();
+        } else {
+            connections.opened.inc();
+        }
+    }
+
+    /// Counts the end of a connection.
+    pub(crate) fn closed(&self, carrier: Carrier) {
+        self.connections(carrier).held.dec();
+    }
+
+    fn connections(&self, carrier: Carrier) -> &Connections {
+        match carrier {
+            Carrier::Http1 => &self.0.http1,
+            Carrier::Http2 => &self.0.http2,
+        }
+    }
+
+    /// Adds this route's connections to `totals`.
+    pub(super) fn add_connections(&self, totals: &mut Totals) {
+        let Flows { http1, http2, .. } = &*self.0;
+        let held = |connections: &Connections| connections.held.get().try_into().unwrap_or(0_u64);
+        totals.connections += held(http1) + held(http2);
+        totals.http2 += held(http2);
+        for connections in [http1, http2] {
+            totals.opened += connections.opened.get() + connections.opened_with_deflate.get();
+        }
+    }
+
+    /// Adds this route's messages and bytes to `totals`.
+    pub(super) fn add_messages(&self, totals: &mut Totals) {
+        let Flows {
+            incoming, outgoing, ..
+        } = &*self.0;
+        totals.messages_in += incoming.text.get() + incoming.binary.get();
+        totals.messages_out += outgoing.text.get() + outgoing.binary.get();
+        for flow in [incoming, outgoing] {
+            totals.message_bytes += flow.message_bytes.get();
+            totals.wire_bytes += flow.wire_bytes.get();
+        }
     }
 
     /// Counts a message.
@@ -157,6 +236,27 @@ impl Traffic {
     /// Counts a peer that did not read.
     pub(crate) fn slow_reader(&self) {
         self.0.slow_readers.inc();
+    }
+}
+
+impl Connections {
+    /// The connections of `route` over one HTTP version.
+    fn new(metrics: &Metrics, route: &'static str, carrier: Carrier) -> Self {
+        let http = carrier.name();
+        let opened = |deflate| {
+            metrics.opened.get_or_create_owned(&OpenLabels {
+                route,
+                http,
+                deflate,
+            })
+        };
+        Self {
+            held: metrics
+                .websockets
+                .get_or_create_owned(&RouteLabels { route, http }),
+            opened: opened("no"),
+            opened_with_deflate: opened("yes"),
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 
-use crate::metrics::Metrics;
+use crate::metrics::{Exposition, Metrics};
 use crate::router::Context;
 
 /// The process answers, so it is alive.
@@ -23,13 +23,15 @@ pub(crate) async fn readyz(State(context): State<Arc<Context>>) -> impl IntoResp
     }
 }
 
-/// All figures as `OpenMetrics` text.
-pub(crate) async fn metrics(State(metrics): State<Metrics>) -> impl IntoResponse {
-    (
-        [(
-            header::CONTENT_TYPE,
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        )],
-        metrics.render(),
-    )
+/// All figures, in the text format that the request prefers.
+pub(crate) async fn metrics(
+    State(metrics): State<Metrics>,
+    headers: HeaderMap,
+) -> impl IntoResponse {
+    let exposition = Exposition::preferred(&headers);
+    let fields = [
+        (header::CONTENT_TYPE, exposition.content_type()),
+        (header::VARY, "accept"),
+    ];
+    (fields, metrics.render(exposition))
 }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use crate::log::Reason;
 use crate::rooms::Refusal;
 
 /// The response for what a participant is refused.
@@ -76,5 +77,6 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
     };
     let body = serde_json::to_string(&problem).unwrap_or_default();
     let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-    (status, content_type, body).into_response()
+    let reason = Reason(detail.to_owned().into());
+    reason.attach((status, content_type, body).into_response())
 }

@@ -1,6 +1,5 @@
 //! `/stats`: the server's figures once a second, for the dashboard.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +10,7 @@ use tungstenite_deflate::tungstenite::{Error, Message};
 
 use crate::connection::ConnectionInfo;
 use crate::conversation::Conversation;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Totals};
 use crate::stream::ServerStream;
 
 /// Time between two samples.
@@ -23,32 +22,20 @@ const FRESH: Duration = Duration::from_millis(900);
 /// The path; what goes over it is left out of the figures, so that watching does not show.
 const PATH: &str = "/stats";
 
-/// The figures of `/metrics`, summed up, counted once a second however many watch.
+/// The figures of `/metrics`, summed up once a second however many watch.
 #[derive(Clone, Debug)]
 pub(crate) struct Figures {
     metrics: Metrics,
     latest: Arc<Mutex<Option<(Instant, Sample)>>>,
 }
 
-/// The figures at one moment; those without "held" in their meaning only grow.
+/// The figures at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 struct Sample {
     /// Milliseconds since 1970.
     at: u64,
-    /// WebSocket connections held.
-    connections: u64,
-    /// Those of them held over HTTP/2.
-    http2: u64,
-    /// WebSocket connections opened.
-    opened: u64,
-    /// Text and binary messages from clients.
-    messages_in: u64,
-    /// Text and binary messages to clients.
-    messages_out: u64,
-    /// Bytes of messages both ways, before compression.
-    message_bytes: u64,
-    /// Bytes of frames both ways, inside TLS.
-    wire_bytes: u64,
+    #[serde(flatten)]
+    totals: Totals,
 }
 
 /// A sample as it is sent.
@@ -82,58 +69,13 @@ impl Figures {
                 let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
                 let sample = Sample {
                     at,
-                    ..Sample::of_text(&self.metrics.render())
+                    totals: self.metrics.totals(PATH),
                 };
                 *latest = Some((now, sample));
                 sample
             }
         }
     }
-}
-
-impl Sample {
-    /// Sums the series up, from the same text that `/metrics` gives: the two cannot tell different stories.
-    fn of_text(text: &str) -> Self {
-        let mut sample = Self::default();
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let Some((series, value)) = line.rsplit_once(' ') else {
-                continue;
-            };
-            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            let labels = labels_of(labels.trim_end_matches('}'));
-            let is = |label, value| labels.get(label) == Some(&value);
-            let value: u64 = value.parse().unwrap_or(0);
-            match name {
-                "wss_websocket_connections" => {
-                    sample.connections += value;
-                    sample.http2 += if is("http", "2") { value } else { 0 };
-                }
-                "wss_websocket_opened_total" => sample.opened += value,
-                _ if is("route", PATH) => {}
-                "wss_websocket_messages_total" if is("kind", "text") || is("kind", "binary") => {
-                    let way = if is("direction", "in") {
-                        &mut sample.messages_in
-                    } else {
-                        &mut sample.messages_out
-                    };
-                    *way += value;
-                }
-                "wss_websocket_message_bytes_total" => sample.message_bytes += value,
-                "wss_websocket_wire_bytes_total" => sample.wire_bytes += value,
-                _ => {}
-            }
-        }
-        sample
-    }
-}
-
-/// The labels of a series; none of those summed up here has a comma or a quote in its value.
-fn labels_of(labels: &str) -> HashMap<&str, &str> {
-    labels
-        .split(',')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name, value.trim_matches('"')))
-        .collect()
 }
 
 /// Sends the figures once a second, and answers `ping N` at once, so that the watcher can measure the round trip.
@@ -189,34 +131,6 @@ fn pong(message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn series_are_summed_up_without_the_feed_itself() {
-        let text = "# HELP wss_websocket_connections WebSocket connections held.\n\
-            wss_websocket_connections{route=\"/ws\",http=\"1.1\"} 3\n\
-            wss_websocket_connections{route=\"/stats\",http=\"2\"} 2\n\
-            wss_websocket_opened_total{route=\"/ws\",http=\"1.1\",deflate=\"yes\"} 9\n\
-            wss_websocket_messages_total{route=\"/ws\",direction=\"in\",kind=\"text\"} 5\n\
-            wss_websocket_messages_total{route=\"/ws\",direction=\"in\",kind=\"ping\"} 50\n\
-            wss_websocket_messages_total{route=\"/ws\",direction=\"out\",kind=\"binary\"} 4\n\
-            wss_websocket_messages_total{route=\"/stats\",direction=\"out\",kind=\"text\"} 100\n\
-            wss_websocket_message_bytes_total{route=\"/ws\",direction=\"in\"} 1000\n\
-            wss_websocket_message_bytes_total{route=\"/ws\",direction=\"out\"} 500\n\
-            wss_websocket_wire_bytes_total{route=\"/ws\",direction=\"in\"} 120\n\
-            wss_websocket_wire_bytes_total{route=\"/stats\",direction=\"in\"} 7\n\
-            # EOF\n";
-        let expected = Sample {
-            connections: 5,
-            http2: 2,
-            opened: 9,
-            messages_in: 5,
-            messages_out: 4,
-            message_bytes: 1500,
-            wire_bytes: 120,
-            ..Sample::default()
-        };
-        assert_eq!(Sample::of_text(text), expected);
-    }
 
     #[test]
     fn samples_are_shared_while_they_are_fresh() {

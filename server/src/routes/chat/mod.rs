@@ -15,7 +15,6 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::any;
 use http::{Method, Request, header};
-use tracing::debug;
 
 use crate::connection::Connection;
 use crate::metrics::RefusalLabels;
@@ -115,7 +114,6 @@ fn admit(
 fn refuse(context: &Context, refusal: &Refusal) -> Response<Body> {
     let response = problem::refused(refusal);
     let status = response.status();
-    debug!(%status, "refused to enter a room");
     let labels = RefusalLabels {
         route: PATH,
         status: status.as_u16(),

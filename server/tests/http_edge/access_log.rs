@@ -1,0 +1,107 @@
+//! The access log: one line for each request, in both forms, whatever became of it.
+
+use super::{begin, end, exchange, value};
+use crate::common::program::Program;
+use crate::common::soon;
+
+async fn get(program: &Program, target: &str, more: &str) -> String {
+    let request =
+        format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n");
+    exchange(program, request.as_bytes()).await
+}
+
+/// A page, a probe, a refusal, a WebSocket and a room.
+async fn visit(program: &Program) -> usize {
+    let page = get(
+        program,
+        "/style.css?v=1",
+        "User-Agent: test \u{202e}\"1\r\n",
+    )
+    .await;
+    get(program, "/healthz", "").await;
+    get(program, &format!("/{}", "x".repeat(2_000)), "").await;
+    let mut client = program.open("/echo").await;
+    soon(client.close(None)).await.unwrap();
+    get(program, "/rooms/hall/messages", "").await;
+    page.split_once("\r\n\r\n").unwrap().1.len()
+}
+
+#[tokio::test]
+async fn each_request_is_a_line_of_json() {
+    // It depends on no level.
+    let program = begin(&[
+        "--access-log",
+        "json",
+        "--log-level",
+        "error,transcript=info",
+    ]);
+    let bytes = visit(&program).await;
+    let (output, errors) = end(program);
+    assert_eq!(errors, "");
+    let lines: Vec<serde_json::Value> = output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let expected = [
+        ("/style.css?v=1", "/style.css", 200),
+        ("/healthz", "/healthz", 200),
+        ("/xxx", "other", 404),
+        ("/echo", "/echo", 101),
+        ("/rooms/hall/messages", "/rooms/{room}/messages", 200),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{output}");
+    for (line, (target, route, status)) in lines.iter().zip(expected) {
+        let seen = line["request_target"].as_str().unwrap();
+        assert!(seen.starts_with(target) && seen.len() < 300, "{line}");
+        assert_eq!(
+            (&line["route"], &line["status"]),
+            (&route.into(), &status.into()),
+            "{line}"
+        );
+        assert_eq!(
+            (&line["method"], &line["http"], &line["message"]),
+            (&"GET".into(), &"1.1".into(), &"request".into())
+        );
+        assert!(
+            line["peer"].as_str().unwrap().starts_with("127.0.0.1:"),
+            "{line}"
+        );
+        assert!(
+            line["duration_us"].is_u64() && line["bytes"].is_u64(),
+            "{line}"
+        );
+    }
+    assert_eq!(lines[0]["bytes"], bytes);
+    assert_eq!(lines[0]["user_agent"], "test \\u{202e}\"1");
+    assert!(lines[1].get("user_agent").is_none());
+}
+
+#[tokio::test]
+async fn each_request_is_a_line_of_text() {
+    let program = begin(&["--access-log", "text"]);
+    visit(&program).await;
+    let (output, _) = end(program);
+    let lines: Vec<&str> = output
+        .lines()
+        .filter(|line| line.contains(" request peer="))
+        .collect();
+    assert_eq!(lines.len(), 5, "{output}");
+    assert_eq!(value(lines[0], "status"), Some("200"));
+    assert_eq!(value(lines[0], "request_target"), Some("/style.css?v=1"));
+    assert!(
+        lines[0].ends_with(r#"user_agent="test \u{202e}\"1""#),
+        "{}",
+        lines[0]
+    );
+}
+
+#[tokio::test]
+async fn without_the_setting_there_is_none() {
+    let program = begin(&["--log-level", "trace"]);
+    visit(&program).await;
+    let (output, errors) = end(program);
+    assert!(
+        !output.contains("request peer=") && !errors.contains("request peer="),
+        "{output}{errors}"
+    );
+}
