@@ -31,6 +31,7 @@ mod arrivals;
 mod bell;
 mod connection;
 mod conversation;
+mod cors;
 mod descriptors;
 mod drain;
 #[doc(hidden)]

@@ -1,7 +1,8 @@
 //! Everything that is served over gRPC, on the TLS port by ALPN and, if wanted, on a plain-text one.
 //!
 //! ```text
-//! request → gate      method, content type, Origin; answers preflights
+//! request → cors      Origin; answers preflights
+//!         → gate      method, content type
 //!         → tonic-web gRPC-Web becomes gRPC, and back
 //!         → call      deadline, statuses, the server's end, counts
 //!         → service   chat, rooms, health, reflection
@@ -23,6 +24,7 @@ use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 use tonic_reflection::pb::v1alpha::server_reflection_server::ServerReflectionServer as ServerReflectionAlphaServer;
 use tonic_web::GrpcWebLayer;
 
+use crate::cors;
 use crate::router::Context;
 use proto::chat_service_server::ChatServiceServer;
 use rooms::chat_service_server::ChatServiceServer as RoomServiceServer;
@@ -94,9 +96,10 @@ pub(crate) fn routes(context: &Arc<Context>) -> Router {
             call::bound,
         ))
         .route_layer(GrpcWebLayer::new())
+        .route_layer(middleware::from_fn(gate::check))
         .route_layer(middleware::from_fn_with_state(
-            Arc::clone(context),
-            gate::check,
+            (Arc::clone(context), gate::SHARING),
+            cors::check,
         ))
 }
 

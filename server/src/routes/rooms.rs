@@ -6,7 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use http::{HeaderMap, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +14,10 @@ use super::bearer::token;
 use super::chat::MessageBody;
 use super::problem::{problem, refused};
 use crate::connection::Connection;
+use crate::cors::{self, Sharing};
 use crate::rooms::participant::{Posted, Visit};
 use crate::rooms::{Epoch, MessageId, Position, Refusal, Right};
-use crate::router::{Context, authority};
+use crate::router::Context;
 
 /// A message as it is posted.
 #[derive(Debug, Deserialize)]
@@ -61,7 +62,12 @@ struct Kept<'a> {
 /// The routes of rooms without a socket.
 pub(crate) fn room_requests(context: &Arc<Context>) -> Router {
     let both = get(read).post(post).with_state(Arc::clone(context));
-    Router::new().route("/rooms/{room}/messages", both)
+    Router::new()
+        .route("/rooms/{room}/messages", both)
+        .route_layer(middleware::from_fn_with_state(
+            (Arc::clone(context), SHARING),
+            cors::check,
+        ))
 }
 
 /// What a request gets that is refused.
@@ -167,7 +173,7 @@ async fn try_read(
     Ok(Json(kept).into_response())
 }
 
-/// Checks everything that does not need the body: the Origin, then what the rooms decide.
+/// Checks everything that does not need the body; the Origin has been checked by [`cors`].
 fn visit(
     context: &Context,
     room: &str,
@@ -179,12 +185,6 @@ fn visit(
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         return Err(Refused::Request(status, "malformed", detail));
     };
-    let host = authority(request).unwrap_or_default();
-    if !context.origins.allow(request.headers(), host) {
-        let detail = "this page's Origin may not do this".to_owned();
-        let status = StatusCode::FORBIDDEN;
-        return Err(Refused::Request(status, "forbidden", detail));
-    }
     let (token, address) = (token(request.headers()), connection.peer.ip());
     let participant = context.participants.admit(token, address)?;
     Ok(participant.visit(room, right)?)
@@ -224,3 +224,11 @@ fn is_too_long(error: &axum::Error) -> bool {
     }
     false
 }
+
+/// Pages may post and read, and see when to try again and what their token lacks.
+const SHARING: Sharing = Sharing {
+    methods: "GET, HEAD, POST",
+    request_headers: "authorization, content-type",
+    response_headers: "retry-after, www-authenticate",
+    refuse: |text| problem(StatusCode::FORBIDDEN, text),
+};

@@ -9,6 +9,7 @@
 mod access_log;
 #[path = "../common/mod.rs"]
 mod common;
+mod cors;
 mod exposition;
 mod flood;
 mod json_log;
