@@ -89,6 +89,8 @@ impl Conversation {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
                     note(&self.info, &error);
+                    // The Close that tells the peer why goes out before the transport ends.
+                    Box::pin(async { while self.socket.next().await.is_some() {} }).await;
                     Box::pin(self.finish()).await;
                     return None;
                 }
@@ -157,7 +159,7 @@ impl Conversation {
         .await?;
         if told {
             // It woke up in time to be told. Handlers leave after an error, so the goodbye is finished here.
-            let farewell = async { while let Some(Ok(_)) = self.socket.next().await {} };
+            let farewell = async { while self.socket.next().await.is_some() {} };
             let _ = Box::pin(tokio::time::timeout(FAREWELL_TIMEOUT, farewell)).await;
             Box::pin(self.finish()).await;
             return Err(Error::Io(ErrorKind::TimedOut.into()));

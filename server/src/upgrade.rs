@@ -227,7 +227,7 @@ async fn apologise(context: &Context, transport: Transport, info: &ConnectionInf
     let ending = async {
         if socket.send(close).await.is_ok() {
             // What was being received was lost with the handler, so that what follows may make no sense.
-            while let Some(Ok(_)) = socket.next().await {}
+            while socket.next().await.is_some() {}
         }
     };
     let _ = tokio::time::timeout(APOLOGY_TIMEOUT, ending).await;

@@ -212,11 +212,7 @@ async fn keepalive_pings_and_gives_up_on_a_silent_peer() {
         matches!(&error, Error::Io(io) if io.kind() == std::io::ErrorKind::TimedOut),
         "{error}"
     );
-    assert_eq!(
-        start.elapsed().as_secs(),
-        36,
-        "ping at 25, overdue at 35, linger 1"
-    );
+    assert_eq!(start.elapsed().as_secs(), 35, "Ping at 25, overdue at 35");
     assert!(server.next().await.is_none());
     drop(server);
     let mut received = Vec::new();
@@ -269,7 +265,7 @@ async fn unfinished_message_and_unanswered_close_time_out() {
         error.to_string().contains("unfinished_message_timeout"),
         "{error}"
     );
-    assert_eq!(start.elapsed().as_secs(), 31);
+    assert_eq!(start.elapsed().as_secs(), 30);
 
     let (mut server, _client) = pair(&Options::default(), None, 4096);
     let start = tokio::time::Instant::now();

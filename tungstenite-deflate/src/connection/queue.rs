@@ -20,6 +20,8 @@ pub(super) struct Queue {
     /// Data messages and a Close that wait behind a message that is being sent in fragments.
     backlog: Option<Box<Backlog>>,
     pongs: Pongs,
+    /// The transport takes nothing more, so that nothing may wait for it.
+    gone: bool,
 }
 
 /// Bytes of fragments that are framed ahead of what the transport has taken.
@@ -32,6 +34,7 @@ impl Queue {
             framed: Outgoing::default(),
             backlog: None,
             pongs: Pongs::default(),
+            gone: false,
         }
     }
 
@@ -112,6 +115,9 @@ impl Queue {
     }
 
     fn push(&mut self, fin: bool, rsv1: bool, opcode: Opcode, payload: Bytes) {
+        if self.gone {
+            return;
+        }
         let masking_key = (self.role == Role::Client).then(rand::random);
         let header = Header {
             fin,
@@ -135,11 +141,18 @@ impl Queue {
         &mut self.framed
     }
 
-    /// Drops what waits: the transport takes nothing more.
-    pub(super) fn clear(&mut self) {
+    /// Drops what waits and what is still to be queued: the transport takes nothing more.
+    pub(super) fn close(&mut self) {
         self.framed.clear();
         self.backlog = None;
         self.pongs = Pongs::default();
+        self.gone = true;
+    }
+
+    /// Whether the transport takes nothing more.
+    #[inline]
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone
     }
 
     #[inline]

@@ -47,12 +47,7 @@ impl Connection {
         compression: Compression,
         clock: impl Fn() -> Instant,
     ) -> Result<(), SendError> {
-        match self.state {
-            State::Open => {}
-            State::CloseSent | State::Closed if message.is_close() => return Ok(()),
-            State::CloseSent | State::Closed => return Err(SendError::AfterClose),
-            State::Failed | State::Ended => return Err(SendError::Closed),
-        }
+        self.check_open()?;
         if !self.has_room(message.len().saturating_add(Header::MAX_BYTES)) {
             return Err(SendError::QueueFull(Box::new(message)));
         }
@@ -94,7 +89,7 @@ impl Connection {
         prepared: &PreparedMessage,
         clock: impl Fn() -> Instant,
     ) -> Result<(), SendError> {
-        let shared = self.state == State::Open
+        let shared = self.check_open().is_ok()
             && self.role() == Role::Server
             && self.options.fragment_bytes.is_none()
             && self
@@ -121,9 +116,18 @@ impl Connection {
         self.queue.bytes()
     }
 
-    /// The byte stream takes no more bytes: drops what is queued.
+    /// The byte stream takes no more bytes: drops what is queued, and queues nothing from now on.
     pub fn transmit_failed(&mut self) {
-        self.queue.clear();
+        self.queue.close();
+    }
+
+    /// Whether a message may be sent, as tungstenite tells it.
+    fn check_open(&self) -> Result<(), SendError> {
+        match self.state {
+            State::Open if !self.queue.is_gone() => Ok(()),
+            State::CloseSent | State::Closed | State::Failed => Err(SendError::AfterClose),
+            State::Open | State::Ended => Err(SendError::Closed),
+        }
     }
 
     /// Whether so many bytes more are not too many to be queued.

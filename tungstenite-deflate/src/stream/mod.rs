@@ -27,9 +27,14 @@ use crate::tungstenite::protocol::{Role, WebSocketConfig};
 ///
 /// # Receiving
 /// The stream gives every message, and Pings, Pongs and the peer's Close as well. Pongs and the answer to a Close are
-/// sent without further calls. After a violation by the peer it gives the messages received before, then the error, when
-/// the fitting Close has been sent; then it ends. What was [`feed`](futures_util::SinkExt::feed)ed is written before the
-/// stream waits: a handler feeds its answers and goes back to `next()`.
+/// sent without further calls. What was [`feed`](futures_util::SinkExt::feed)ed is written before the stream waits: a
+/// handler feeds its answers and goes back to `next()`.
+///
+/// # The end
+/// After a violation by the peer the stream gives the messages received before, then the error at once. With a
+/// `close_timeout` the next call gives `None` when the peer has taken the Close that tells it why, or after a second:
+/// go on until `None`, since a TCP socket that is dropped with unread bytes is reset, and the Close may be lost. A
+/// transport that fails is not waited for.
 ///
 /// # Sending
 /// [`send`](futures_util::SinkExt::send) writes at once. [`feed`](futures_util::SinkExt::feed) queues: the queue is
@@ -51,8 +56,10 @@ pub struct WebSocketStream<S> {
     /// Received and not yet parsed.
     buffer: BytesMut,
     phase: Phase,
-    /// What the stream will give as its last item.
+    /// What the stream gives before it ends.
     failure: Option<Error>,
+    /// The transport gives no more bytes.
+    read_over: bool,
     /// The transport takes no more bytes.
     write_failed: Option<io::ErrorKind>,
     /// Something was written since the last flush.
@@ -70,6 +77,7 @@ enum Phase {
     /// Nothing more is received: the queue is written and the transport closed, at the latest at the instant.
     Finishing {
         until: Option<Instant>,
+        failed: bool,
         shut_down: bool,
     },
     /// The stream has ended.
@@ -110,6 +118,7 @@ impl<S> WebSocketStream<S> {
             buffer: part,
             phase: Phase::Active,
             failure: None,
+            read_over: false,
             write_failed: None,
             unflushed: false,
             timer: Timer::default(),

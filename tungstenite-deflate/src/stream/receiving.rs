@@ -50,6 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             self.reads = self.reads.saturating_add(1);
             match self.poll_fill(cx) {
                 Poll::Ready(Ok(0)) => {
+                    self.read_over = true;
                     let clean = self.connection.receive_eof();
                     let error = (!clean).then(|| {
                         self.write_error()
@@ -59,12 +60,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
+                    self.read_over = true;
                     self.connection.receive_eof();
-                    let gone = is_gone(error.kind());
-                    self.finish(Some(Error::Io(error)));
-                    if gone {
-                        return self.end();
+                    if is_gone(error.kind()) {
+                        self.note_write_failure(&error, Side::Receiver);
                     }
+                    self.finish(Some(Error::Io(error)));
                 }
                 Poll::Pending => {
                     if let Some(error) = self.write_error() {
@@ -99,15 +100,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Writes as much as the transport takes; what is left goes out with a later poll.
     fn transmit(&mut self, cx: &mut Context<'_>) {
-        let waiting = self.connection.outgoing_bytes() > 0 || self.unflushed;
+        let waiting = self.connection.outgoing_bytes();
+        let unflushed = self.unflushed;
         match self.poll_transmit(cx) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(())) if !waiting => {}
-            Poll::Ready(Ok(())) => self.wakers.wake_other(Side::Receiver, Some(cx.waker())),
-            Poll::Ready(Err(error)) => {
-                self.note_write_failure(&error);
-                self.wakers.wake_other(Side::Receiver, Some(cx.waker()));
+            Poll::Ready(Err(error)) => self.note_write_failure(&error, Side::Receiver),
+            // The sender may wait for free space in the queue, or for the end of its message.
+            Poll::Pending if self.connection.outgoing_bytes() < waiting => {
+                self.wakers.wake_other(Side::Receiver);
             }
+            Poll::Ready(Ok(())) if waiting > 0 || unflushed => {
+                self.wakers.wake_other(Side::Receiver);
+            }
+            Poll::Pending | Poll::Ready(Ok(())) => {}
         }
     }
 
@@ -123,10 +127,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         poll_read_buf(Pin::new(&mut self.stream), cx, &mut room)
     }
 
-    /// Receives no more; `failure` is the stream's last item once what is queued is written.
+    /// Receives no more; `failure` is what the stream gives before it ends.
     fn finish(&mut self, failure: Option<Error>) {
         let timeout = self.connection.options().close_timeout;
-        let linger = if failure.is_some() {
+        let failed = failure.is_some();
+        let linger = if failed {
             timeout.map(|timeout| timeout.min(LINGER))
         } else {
             timeout
@@ -135,42 +140,66 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.buffer.clear();
         self.phase = Phase::Finishing {
             until: linger.and_then(|linger| timer::now().checked_add(linger)),
+            failed,
             shut_down: false,
         };
+        // What it waits for may have been dropped.
+        self.wakers.wake_other(Side::Receiver);
     }
 
-    /// Writes what is queued, closes the transport if that is this side's part, waits for the peer to do the same.
+    /// Gives the error at once; writes what is queued, closes the transport if that is this side's part, and waits for
+    /// the peer to do the same.
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
-        let Phase::Finishing { until, shut_down } = self.phase else {
+        let Phase::Finishing { until, failed, .. } = self.phase else {
             return Poll::Ready(None);
         };
         let expired = self.timer.poll(until, cx).is_ready();
-        let patient = !expired && (until.is_some() || self.failure.is_none());
         self.transmit(cx);
-        if self.connection.outgoing_bytes() > 0 && patient {
-            return Poll::Pending;
+        if self.write_failed.is_some_and(is_gone) {
+            return self.end();
         }
-        if self.connection.should_close_transport() && !shut_down {
-            if Pin::new(&mut self.stream).poll_shutdown(cx).is_pending() && patient {
-                return Poll::Pending;
-            }
-            self.phase = Phase::Finishing {
-                until,
-                shut_down: true,
-            };
+        let closed = self.poll_close_transport(cx).is_ready();
+        let drained = self.poll_drain(cx).is_ready();
+        // Without a deadline only a peer in good standing is waited for; a transport that failed never is.
+        if expired || self.write_failed.is_some() || (until.is_none() && failed) {
+            return self.end();
         }
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
+        // Where nothing limits the wait, a peer that has gone is not written to any more.
+        let written = closed || (drained && until.is_none());
         // A socket that is dropped with unread bytes is reset, and the peer may lose our Close with it.
-        let lingers =
-            patient && (self.failure.is_some() || !self.connection.should_close_transport());
-        if self.poll_drain(cx).is_pending() && lingers {
+        let lingers = failed || !self.connection.should_close_transport();
+        if !written || (lingers && !drained) {
             return Poll::Pending;
         }
         self.end()
     }
 
+    /// Closes the transport when everything is written, if that is this side's part; ready when there is nothing to do.
+    fn poll_close_transport(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.connection.outgoing_bytes() > 0 {
+            return Poll::Pending;
+        }
+        let Phase::Finishing { shut_down, .. } = &mut self.phase else {
+            return Poll::Ready(());
+        };
+        if *shut_down || !self.connection.should_close_transport() {
+            return Poll::Ready(());
+        }
+        let result = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+        *shut_down = true;
+        if let Err(error) = result {
+            self.note_write_failure(&error, Side::Receiver);
+        }
+        Poll::Ready(())
+    }
+
     /// Ends the stream with its last item.
     fn end(&mut self) -> Poll<Option<Result<Message, Error>>> {
         chunk::park(&mut self.buffer);
+        self.connection.receive_eof();
         self.phase = Phase::Ended;
         Poll::Ready(self.failure.take().map(Err))
     }
@@ -179,11 +208,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..READS_AT_MOST {
             self.buffer.clear();
-            match self.poll_fill(cx) {
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Pending => return Poll::Pending,
+            if self.read_over {
+                return Poll::Ready(());
             }
+            let read = ready!(self.poll_fill(cx));
+            self.read_over = !matches!(read, Ok(1..));
         }
         cx.waker().wake_by_ref();
         Poll::Pending

@@ -10,7 +10,7 @@ use futures_util::SinkExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::wakers::Side;
-use super::{WebSocketStream, timer};
+use super::{Phase, WebSocketStream, timer};
 use crate::connection::Connection;
 use crate::deflate::Compression;
 use crate::error::SendError;
@@ -74,13 +74,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         send(&mut self.connection)?;
         if was_open && !self.connection.is_open() {
             // The receiving task has a deadline to keep from now on.
-            self.wakers.wake_other(Side::Sender, None);
+            self.wakers.wake_other(Side::Sender);
         }
         if self.is_over_write_buffer() {
             let waker = self.wakers.for_eager_write();
             let mut cx = Context::from_waker(&waker);
             if let Poll::Ready(Err(error)) = self.poll_transmit(&mut cx) {
-                self.note_write_failure(&error);
+                self.note_write_failure(&error, Side::Sender);
             }
         }
         Ok(())
@@ -122,10 +122,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         Poll::Ready(Ok(()))
     }
 
-    pub(super) fn note_write_failure(&mut self, error: &io::Error) {
+    /// The transport takes nothing more, as `side` has seen: the other one is woken to see it too.
+    pub(super) fn note_write_failure(&mut self, error: &io::Error, side: Side) {
         self.connection.transmit_failed();
         self.unflushed = false;
         self.write_failed = Some(error.kind());
+        self.wakers.wake_other(side);
     }
 
     /// The sending task's way to the transport.
@@ -153,9 +155,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             });
         }
         match ready!(self.poll_transmit(cx)) {
-            Ok(()) => Poll::Ready(Ok(())),
+            Ok(()) => {
+                if self.phase != Phase::Active {
+                    // The receiving task closes the transport behind it.
+                    self.wakers.wake_other(Side::Sender);
+                }
+                Poll::Ready(Ok(()))
+            }
             Err(error) => {
-                self.note_write_failure(&error);
+                self.note_write_failure(&error, Side::Sender);
                 // The closing handshake is done but for our answer, which the peer did not wait for.
                 Poll::Ready(if self.connection.is_receiving_over() {
                     Ok(())

@@ -69,12 +69,9 @@ impl Wakers {
         *self.slot(side) = None;
     }
 
-    /// Something changed for the other task, if it waits and is another.
-    pub(super) fn wake_other(&mut self, side: Side, own: Option<&Waker>) {
-        if let Some(waker) = self
-            .other(side)
-            .take_if(|waker| !own.is_some_and(|own| waker.will_wake(own)))
-        {
+    /// Something changed for the other task, if it waits.
+    pub(super) fn wake_other(&mut self, side: Side) {
+        if let Some(waker) = self.other(side).take() {
             waker.wake();
         }
     }
