@@ -366,6 +366,8 @@ fn options(config: &Config) -> Options {
         .deflate(config.deflate.to_library())
         .limits(limits)
         .keepalive(keepalive)
+        // `ServerStream` limits the time for writing.
+        .write_timeout(None)
         .close_timeout(websocket.close_timeout.0.map(Duration::from))
 }
 

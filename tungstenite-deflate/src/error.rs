@@ -78,10 +78,14 @@ pub enum ProtocolError {
         /// Allowed per second for ever.
         per_second: u32,
     },
-    /// A message was begun and not finished in time.
-    #[error("message not finished within {allowed:?} (unfinished_message_timeout)")]
+    /// A message was begun and did not arrive at the least rate.
+    #[error(
+        "less than {bytes} bytes of an unfinished message within {allowed:?} (unfinished_message_timeout, min_progress_bytes)"
+    )]
     UnfinishedMessage {
-        /// The limit that was passed.
+        /// Bytes that would have been progress.
+        bytes: usize,
+        /// The time within which they had to arrive.
         allowed: Duration,
     },
     /// There is no memory left for the unfinished messages of all connections.
@@ -96,6 +100,16 @@ pub enum ProtocolError {
     #[error("nothing received within {allowed:?} of a Ping (pong_timeout)")]
     PongOverdue {
         /// The limit that was passed.
+        allowed: Duration,
+    },
+    /// The transport took less than the least of what is queued for the peer.
+    #[error(
+        "less than {bytes} bytes of what is queued taken within {allowed:?} (write_timeout, min_progress_bytes)"
+    )]
+    WriteStalled {
+        /// Bytes that would have been progress.
+        bytes: usize,
+        /// The time within which they had to be taken.
         allowed: Duration,
     },
     /// Our Close was not answered.
@@ -145,7 +159,9 @@ impl ProtocolError {
             | Self::TooManyControlFrames { .. }
             | Self::UnfinishedMessage { .. } => CloseCode::Policy,
             Self::UnfinishedMemory { .. } => CloseCode::Again,
-            Self::PongOverdue { .. } | Self::CloseUnanswered { .. } => CloseCode::Away,
+            Self::PongOverdue { .. } | Self::WriteStalled { .. } | Self::CloseUnanswered { .. } => {
+                CloseCode::Away
+            }
         }
     }
 
@@ -188,6 +204,7 @@ impl From<ProtocolError> for Error {
             }
             ProtocolError::UnfinishedMessage { .. }
             | ProtocolError::PongOverdue { .. }
+            | ProtocolError::WriteStalled { .. }
             | ProtocolError::CloseUnanswered { .. } => {
                 Error::Io(io::Error::new(io::ErrorKind::TimedOut, error))
             }

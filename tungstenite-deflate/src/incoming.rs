@@ -50,6 +50,19 @@ impl Incoming {
             .map_or(0, |message| message.held_bytes())
     }
 
+    /// Payload bytes that have arrived of the message that has begun, as they came; `buffered` bytes are in the buffer.
+    pub(crate) fn message_bytes(&self, buffered: usize) -> u64 {
+        let taken = self
+            .message
+            .as_ref()
+            .map_or(0, |message| message.received_bytes());
+        let arriving = self
+            .frame
+            .filter(|frame| !frame.header.opcode.is_control())
+            .map_or(0, |_| buffered as u64);
+        taken + arriving
+    }
+
     /// Bytes that `buffer` must hold for the frame at its start to be whole; 0 if that is not known yet.
     pub(crate) fn wanted(&self) -> usize {
         self.frame.map_or(0, |frame| {

@@ -55,6 +55,15 @@ impl Assembly {
         self.given + self.payload.len() as u64
     }
 
+    /// Payload bytes so far, as they came.
+    pub(crate) fn received_bytes(&self) -> u64 {
+        if self.compressed {
+            self.wire_bytes
+        } else {
+            self.len()
+        }
+    }
+
     /// Memory that it takes.
     pub(crate) fn held_bytes(&self) -> usize {
         self.payload.capacity()

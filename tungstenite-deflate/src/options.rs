@@ -19,10 +19,11 @@ use crate::unfinished::UnfinishedMemory;
 /// | `deflate` | offered and accepted, no context takeover | 0 bytes held per idle connection |
 /// | `limits` | see [`Limits`] | safe with hostile peers |
 /// | `keepalive` | off | a library does not send what nobody asked for |
+/// | `write_timeout` | 30 s | a peer that does not read costs no memory for ever |
 /// | `close_timeout` | 5 s | a peer that never answers a Close costs no socket |
 /// | `fragment_bytes` | off | one message, one frame |
 ///
-/// `close_timeout`, `limits.unfinished_message_timeout` and `keepalive` use tokio's timer: the runtime must have its
+/// `write_timeout`, `close_timeout`, `limits.unfinished_message_timeout` and `keepalive` use tokio's timer: the runtime must have its
 /// time driver enabled. The functions that tokio-tungstenite has too use [`Options::drop_in`], which needs no timer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -36,7 +37,16 @@ pub struct Options {
     pub limits: Limits,
     /// Pings sent unasked, and how long their Pong may take; `None` sends none.
     pub keepalive: Option<Keepalive>,
-    /// How long the peer may take to finish the closing handshake (RFC 6455 §7.1.1); `None` waits for ever.
+    /// Maximum time without progress of writing while bytes are queued that the transport does not take; `None` waits for
+    /// ever. Progress is [`min_progress_bytes`](Limits::min_progress_bytes), or all of them. Default: 30 s.
+    ///
+    /// Exceeding it fails the connection with 1001 (going away), and whoever waits to send gets an error of kind
+    /// `TimedOut`.
+    pub write_timeout: Option<Duration>,
+    /// Maximum time for the peer to finish the closing handshake (RFC 6455 §7.1.1); `None` waits for ever.
+    ///
+    /// It begins when the transport has taken the Close; until then [progress of writing](Keepalive::pong_timeout)
+    /// starts it anew. Messages that the peer goes on sending do not. Default: 5 s.
     pub close_timeout: Option<Duration>,
     /// Gives data messages in pieces as they arrive, so that a message need not fit in memory. Each piece is a
     /// [`Message::Frame`](crate::tungstenite::Message::Frame): the message's opcode on the first, `Continue` on those that
@@ -58,10 +68,21 @@ pub struct Limits {
     ///
     /// Exceeding it fails the connection with 1008 (policy violation), RFC 6455 §7.4.1.
     pub max_fragments: Option<usize>,
-    /// Longest time from the first byte of a message to its last; `None` waits for ever. Default: 30 s.
+    /// Maximum time without progress of a message that has begun and is not there whole; `None` waits for ever.
     ///
-    /// Exceeding it fails the connection with 1008 (policy violation).
+    /// Progress is [`min_progress_bytes`](Self::min_progress_bytes) of its payload, counted as they arrive, or its end.
+    /// Control frames and empty fragments are none. So a message may take any time at that rate or above, also an
+    /// endless one received in [`pieces`](Options::pieces), and one that stalls or drips does not live. The time stands
+    /// still while the program holds a message that it was given and does not ask for the next one.
+    ///
+    /// Default: 30 s. Exceeding it fails the connection with 1008 (policy violation), RFC 6455 §7.4.1.
     pub unfinished_message_timeout: Option<Duration>,
+    /// Bytes that count as progress, of a message that arrives or of queued frames that the transport takes; 0 counts as
+    /// 1. Less is progress only where it is the rest.
+    ///
+    /// Default: 1024, with the default deadline of 30 s a rate of 34 bytes a second: slower than any modem, while one byte
+    /// now and then does not hold a connection.
+    pub min_progress_bytes: usize,
     /// Memory that unfinished messages may take, shared with every connection that holds a clone of it; `None`
     /// (default) leaves it at the largest message for each connection.
     ///
@@ -134,8 +155,16 @@ pub struct Keepalive {
     /// message is not worth a look at the clock. Default: 25 s, below the 30 s after which common middleboxes forget a
     /// silent connection.
     pub ping_interval: Duration,
-    /// Time after that Ping within which something must be received; else the connection is failed with
-    /// 1001 (going away). Default: 10 s.
+    /// Maximum time without a sign of life after that Ping; else the connection is failed with 1001 (going away).
+    ///
+    /// It begins when the transport has taken the Ping. Anything received is a sign of life and ends it. Progress of
+    /// writing is one too and starts it anew: while bytes wait that the transport did not take at once, it takes
+    /// [`min_progress_bytes`](Limits::min_progress_bytes) of them, or all. So a Ping may stand behind more output than
+    /// the peer reads in that time. Bytes that the transport takes without a wait are no sign of life, since they may be
+    /// in a buffer of this side. A transport that buffers megabytes still hides the Ping: keep its buffer small
+    /// (`TCP_NOTSENT_LOWAT`).
+    ///
+    /// Default: 10 s.
     pub pong_timeout: Duration,
 }
 
@@ -169,6 +198,7 @@ impl Default for Options {
             deflate: Some(DeflateConfig::default()),
             limits: Limits::default(),
             keepalive: None,
+            write_timeout: Some(Duration::from_secs(30)),
             close_timeout: Some(Duration::from_secs(5)),
             pieces: false,
             fragment_bytes: None,
@@ -187,6 +217,7 @@ impl Options {
                 control_rate: None,
                 ..Limits::default()
             },
+            write_timeout: None,
             close_timeout: None,
             ..Self::default()
         }
@@ -213,6 +244,12 @@ impl Options {
     /// Sets [`Self::keepalive`].
     pub fn keepalive(mut self, keepalive: Option<Keepalive>) -> Self {
         self.keepalive = keepalive;
+        self
+    }
+
+    /// Sets [`Self::write_timeout`].
+    pub fn write_timeout(mut self, write_timeout: Option<Duration>) -> Self {
+        self.write_timeout = write_timeout;
         self
     }
 
@@ -281,6 +318,7 @@ impl Default for Limits {
         Self {
             max_fragments: None,
             unfinished_message_timeout: Some(Duration::from_secs(30)),
+            min_progress_bytes: 1024,
             unfinished_memory: None,
             control_rate: Some(ControlRate::default()),
             head: HeadLimits::default(),
@@ -298,6 +336,12 @@ impl Limits {
     /// Sets [`Self::unfinished_message_timeout`].
     pub fn unfinished_message_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.unfinished_message_timeout = timeout;
+        self
+    }
+
+    /// Sets [`Self::min_progress_bytes`].
+    pub fn min_progress_bytes(mut self, bytes: usize) -> Self {
+        self.min_progress_bytes = bytes;
         self
     }
 

@@ -73,7 +73,17 @@ const VIOLATIONS: &[(ProtocolError, &str)] = &[
 /// Each violation that tungstenite does not know, with the kind of its I/O error.
 const IO: &[(ProtocolError, std::io::ErrorKind)] = &[
     (
-        ProtocolError::UnfinishedMessage { allowed: ALLOWED },
+        ProtocolError::UnfinishedMessage {
+            bytes: 7,
+            allowed: ALLOWED,
+        },
+        std::io::ErrorKind::TimedOut,
+    ),
+    (
+        ProtocolError::WriteStalled {
+            bytes: 7,
+            allowed: ALLOWED,
+        },
         std::io::ErrorKind::TimedOut,
     ),
     (

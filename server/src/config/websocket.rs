@@ -21,7 +21,8 @@ pub struct WebSocketOptions {
     /// would take more is closed with 1013 (try again later)
     #[arg(long, value_name = "SIZE", default_value = "128MiB")]
     pub max_unfinished_bytes: ByteSize,
-    /// Longest time from a message's first byte to its last, or `off`; beyond it 1008
+    /// Maximum time without progress of an unfinished message, or `off`; progress is 1 KiB of it or its end; exceeding
+    /// it closes with 1008
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub message_timeout: Limit<Span>,
     /// Pings, and Pongs that nobody asked for, that a connection may send at once; beyond it 1008
@@ -33,13 +34,14 @@ pub struct WebSocketOptions {
     /// Silence after which a Ping is sent, or `off`
     #[arg(long, value_name = "TIME", default_value = "25s")]
     pub ping_interval: Limit<Span>,
-    /// Time within which something must be received after that Ping; else the connection is dropped
+    /// Maximum time after that Ping was written without anything received and without progress of writing; exceeding it
+    /// drops the connection
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub pong_timeout: Span,
     /// Longest time a peer may take to accept bytes that are ready to be sent; a slower reader is dropped
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub write_timeout: Span,
-    /// Longest time for the closing handshake, or `off`
+    /// Maximum time for the closing handshake after the Close was written, or `off`
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub close_timeout: Limit<Span>,
     /// Bytes queued for a peer beyond which its handler has to wait

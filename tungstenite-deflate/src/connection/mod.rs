@@ -33,7 +33,8 @@ use crate::unfinished::Held;
 /// 1. Append what the transport gave to a buffer and call [`receive`](Self::receive) until it returns `None`; at the
 ///    end of the byte stream call [`receive_eof`](Self::receive_eof).
 /// 2. Queue messages with [`send`](Self::send) and [`close`](Self::close).
-/// 3. Write what [`outgoing`](Self::outgoing) holds, advancing it by what was written, until it is empty.
+/// 3. Write what [`outgoing`](Self::outgoing) holds, advancing it by what was written, until it is empty or the
+///    transport takes no more; then call [`handle_written`](Self::handle_written).
 /// 4. When [`next_timeout`](Self::next_timeout) has passed, call [`handle_timeout`](Self::handle_timeout).
 /// 5. When [`should_close_transport`](Self::should_close_transport) says so, close the byte stream.
 ///
@@ -132,6 +133,7 @@ impl Connection {
     /// The peer let a deadline pass; a Close frame is queued as after a violation. After the closing handshake a
     /// deadline that passes only ends the wait for the end of the byte stream, which is no error.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ProtocolError> {
+        self.handle_written(|| now);
         let receiving = !self.is_receiving_over();
         match self.timers.due(now, &self.options, receiving) {
             None => Ok(()),
@@ -140,6 +142,8 @@ impl Connection {
                     self.control_frames.note_ping();
                     self.queue.push_control(Opcode::Ping, Bytes::new());
                 }
+                // Behind a Close none is sent, but the silence is limited all the same.
+                self.timers.note_ping(self.queue.end_of_framed(), now);
                 Ok(())
             }
             Some(Due::CloseOverdue { allowed }) => {

@@ -49,6 +49,17 @@ impl Queue {
         self.framed.len() + self.backlog.as_ref().map_or(0, |backlog| backlog.bytes())
     }
 
+    /// Bytes that the transport has taken so far.
+    #[inline]
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.framed.written_bytes()
+    }
+
+    /// The number that [`written_bytes`](Self::written_bytes) will have reached when what is framed is written.
+    pub(super) fn end_of_framed(&self) -> u64 {
+        self.framed.written_bytes() + self.framed.len() as u64
+    }
+
     /// Queues a data message, to be cut into frames of at most `fragment_bytes`.
     pub(super) fn push_data(
         &mut self,

@@ -105,6 +105,19 @@ impl Connection {
         Err(self.fail(ProtocolError::UnfinishedMemory { allowed }))
     }
 
+    /// The program holds what it was given and does not ask for more: deadlines for what the peer sends stand still
+    /// until [`resume_receiving`](Self::resume_receiving). Asks the clock only where there is such a deadline.
+    #[inline]
+    pub fn pause_receiving(&mut self, clock: impl FnOnce() -> Instant) {
+        self.timers.pause(clock);
+    }
+
+    /// The program receives again, after [`pause_receiving`](Self::pause_receiving).
+    #[inline]
+    pub fn resume_receiving(&mut self, clock: impl FnOnce() -> Instant) {
+        self.timers.resume(clock);
+    }
+
     /// Bytes that the frame at the start of the buffer still needs to be whole; 0 if that is not known.
     pub fn bytes_wanted(&self, buffer: &BytesMut) -> usize {
         self.incoming.wanted().saturating_sub(buffer.len())
@@ -125,7 +138,9 @@ impl Connection {
         if !self.incoming.is_unfinished() && (progressed || buffer.is_empty()) {
             self.timers.note_finished();
         } else if self.options.limits.unfinished_message_timeout.is_some() {
-            self.timers.note_unfinished(clock);
+            let arrived = self.incoming.message_bytes(buffer.len());
+            let least = self.options.limits.min_progress_bytes;
+            self.timers.note_unfinished(arrived, least, clock);
         }
     }
 

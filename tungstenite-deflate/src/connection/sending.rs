@@ -111,6 +111,22 @@ impl Connection {
         self.queue.next_bytes(self.options.fragment_bytes)
     }
 
+    /// Bytes that the transport has taken so far; a slow reader shows by how this grows.
+    pub fn written_bytes(&self) -> u64 {
+        self.queue.written_bytes()
+    }
+
+    /// Notes for the deadlines what the transport has taken: call it when [`outgoing`](Self::outgoing) is empty or the
+    /// transport takes no more. Asks the clock only if a deadline depends on it. Without this call the next
+    /// [`handle_timeout`](Self::handle_timeout) sees it, so that deadlines may pass later, never earlier.
+    #[inline]
+    pub fn handle_written(&mut self, clock: impl FnOnce() -> Instant) {
+        let written = self.queue.written_bytes();
+        let waiting = self.queue.bytes() > 0;
+        let least = self.options.limits.min_progress_bytes;
+        self.timers.note_written(written, waiting, least, clock);
+    }
+
     /// Bytes queued and not yet taken by the transport.
     pub fn outgoing_bytes(&self) -> usize {
         self.queue.bytes()

@@ -17,6 +17,8 @@ use crate::mask;
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     waiting: Option<Box<Waiting>>,
+    /// Bytes that the transport has taken so far.
+    written_bytes: u64,
 }
 
 /// What waits: `run`, with each shared payload at its place in it.
@@ -90,6 +92,11 @@ impl Outgoing {
     fn waiting(&mut self) -> &mut Waiting {
         self.waiting
             .get_or_insert_with(|| SPARE.take().unwrap_or_default())
+    }
+
+    /// Bytes that the transport has taken so far.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.written_bytes
     }
 
     /// Bytes that wait.
@@ -227,6 +234,7 @@ impl Buf for Outgoing {
     fn advance(&mut self, count: usize) {
         let remaining = self.len();
         assert!(count <= remaining, "{count} bytes written of {remaining}");
+        self.written_bytes += count as u64;
         match &mut self.waiting {
             Some(waiting) if count < remaining => waiting.advance(count),
             _ => self.clear(),

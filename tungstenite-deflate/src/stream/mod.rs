@@ -77,7 +77,10 @@ enum Phase {
     /// Nothing more is received: the queue is written and the transport closed, at the latest at the instant.
     Finishing {
         until: Option<Instant>,
+        /// The peer broke a rule, or the transport failed.
         failed: bool,
+        /// Bytes that the transport had taken when the deadline was set.
+        written: u64,
         shut_down: bool,
     },
     /// The stream has ended.
@@ -178,6 +181,11 @@ impl<S> WebSocketStream<S> {
     /// How the connection ended, or is ending; `None` while it is open.
     pub fn closed(&self) -> Option<&Closed> {
         self.connection.closed()
+    }
+
+    /// Bytes that the transport has taken so far; a slow reader shows by how this grows.
+    pub fn written_bytes(&self) -> u64 {
+        self.connection.written_bytes()
     }
 
     /// Bytes queued and not yet taken by the transport.

@@ -89,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Does what a deadline asks for if one has passed.
-    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.reads = 0;
         ready!(self.timer.poll(self.connection.next_timeout(), cx));
         if let Err(violation) = self.connection.handle_timeout(timer::now()) {
@@ -141,6 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.phase = Phase::Finishing {
             until: linger.and_then(|linger| timer::now().checked_add(linger)),
             failed,
+            written: self.connection.written_bytes(),
             shut_down: false,
         };
         // What it waits for may have been dropped.
@@ -153,13 +154,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         let Phase::Finishing { until, failed, .. } = self.phase else {
             return Poll::Ready(None);
         };
-        let expired = self.timer.poll(until, cx).is_ready();
         self.transmit(cx);
+        let expired = self.poll_patience(cx).is_ready();
         if self.write_failed.is_some_and(is_gone) {
             return self.end();
         }
         let closed = self.poll_close_transport(cx).is_ready();
         let drained = self.poll_drain(cx).is_ready();
+        if expired && (self.connection.outgoing_bytes() > 0 || self.unflushed) {
+            self.note_write_failure(&io::ErrorKind::TimedOut.into(), Side::Receiver);
+        }
         // Without a deadline only a peer in good standing is waited for; a transport that failed never is.
         if expired || self.write_failed.is_some() || (until.is_none() && failed) {
             return self.end();
@@ -175,6 +179,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             return Poll::Pending;
         }
         self.end()
+    }
+
+    /// Ready when the peer has had its time: to take what is queued, then to end the byte stream. Taking starts it anew
+    /// where the peer broke no rule.
+    pub(super) fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Phase::Finishing {
+            until,
+            failed,
+            written,
+            ..
+        } = &mut self.phase
+        else {
+            return Poll::Ready(());
+        };
+        let options = self.connection.options();
+        let fresh = self.connection.written_bytes() - *written;
+        let least = match self.connection.outgoing_bytes() {
+            0 => 1,
+            _ => options.limits.min_progress_bytes.max(1) as u64,
+        };
+        if fresh >= least && !*failed {
+            *written += fresh;
+            let timeout = options.close_timeout;
+            *until = timeout.and_then(|timeout| timer::now().checked_add(timeout));
+        }
+        self.timer.poll(*until, cx)
     }
 
     /// Closes the transport when everything is written, if that is this side's part; ready when there is nothing to do.
@@ -235,10 +265,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketStream<S> {
         let this = self.get_mut();
         let both = this.wakers.for_transport(Side::Receiver, cx.waker());
         let waker = both.as_ref().unwrap_or(cx.waker());
+        this.connection.resume_receiving(timer::now);
         let result = this.poll_receive(&mut Context::from_waker(waker));
         match &result {
             Poll::Pending => this.wakers.waits(Side::Receiver, cx.waker()),
-            Poll::Ready(_) => this.wakers.proceeds(Side::Receiver),
+            Poll::Ready(_) => {
+                this.connection.pause_receiving(timer::now);
+                this.wakers.proceeds(Side::Receiver);
+            }
         }
         result
     }

@@ -95,11 +95,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         if self.write_failed.is_some() {
             return Poll::Ready(Ok(()));
         }
+        let written = self.poll_write_queue(cx);
+        if self.unflushed || written.is_pending() {
+            self.connection.handle_written(timer::now);
+        }
+        ready!(written)?;
+        if self.unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_queue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let outgoing = self.connection.outgoing();
             let (first, all) = (outgoing.chunk(), outgoing.remaining());
             if all == 0 {
-                break;
+                return Poll::Ready(Ok(()));
             }
             let stream = Pin::new(&mut self.stream);
             let written = if first.len() == all || !stream.is_write_vectored() {
@@ -115,11 +128,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             outgoing.advance(written);
             self.unflushed = true;
         }
-        if self.unflushed {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-            self.unflushed = false;
-        }
-        Poll::Ready(Ok(()))
     }
 
     /// The transport takes nothing more, as `side` has seen: the other one is woken to see it too.
@@ -130,15 +138,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.wakers.wake_other(side);
     }
 
-    /// The sending task's way to the transport.
-    fn poll_send<T>(
+    /// The sending task's way to the transport. It keeps the deadlines while it waits: nobody may be receiving.
+    fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
+        poll: impl Fn(&mut Self, &mut Context<'_>) -> Poll<Result<(), Error>>,
+    ) -> Poll<Result<(), Error>> {
         let both = self.wakers.for_transport(Side::Sender, cx.waker());
         let waker = both.as_ref().unwrap_or(cx.waker());
-        let result = poll(self, &mut Context::from_waker(waker));
+        let cx_of_both = &mut Context::from_waker(waker);
+        let mut result = poll(self, cx_of_both);
+        while result.is_pending() && self.poll_overdue(cx_of_both).is_ready() {
+            result = poll(self, cx_of_both);
+        }
         match result {
             Poll::Pending => self.wakers.waits(Side::Sender, cx.waker()),
             Poll::Ready(_) => self.wakers.proceeds(Side::Sender),
@@ -146,9 +158,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         result
     }
 
+    /// The peer has sent its Close and may be gone before it has our answer, which is no error.
+    fn is_closed_by_peer(&self) -> bool {
+        let closed = self.connection.closed();
+        closed.is_some_and(|closed| closed.received.is_some())
+    }
+
+    /// Does what a deadline asks for if one has passed while the sender waits.
+    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.phase {
+            Phase::Active => {
+                ready!(self.poll_deadlines(cx));
+                if self.phase != Phase::Active {
+                    // The receiving task has an error to return.
+                    self.wakers.wake_other(Side::Sender);
+                }
+            }
+            Phase::Finishing { .. } => {
+                ready!(self.poll_patience(cx));
+                self.note_write_failure(&io::ErrorKind::TimedOut.into(), Side::Sender);
+            }
+            Phase::Ended => return Poll::Pending,
+        }
+        Poll::Ready(())
+    }
+
     fn poll_flush_queue(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if let Some(kind) = self.write_failed {
-            return Poll::Ready(if self.connection.is_receiving_over() {
+            return Poll::Ready(if self.is_closed_by_peer() {
                 Ok(())
             } else {
                 Err(Error::Io(kind.into()))
@@ -165,7 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             Err(error) => {
                 self.note_write_failure(&error, Side::Sender);
                 // The closing handshake is done but for our answer, which the peer did not wait for.
-                Poll::Ready(if self.connection.is_receiving_over() {
+                Poll::Ready(if self.is_closed_by_peer() {
                     Ok(())
                 } else {
                     Err(Error::Io(error))

@@ -77,7 +77,7 @@ pub(super) fn frame(role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     match u16::try_from(payload.len()).unwrap() {
         short @ 0..126 => frame.push(masked | u8::try_from(short).unwrap()),
         long => {
-            frame.push(masked | 126);
+            frame.push(masked | 0x7e);
             frame.extend(long.to_be_bytes());
         }
     }

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) struct Transport(Arc<Mutex<State>>);
 
 #[derive(Default, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub(super) struct State {
     /// Bytes of the peer that have not been read.
     pub(super) incoming: VecDeque<u8>,
