@@ -71,6 +71,31 @@ pub(crate) fn parse(payload: &[u8]) -> Result<Option<CloseFrame>, ProtocolError>
     }
 }
 
+/// Reads the payload of a Close frame that the caller made.
+pub(crate) fn parse_to_send(payload: &[u8]) -> Result<Option<CloseFrame>, SendError> {
+    if payload.len() > MAX_CONTROL_PAYLOAD {
+        let bytes = payload.len();
+        return Err(SendError::ControlFrameTooLong { bytes });
+    }
+    match payload {
+        [] => Ok(None),
+        [code] => Err(SendError::InvalidCloseCode {
+            code: (*code).into(),
+        }),
+        [high, low, reason @ ..] => {
+            let code = u16::from_be_bytes([*high, *low]);
+            if !may_be_sent(code) {
+                return Err(SendError::InvalidCloseCode { code });
+            }
+            let reason = text::copied(reason).map_err(|_| SendError::InvalidUtf8)?;
+            Ok(Some(CloseFrame {
+                code: code.into(),
+                reason,
+            }))
+        }
+    }
+}
+
 /// Writes the payload of a Close frame. A code of 1005 stands for a Close without one.
 pub(crate) fn encode(frame: Option<&CloseFrame>) -> Result<Bytes, SendError> {
     let Some(frame) = frame else {

@@ -241,11 +241,35 @@ pub enum SendError {
         /// As asked for.
         code: u16,
     },
+    /// A message was begun by a [`Message::Frame`](tungstenite::Message::Frame) and is not finished: no other may begin
+    /// (RFC 6455 §5.4).
+    #[error(
+        "a message sent in frames is not finished: first send its last Message::Frame, with opcode Continue and FIN (RFC 6455 §5.4)"
+    )]
+    MessageUnfinished,
+    /// A continuation frame without a message that was begun (RFC 6455 §5.4).
+    #[error(
+        "continuation frame, but no message to continue: begin one with a Text or Binary frame without FIN (RFC 6455 §5.4)"
+    )]
+    NothingToContinue,
+    /// A frame has reserved bits or a reserved opcode (RFC 6455 §5.2).
+    #[error(
+        "frame with reserved bits or opcode: clear them; a Message, not a Frame, is compressed (RFC 6455 §5.2)"
+    )]
+    ReservedInFrame,
+    /// A control frame with FIN clear.
+    #[error("fragmented control frame: set FIN (RFC 6455 §5.5)")]
+    FragmentedControlFrame,
+    /// A text frame, or the reason of a Close, is not UTF-8.
+    #[error("text frame is not UTF-8: send it as Binary (RFC 6455 §8.1)")]
+    InvalidUtf8,
     /// The queue of outgoing bytes is full; the message is handed back.
     #[error("outgoing queue full (max_write_buffer_size)")]
     QueueFull(Box<tungstenite::Message>),
 }
 
+/// The nearest variant of tungstenite's error; what it does not refuse arrives as [`Error::Io`] of kind `InvalidInput`
+/// with the [`SendError`] as its source.
 impl From<SendError> for Error {
     fn from(error: SendError) -> Self {
         match error {
@@ -253,6 +277,13 @@ impl From<SendError> for Error {
             SendError::Closed => Error::AlreadyClosed,
             SendError::ControlFrameTooLong { .. } => Upstream::ControlFrameTooBig.into(),
             SendError::InvalidCloseCode { .. } => Upstream::InvalidCloseSequence.into(),
+            SendError::MessageUnfinished
+            | SendError::NothingToContinue
+            | SendError::ReservedInFrame
+            | SendError::FragmentedControlFrame
+            | SendError::InvalidUtf8 => {
+                Error::Io(io::Error::new(io::ErrorKind::InvalidInput, error))
+            }
             SendError::QueueFull(message) => Error::WriteBufferFull(message),
         }
     }

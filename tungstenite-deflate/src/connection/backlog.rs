@@ -17,6 +17,8 @@ pub(super) struct Backlog {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) opcode: Opcode,
+    /// Its last frame ends the message.
+    pub(super) fin: bool,
     pub(super) rsv1: bool,
     pub(super) payload: Bytes,
 }
@@ -32,23 +34,24 @@ impl Backlog {
         self.bytes
     }
 
-    /// The next frame, with its FIN bit.
-    pub(super) fn next_fragment(&mut self, limit: usize) -> Option<(bool, Waiting)> {
+    /// The next frame.
+    pub(super) fn next_fragment(&mut self, limit: usize) -> Option<Waiting> {
         let first = self.queue.front_mut()?;
         if first.payload.len() <= limit || first.opcode.is_control() {
             let last = self.queue.pop_front()?;
             self.bytes -= last.payload.len() + Header::MAX_BYTES;
-            return Some((true, last));
+            return Some(last);
         }
         let payload = first.payload.split_to(limit);
         self.bytes -= limit;
         let fragment = Waiting {
             opcode: first.opcode,
+            fin: false,
             rsv1: first.rsv1,
             payload,
         };
         first.opcode = Opcode::Continuation;
         first.rsv1 = false;
-        Some((false, fragment))
+        Some(fragment)
     }
 }

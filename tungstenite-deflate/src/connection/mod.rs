@@ -2,6 +2,7 @@
 
 mod backlog;
 mod closing;
+mod frames;
 mod pongs;
 mod queue;
 mod receiving;
@@ -14,6 +15,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use self::closing::State;
+use self::frames::Unfinished;
 use self::queue::Queue;
 use self::timers::{Due, Timers};
 use crate::close::Closed;
@@ -47,6 +49,8 @@ pub struct Connection {
     options: Arc<Options>,
     incoming: Incoming,
     queue: Queue,
+    /// What the caller sends in frames of its own and has not finished.
+    unfinished: Option<Unfinished>,
     codec: Option<Box<Codec>>,
     agreed: Option<Agreed>,
     closed: Option<Box<Closed>>,
@@ -86,6 +90,7 @@ impl Connection {
             options,
             incoming: Incoming::default(),
             queue: Queue::new(role),
+            unfinished: None,
             codec,
             agreed,
             closed: None,

@@ -6,7 +6,6 @@ use super::backlog::{Backlog, Waiting};
 use super::pongs::Pongs;
 use crate::frame::{Header, Opcode, Outgoing};
 use crate::tungstenite::protocol::Role;
-use crate::tungstenite::protocol::frame::Frame;
 
 /// What waits to be written: frames, messages that are yet to be cut into fragments, Pongs that are owed.
 ///
@@ -60,19 +59,21 @@ impl Queue {
         self.framed.written_bytes() + self.framed.len() as u64
     }
 
-    /// Queues a data message, to be cut into frames of at most `fragment_bytes`.
+    /// Queues a data message, or a frame of one, to be cut into frames of at most `fragment_bytes`.
     pub(super) fn push_data(
         &mut self,
         opcode: Opcode,
+        fin: bool,
         rsv1: bool,
         payload: Bytes,
         fragment_bytes: Option<usize>,
     ) {
         match (fragment_bytes, &mut self.backlog) {
-            (None, _) => self.push(true, rsv1, opcode, payload),
-            (Some(limit), None) if payload.len() <= limit => self.push(true, rsv1, opcode, payload),
+            (None, _) => self.push(fin, rsv1, opcode, payload),
+            (Some(limit), None) if payload.len() <= limit => self.push(fin, rsv1, opcode, payload),
             (Some(_), backlog) => backlog.get_or_insert_default().push(Waiting {
                 opcode,
+                fin,
                 rsv1,
                 payload,
             }),
@@ -97,6 +98,7 @@ impl Queue {
         match &mut self.backlog {
             Some(backlog) => backlog.push(Waiting {
                 opcode: Opcode::Close,
+                fin: true,
                 rsv1: false,
                 payload,
             }),
@@ -108,16 +110,6 @@ impl Queue {
     pub(super) fn cut_short(&mut self, close: Bytes) {
         self.backlog = None;
         self.push_close(close);
-    }
-
-    /// Queues a frame as the caller made it, but for its masking key.
-    pub(super) fn push_frame(&mut self, mut frame: Frame) {
-        frame.header_mut().mask = (self.role == Role::Client).then(rand::random);
-        let mut bytes = Vec::with_capacity(Header::MAX_BYTES + frame.payload().len());
-        frame
-            .format(&mut bytes)
-            .expect("writing to a Vec does not fail");
-        self.push_encoded(&bytes.into());
     }
 
     /// Queues bytes that are whole frames already.
@@ -178,11 +170,11 @@ impl Queue {
         let limit = fragment_bytes.unwrap_or(usize::MAX).max(1);
         while self.framed.len() < FRAMED_AHEAD {
             let next = self.backlog.as_mut();
-            let Some((fin, next)) = next.and_then(|backlog| backlog.next_fragment(limit)) else {
+            let Some(next) = next.and_then(|backlog| backlog.next_fragment(limit)) else {
                 self.backlog = None;
                 return;
             };
-            self.push(fin, next.rsv1, next.opcode, next.payload);
+            self.push(next.fin, next.rsv1, next.opcode, next.payload);
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::frame::{Header, MAX_CONTROL_PAYLOAD, Opcode};
 use crate::prepared::PreparedMessage;
 use crate::tungstenite::Message;
 use crate::tungstenite::protocol::Role;
-use crate::tungstenite::protocol::frame::coding::{Control, OpCode};
 
 /// # Sending
 impl Connection {
@@ -52,20 +51,15 @@ impl Connection {
             return Err(SendError::QueueFull(Box::new(message)));
         }
         match message {
-            Message::Text(text) => self.send_data(Opcode::Text, text.into(), compression),
-            Message::Binary(payload) => self.send_data(Opcode::Binary, payload, compression),
+            Message::Text(text) => self.send_data(Opcode::Text, text.into(), compression)?,
+            Message::Binary(payload) => self.send_data(Opcode::Binary, payload, compression)?,
             Message::Ping(payload) => {
                 self.send_control(Opcode::Ping, payload)?;
                 self.control_frames.note_ping();
             }
             Message::Pong(payload) => self.send_control(Opcode::Pong, payload)?,
             Message::Close(frame) => self.start_close(frame, &clock)?,
-            Message::Frame(frame) => {
-                if frame.header().opcode == OpCode::Control(Control::Ping) {
-                    self.control_frames.note_ping();
-                }
-                self.queue.push_frame(frame);
-            }
+            Message::Frame(frame) => self.send_frame(frame, &clock)?,
         }
         Ok(())
     }
@@ -97,6 +91,9 @@ impl Connection {
                 .is_none_or(|agreed| agreed.server_no_context_takeover);
         if !shared {
             return self.send_by_clock(prepared.message().clone(), Compression::Auto, clock);
+        }
+        if self.unfinished.is_some() {
+            return Err(SendError::MessageUnfinished);
         }
         let frames = prepared.frames(self.agreed);
         if !self.has_room(frames.len()) {
@@ -151,19 +148,31 @@ impl Connection {
         self.outgoing_bytes().saturating_add(bytes) <= self.options.websocket.max_write_buffer_size
     }
 
-    fn send_data(&mut self, opcode: Opcode, payload: Bytes, compression: Compression) {
+    fn send_data(
+        &mut self,
+        opcode: Opcode,
+        payload: Bytes,
+        compression: Compression,
+    ) -> Result<(), SendError> {
+        if self.unfinished.is_some() {
+            return Err(SendError::MessageUnfinished);
+        }
         let fragment_bytes = self.options.fragment_bytes;
         if let Some(codec) = &mut self.codec {
             let mut compressed = BytesMut::new();
             if codec.deflate(&payload, compression, &mut compressed) {
                 let payload = compressed.freeze();
-                return self.queue.push_data(opcode, true, payload, fragment_bytes);
+                self.queue
+                    .push_data(opcode, true, true, payload, fragment_bytes);
+                return Ok(());
             }
         }
-        self.queue.push_data(opcode, false, payload, fragment_bytes);
+        self.queue
+            .push_data(opcode, true, false, payload, fragment_bytes);
+        Ok(())
     }
 
-    fn send_control(&mut self, opcode: Opcode, payload: Bytes) -> Result<(), SendError> {
+    pub(super) fn send_control(&mut self, opcode: Opcode, payload: Bytes) -> Result<(), SendError> {
         if payload.len() > MAX_CONTROL_PAYLOAD {
             return Err(SendError::ControlFrameTooLong {
                 bytes: payload.len(),
