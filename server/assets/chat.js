@@ -11,7 +11,7 @@ const MOST_NAMES = 200;
 
 /** What the server takes for names of rooms and members; what it says about others is shown too. */
 const ROOM = /^[A-Za-z0-9_-]{1,64}$/;
-const MEMBER = /^[\p{Alphabetic}\p{N}_.-]{1,64}$/u;
+const MEMBER = /^[\p{L}\p{M}\p{N}\p{Extended_Pictographic}\p{Regional_Indicator}\p{Emoji_Modifier}\uFE0F '’_.·・-]{1,64}$/u;
 /** What a token may consist of, as the name of a subprotocol that it becomes (RFC 9110 §5.6.2). */
 const TOKEN = /^[A-Za-z0-9_.~+-]+$/;
 
@@ -93,7 +93,8 @@ function objection(member, name, token) {
 
 byId('join-form').addEventListener('submit', (event) => {
   event.preventDefault();
-  const [member, name, token] = ['name', 'room', 'token'].map((id) => byId(id).value.trim());
+  // Composed as the server keeps it: macOS decomposes what comes from file names.
+  const [member, name, token] = ['name', 'room', 'token'].map((id) => byId(id).value.trim().normalize('NFC'));
   const wrong = objection(member, name, token);
   for (const id of ['name', 'room', 'token']) byId(id).setAttribute('aria-invalid', String(wrong?.[0] === id));
   hint(wrong?.[1] ?? '');

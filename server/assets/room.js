@@ -53,6 +53,8 @@ export class Room extends EventTarget {
   #token;
   #position = null;
   #known = new Map();
+  /** What was said here, by id. */
+  #said = new Map();
   #hasHistory = false;
   /** Whether the token does not allow to ask for what was said before. */
   #isDeaf = false;
@@ -101,6 +103,7 @@ export class Room extends EventTarget {
   say(text) {
     const line = { kind: 'message', id: crypto.randomUUID(), from: this.member, text, at: Date.now(), mine: true, state: 'waiting' };
     this.#know(line);
+    this.#said.set(line.id, line);
     this.lines.push(line);
     this.#flush();
     this.#changed();
@@ -219,7 +222,7 @@ export class Room extends EventTarget {
   }
 
   #ack({ id, epoch, offset }) {
-    const line = this.#known.get(this.#key({ from: this.member, id }));
+    const line = this.#said.get(id);
     if (line) this.#store(line, epoch, offset);
   }
 
@@ -231,7 +234,7 @@ export class Room extends EventTarget {
   }
 
   #error({ id, code, message }) {
-    const line = id && this.#known.get(this.#key({ from: this.member, id }));
+    const line = id && this.#said.get(id);
     if (line) {
       line.state = 'failed';
       line.error = message;
@@ -269,9 +272,16 @@ export class Room extends EventTarget {
 
   // ---- lines ------------------------------------------------------------------------------------------------------
 
-  /** What makes two messages one: who says it and what the sender calls it. */
-  #key({ from, id }) {
-    return `${from}\n${id}`;
+  /** What makes two messages one: who says it, what the sender calls it, and the text, since names and ids can be chosen. */
+  #key({ from, id, text }) {
+    return `${from}\n${id}\n${text}`;
+  }
+
+  /** The line that a message is already, if it is one. The server may write the name otherwise than it was given. */
+  #find(message) {
+    const own = this.#said.get(message.id);
+    if (own && own.text === message.text && message.from === this.member) return own;
+    return this.#known.get(this.#key(message));
   }
 
   #know(line) {
@@ -280,7 +290,7 @@ export class Room extends EventTarget {
 
   /** Puts a message where it belongs; one that is here already only learns its place. */
   #place({ id, from, text, at, epoch, offset, provisional }, isNew) {
-    const known = this.#known.get(this.#key({ from, id }));
+    const known = this.#find({ from, id, text });
     if (known) {
       if (provisional) {
         if (known.state === 'sending') known.state = 'provisional';
@@ -325,6 +335,7 @@ export class Room extends EventTarget {
       const gone = this.lines.shift();
       if (gone.kind !== 'message') continue;
       this.#known.delete(this.#key(gone));
+      if (this.#said.get(gone.id) === gone) this.#said.delete(gone.id);
       this.older = true;
     }
   }

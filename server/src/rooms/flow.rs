@@ -178,8 +178,7 @@ impl Hub {
 
     /// Whether the member's connection is, or was, on this node, which then knows better than what others tell.
     fn is_ours(&self, who: &Present) -> bool {
-        let (node, _) = who.member.0.split_once(':').unwrap_or_default();
-        node == self.inner.node
+        who.member.is_of(&self.inner.node)
     }
 
     /// Publishes what waits, the oldest first, as soon as the backplane takes it.

@@ -3,8 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::backplane::{History, Query, Range};
-use super::message::{Draft, MessageId, Stored};
-use super::name::MemberName;
+use super::message::{Draft, Identity, Stored};
 use super::position::{Epoch, Position};
 
 /// The newest messages of a room, counted without leaving out a number.
@@ -15,7 +14,7 @@ pub struct Ring {
     end: u64,
     messages: VecDeque<Stored>,
     /// Offset by identity, of those that are kept.
-    known: HashMap<(MemberName, MessageId), u64>,
+    known: HashMap<Identity, u64>,
     bytes: usize,
     max_messages: usize,
     max_bytes: usize,
@@ -47,9 +46,8 @@ impl Ring {
 
     /// Where a message with the same identity is, if it is kept.
     pub fn find(&self, draft: &Draft) -> Option<Position> {
-        let identity = (draft.from.clone(), draft.id.clone());
         self.known
-            .get(&identity)
+            .get(&draft.identity())
             .map(|&offset| self.position(offset))
     }
 
@@ -58,8 +56,7 @@ impl Ring {
         self.end += 1;
         let position = self.end();
         self.bytes += draft.bytes();
-        self.known
-            .insert((draft.from.clone(), draft.id.clone()), self.end);
+        self.known.insert(draft.identity(), self.end);
         let stored = Stored { position, draft };
         self.messages.push_back(stored.clone());
         while self.messages.len() > self.max_messages || self.bytes > self.max_bytes {
@@ -78,7 +75,7 @@ impl Ring {
     fn forget_oldest(&mut self) {
         if let Some(oldest) = self.messages.pop_front() {
             self.bytes -= oldest.draft.bytes();
-            self.known.remove(&(oldest.draft.from, oldest.draft.id));
+            self.known.remove(&oldest.draft.identity());
         }
     }
 
@@ -281,8 +278,9 @@ mod tests {
             "{}",
             ring.bytes()
         );
-        assert_eq!(ring.find(&draft(50, "again")), Some(place(50)));
-        assert_eq!(ring.find(&draft(1, "again")), None);
+        assert_eq!(ring.find(&draft(50, &"x".repeat(100))), Some(place(50)));
+        assert_eq!(ring.find(&draft(50, "another text")), None);
+        assert_eq!(ring.find(&draft(1, &"x".repeat(100))), None);
         assert_eq!(ring.known.len(), ring.messages.len());
         ring.push(draft(51, &"x".repeat(2_000)));
         assert_eq!(

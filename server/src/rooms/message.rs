@@ -15,13 +15,13 @@ pub const MAX_ID_BYTES: usize = 64;
 
 /// What a sender calls a message so that a repeat is known as one: 1 to 64 printable ASCII characters without space.
 ///
-/// Together with the sender's name it is the message's identity: whoever sends it again after a lost connection uses the
-/// same one. A message without gets one that no other has, `node:number`.
+/// It is part of the message's [`Identity`]: whoever sends it again after a lost connection uses the same one. A message
+/// without gets a random one of 128 bits, which nobody can guess.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct MessageId(Arc<str>);
 
-/// Which connection: one that no other has, `node:number`.
+/// Which connection: the node's name and a random number, `5f1c0a9be21d:9be2130c0a9be21d`, so that it tells nothing of others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MemberId(pub Arc<str>);
@@ -42,6 +42,17 @@ pub struct Draft {
     pub at: u64,
 }
 
+/// What makes a message a repeat of another: sender, id and text are the same.
+///
+/// The text belongs to it because names and ids can be chosen: else whoever used the name and the id of somebody first
+/// could make that somebody's message vanish.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    from: MemberName,
+    id: MessageId,
+    text: Arc<str>,
+}
+
 /// A message with its place in the room's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -57,6 +68,11 @@ pub struct Stored {
 pub struct IdError;
 
 impl MessageId {
+    /// An id that nobody can guess.
+    pub fn random() -> Self {
+        Self(format!("{:032x}", rand::random::<u128>()).into())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -92,7 +108,33 @@ impl fmt::Display for MemberId {
     }
 }
 
+impl MemberId {
+    /// The id of a new connection to `node`.
+    pub(super) fn random(node: &str) -> Self {
+        Self(format!("{node}:{:016x}", rand::random::<u64>()).into())
+    }
+
+    /// Whether the connection is one to `node`.
+    pub(super) fn is_of(&self, node: &str) -> bool {
+        self.0.split_once(':').is_some_and(|(of, _)| of == node)
+    }
+}
+
 impl Draft {
+    /// What makes it a repeat of another.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            from: self.from.clone(),
+            id: self.id.clone(),
+            text: Arc::clone(&self.text),
+        }
+    }
+
+    /// Whether one of the two is a repeat of the other.
+    pub fn is_repeat_of(&self, other: &Self) -> bool {
+        self.id == other.id && self.from == other.from && self.text == other.text
+    }
+
     /// What the message takes of limits in bytes: its text and what comes with it.
     pub fn bytes(&self) -> usize {
         let member = self.member.as_ref().map_or(0, |member| member.0.len());

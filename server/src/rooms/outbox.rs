@@ -113,7 +113,7 @@ impl Outbox {
 
 impl Waiting {
     fn is(&self, room: &RoomName, draft: &Draft) -> bool {
-        self.draft.id == draft.id && self.draft.from == draft.from && self.room == *room
+        self.draft.is_repeat_of(draft) && self.room == *room
     }
 
     /// Tells the sender what became of it; who sent it again is told that it is a repeat.

@@ -1,6 +1,6 @@
 //! Who is in a room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,10 @@ pub enum Change {
 /// The members of a room, as far as this node knows.
 #[derive(Debug, Default)]
 pub struct Roster {
-    members: BTreeMap<MemberId, Entry>,
+    members: HashMap<MemberId, Entry>,
+    /// Members in the order in which they came, by the number of their coming.
+    order: BTreeMap<u64, MemberId>,
+    comings: u64,
 }
 
 #[derive(Debug)]
@@ -36,6 +39,7 @@ struct Entry {
     name: MemberName,
     /// Whether the member's connection is on this node.
     here: bool,
+    coming: u64,
 }
 
 impl Roster {
@@ -44,9 +48,14 @@ impl Roster {
         if self.members.contains_key(&present.member) {
             return false;
         }
-        let name = present.name.clone();
-        self.members
-            .insert(present.member.clone(), Entry { name, here });
+        self.comings += 1;
+        let entry = Entry {
+            name: present.name.clone(),
+            here,
+            coming: self.comings,
+        };
+        self.order.insert(entry.coming, present.member.clone());
+        self.members.insert(present.member.clone(), entry);
         true
     }
 
@@ -56,6 +65,7 @@ impl Roster {
             return None;
         }
         let entry = self.members.remove(member)?;
+        self.order.remove(&entry.coming);
         Some(Present {
             member: member.clone(),
             name: entry.name,
@@ -72,13 +82,10 @@ impl Roster {
         self.members.is_empty()
     }
 
-    /// The first `most` of them, in the order of their ids.
-    pub fn list(&self, most: usize) -> Vec<Present> {
-        let present = |(member, entry): (&MemberId, &Entry)| Present {
-            member: member.clone(),
-            name: entry.name.clone(),
-        };
-        self.members.iter().take(most).map(present).collect()
+    /// The first `max` of them, in the order in which they came.
+    pub fn list(&self, max: usize) -> Vec<Present> {
+        let members = self.order.values().take(max);
+        members.filter_map(|member| self.get(member)).collect()
     }
 
     /// Those whose connection is on this node.
@@ -91,12 +98,21 @@ impl Roster {
         self.of(false)
     }
 
-    fn of(&self, here: bool) -> Vec<Present> {
-        let members = self.members.iter().filter(|(_, entry)| entry.here == here);
-        let present = |(member, entry): (&MemberId, &Entry)| Present {
+    fn get(&self, member: &MemberId) -> Option<Present> {
+        let entry = self.members.get(member)?;
+        Some(Present {
             member: member.clone(),
             name: entry.name.clone(),
+        })
+    }
+
+    fn of(&self, here: bool) -> Vec<Present> {
+        let is_of = |member: &&MemberId| {
+            self.members
+                .get(*member)
+                .is_some_and(|entry| entry.here == here)
         };
-        members.map(present).collect()
+        let members = self.order.values().filter(is_of);
+        members.filter_map(|member| self.get(member)).collect()
     }
 }

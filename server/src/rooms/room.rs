@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use super::backplane::Published;
 use super::event::{Broadcast, Event, Gap, Reason};
 use super::kind::Policy;
-use super::message::{Draft, MemberId, MessageId, Stored};
-use super::name::{MemberName, RoomName};
+use super::message::{Draft, Identity, MemberId, Stored};
+use super::name::RoomName;
 use super::position::Position;
 use super::presence::{Change, Present, Roster};
 use super::settings::Settings;
@@ -49,7 +49,7 @@ pub(super) struct State {
     /// The lowest place from which a member went on before anything was delivered.
     pub(super) base: Option<Position>,
     /// Numbers of the messages that wait for the backplane.
-    provisional: HashMap<(MemberName, MessageId), u64>,
+    provisional: HashMap<Identity, u64>,
     /// Number that the next such message gets.
     pub(super) next_provisional: u64,
     counted_at: Option<Instant>,
@@ -125,8 +125,7 @@ impl Room {
             _ => {}
         }
         state.dispatched = Some(position);
-        let identity = (stored.draft.from.clone(), stored.draft.id.clone());
-        let provisional = state.provisional.remove(&identity);
+        let provisional = state.provisional.remove(&stored.draft.identity());
         let mut broadcast = Broadcast::new(Event::Message(stored));
         broadcast.provisional = provisional;
         self.push(&mut state, broadcast);
@@ -138,8 +137,7 @@ impl Room {
         let mut newest = state.ring.iter().rev();
         newest.find_map(|broadcast| match broadcast.event() {
             Event::Message(stored) => {
-                let is_same = stored.draft.id == draft.id && stored.draft.from == draft.from;
-                is_same.then(|| Published {
+                stored.draft.is_repeat_of(draft).then(|| Published {
                     position: stored.position,
                     // The sender said it before; else it is this very draft, whose answer is late.
                     duplicate: stored.draft != *draft,
@@ -154,8 +152,7 @@ impl Room {
         let mut state = self.state();
         let number = state.next_provisional;
         state.next_provisional += 1;
-        let identity = (draft.from.clone(), draft.id.clone());
-        state.provisional.insert(identity, number);
+        state.provisional.insert(draft.identity(), number);
         let mut broadcast = Broadcast::new(Event::Provisional(draft));
         broadcast.provisional = Some(number);
         self.push(&mut state, broadcast);
@@ -163,8 +160,7 @@ impl Room {
 
     /// A message that waited for the backplane will never be stored.
     pub(super) fn forget_provisional(&self, draft: &Draft) {
-        let identity = (draft.from.clone(), draft.id.clone());
-        self.state().provisional.remove(&identity);
+        self.state().provisional.remove(&draft.identity());
     }
 
     /// Tells everybody that messages are missing.

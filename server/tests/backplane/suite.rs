@@ -23,7 +23,8 @@ pub(crate) async fn check(make: impl AsyncFn(Settings) -> Arc<dyn Backplane>) {
     stored_messages_are_delivered_as_they_were_published(node(&make).await).await;
     offsets_grow_in_the_order_of_delivery(node(&make).await).await;
     a_repeat_is_not_stored_again(node(&make).await).await;
-    identity_is_room_sender_and_id(node(&make).await).await;
+    identity_is_room_sender_id_and_text(node(&make).await).await;
+    nobody_elses_id_swallows_a_message(node(&make).await).await;
     history_is_complete_or_says_that_it_is_not(node(&make).await).await;
     history_is_given_within_limits(node(&make).await).await;
     what_is_forgotten_is_a_gap(&make).await;
@@ -183,7 +184,27 @@ async fn a_repeat_is_not_stored_again(mut node: Node) {
     );
 }
 
-async fn identity_is_room_sender_and_id(mut node: Node) {
+/// Whoever takes a name and its ids first, for other texts, makes nothing vanish.
+async fn nobody_elses_id_swallows_a_message(mut node: Node) {
+    let tea = room();
+    let texts = ["one", "two", "three", "four", "five"];
+    for (id, text) in texts.iter().enumerate() {
+        let id = id.to_string();
+        node.publish(&tea, &draft("ana", &id, "taken")).await;
+        let said = draft("ana", &id, text);
+        let published = node.publish(&tea, &said).await;
+        assert!(!published.duplicate, "{text}");
+        let again = node.publish(&tea, &said).await;
+        assert_eq!(
+            (again.position, again.duplicate),
+            (published.position, true)
+        );
+        assert_eq!(&*node.next(&tea).await.draft.text, "taken");
+        assert_eq!(node.next(&tea).await.draft, said);
+    }
+}
+
+async fn identity_is_room_sender_id_and_text(mut node: Node) {
     let (tea, other) = (room(), room());
     for (room, from) in [(&tea, "ana"), (&tea, "bob"), (&other, "ana")] {
         let published = node.publish(room, &draft(from, "same", "x")).await;

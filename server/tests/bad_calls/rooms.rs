@@ -13,13 +13,16 @@ const BAD_ROOMS: &[&str] = &[
 ];
 const BAD_NAMES: &[&str] = &[
     "",
-    "a b",
+    "a  b",
+    " a",
     "a:b",
     "a\0",
     "\u{202e}",
     "a\n",
     "a,b",
-    "\u{1f600}",
+    "\u{3164}",
+    "p\u{430}ypal",
+    "\u{1c3}",
 ];
 const BAD_IDS: &[&str] = &["a b", "\u{e9}", "\u{7f}", "\n", "\0"];
 const BAD_PLACES: &[&str] = &[

@@ -8,6 +8,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod names;
 mod once;
 mod posts;
 mod slow;

@@ -7,7 +7,7 @@ use super::{common, join, place, start};
 use crate::common::Running;
 
 /// A POST into `room`.
-async fn post(server: &Running, room: &str, headers: &str, body: &str) -> String {
+pub(crate) async fn post(server: &Running, room: &str, headers: &str, body: &str) -> String {
     let request = format!(
         "POST /rooms/{room}/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Content-Length: {}\r\n{headers}\r\n{body}",
@@ -16,7 +16,7 @@ async fn post(server: &Running, room: &str, headers: &str, body: &str) -> String
     server.exchange(request.as_bytes()).await
 }
 
-const JSON: &str = "Content-Type: application/json\r\n";
+pub(crate) const JSON: &str = "Content-Type: application/json\r\n";
 
 #[tokio::test]
 async fn a_message_can_be_posted_without_a_socket() {
@@ -75,7 +75,7 @@ async fn a_bad_post_is_refused_with_the_reason() {
         (
             "ops",
             JSON,
-            r#"{"from":"a b","text":"x"}"#,
+            r#"{"from":"a:b","text":"x"}"#,
             400,
             "member name",
         ),

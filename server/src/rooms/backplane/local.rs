@@ -1,13 +1,16 @@
 //! The backplane of one process: in memory, with nothing to install.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::sleep_until;
 
 use super::{
     Backplane, Delivery, Health, History, PublishError, Published, Query, Range, Unavailable,
@@ -21,15 +24,23 @@ use crate::rooms::settings::Settings;
 /// The backplane of one process.
 ///
 /// Every room has an epoch of its own, chosen when the room is first heard of, so that a room which was forgotten and made
-/// anew is not taken for the old one. Rooms that nobody is interested in are forgotten after the retention time, or sooner
-/// when there are too many; the histories of all rooms together are bounded as well.
+/// anew is not taken for the old one. Rooms that nobody is interested in are forgotten after the retention time, whether or
+/// not anything else happens, or sooner when there are too many; the histories of all rooms together are bounded as well.
 #[derive(Debug)]
 pub struct Local {
     settings: Settings,
-    kept: Mutex<Kept>,
+    shared: Arc<Shared>,
     /// Deliveries under way: publishers wait while it is full.
     sender: mpsc::Sender<Delivery>,
     receiver: Mutex<Option<mpsc::Receiver<Delivery>>>,
+}
+
+/// What the stream of deliveries, which forgets rooms in time, shares with callers.
+#[derive(Debug, Default)]
+struct Shared {
+    kept: Mutex<Kept>,
+    /// Another room is the next to be forgotten.
+    due: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +77,7 @@ impl Local {
         let (sender, receiver) = mpsc::channel(DELIVERIES);
         Self {
             settings,
-            kept: Mutex::default(),
+            shared: Arc::default(),
             sender,
             receiver: Mutex::new(Some(receiver)),
         }
@@ -74,7 +85,7 @@ impl Local {
 
     /// How many rooms are remembered.
     pub fn rooms(&self) -> usize {
-        lock(&self.kept).rooms.len()
+        self.shared.kept().rooms.len()
     }
 }
 
@@ -83,8 +94,8 @@ impl Backplane for Local {
     async fn publish(&self, room: &RoomName, draft: &Draft) -> Result<Published, PublishError> {
         // The place in the queue comes first, so that storing and delivering are one step: order is the same for all.
         let place = self.sender.reserve().await.map_err(|_| ending())?;
-        let mut kept = lock(&self.kept);
-        kept.sweep(&self.settings, Instant::now());
+        let mut kept = self.shared.kept();
+        kept.sweep(self.settings.retention, Instant::now());
         let pushed = kept.with(room, &self.settings, |room| match room.ring.find(draft) {
             Some(position) => Err(position),
             None => Ok(room.ring.push(draft.clone())),
@@ -111,7 +122,8 @@ impl Backplane for Local {
     }
 
     async fn history(&self, room: &RoomName, query: Query) -> Result<History, Unavailable> {
-        let kept = lock(&self.kept);
+        let mut kept = self.shared.kept();
+        kept.sweep(self.settings.retention, Instant::now());
         Ok(match kept.rooms.get(room) {
             Some(room) => room.ring.read(query),
             None => History {
@@ -129,25 +141,62 @@ impl Backplane for Local {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        match receiver {
-            Some(receiver) => futures_util::stream::unfold(receiver, |mut receiver| async {
-                let delivery = receiver.recv().await?;
-                Some((delivery, receiver))
-            })
-            .boxed(),
-            None => futures_util::stream::pending().boxed(),
-        }
+        let Some(receiver) = receiver else {
+            return futures_util::stream::pending().boxed();
+        };
+        let (shared, retention) = (Arc::clone(&self.shared), self.settings.retention);
+        let state = (receiver, shared);
+        futures_util::stream::unfold(state, move |(mut receiver, shared)| async move {
+            let delivery = tokio::select! {
+                biased;
+                delivery = receiver.recv() => delivery?,
+                never = shared.forget_in_time(retention) => match never {},
+            };
+            Some((delivery, (receiver, shared)))
+        })
+        .boxed()
     }
 
     fn interest(&self, room: &RoomName, wanted: bool) {
-        let mut kept = lock(&self.kept);
+        let mut kept = self.shared.kept();
         // Beyond the number of rooms there is nothing to remember yet; publishing will say so.
         let _ = kept.with(room, &self.settings, |room| room.turn.wanted = wanted);
-        kept.sweep(&self.settings, Instant::now());
+        kept.sweep(self.settings.retention, Instant::now());
+        drop(kept);
+        self.shared.due.notify_one();
     }
 
     fn health(&self) -> Health {
         Health::Up
+    }
+}
+
+impl Shared {
+    /// Locks; what a panicking holder left behind still makes sense.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets rooms as soon as their time is over, for ever.
+    async fn forget_in_time(&self, retention: Duration) -> Infallible {
+        loop {
+            let oldest = {
+                let mut kept = self.kept();
+                kept.sweep(retention, Instant::now());
+                kept.oldest_use()
+            };
+            // A time too far away to be expressed is none.
+            let due_at = oldest.and_then(|used_at| used_at.checked_add(retention));
+            tokio::select! {
+                () = self.due.notified() => {}
+                () = async {
+                    match due_at {
+                        Some(due_at) => sleep_until(due_at.into()).await,
+                        None => pending().await,
+                    }
+                } => {}
+            }
+        }
     }
 }
 
@@ -223,10 +272,16 @@ impl Kept {
     }
 
     /// Forgets rooms whose time is over.
-    fn sweep(&mut self, settings: &Settings, now: Instant) {
-        let is_over =
-            |room: &Room| now.saturating_duration_since(room.used_at) >= settings.retention;
+    fn sweep(&mut self, retention: Duration, now: Instant) {
+        let is_over = |room: &Room| now.saturating_duration_since(room.used_at) >= retention;
         while self.forget(is_over) {}
+    }
+
+    /// When the room that may go first was last used, if one may go.
+    fn oldest_use(&self) -> Option<Instant> {
+        let (turn, name) = self.order.first_key_value()?;
+        let room = self.rooms.get(name).filter(|_| !turn.wanted)?;
+        Some(room.used_at)
     }
 
     /// Makes room for what `current` has just got: whole histories go, with their rooms where nobody wants these.
@@ -251,18 +306,11 @@ fn ending() -> Unavailable {
     Unavailable("nobody takes deliveries any more, the server is ending".to_owned())
 }
 
-/// Locks; what a panicking holder left behind still makes sense.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Deliveries that may wait to be read.
 const DELIVERIES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn draft(text: &str) -> Draft {
@@ -318,7 +366,7 @@ mod tests {
                 .await
                 .unwrap();
         }
-        let kept = lock(&local.kept);
+        let kept = local.shared.kept();
         assert!(kept.bytes <= 10_000, "{}", kept.bytes);
         let sum: usize = kept.rooms.values().map(|room| room.ring.bytes()).sum();
         assert_eq!(sum, kept.bytes);
@@ -333,11 +381,11 @@ mod tests {
         local.interest(&a, true);
         local.interest(&b, true);
         local.interest(&b, false);
-        let mut kept = lock(&local.kept);
+        let mut kept = local.shared.kept();
         let later = Instant::now() + Duration::from_secs(599);
-        kept.sweep(&local.settings, later);
+        kept.sweep(local.settings.retention, later);
         assert_eq!(kept.rooms.len(), 2);
-        kept.sweep(&local.settings, later + Duration::from_secs(2));
+        kept.sweep(local.settings.retention, later + Duration::from_secs(2));
         assert!(kept.rooms.contains_key(&a) && kept.rooms.len() == 1);
     }
 }

@@ -116,7 +116,7 @@ impl Hub {
     ) -> Result<(Membership, Option<Position>, bool), JoinError> {
         let inner = &self.inner;
         let me = Present {
-            member: MemberId(self.next_id().into()),
+            member: MemberId::random(&inner.node),
             name: member,
         };
         let mut rooms = lock(&inner.rooms);

@@ -4,7 +4,6 @@ mod joining;
 mod publishing;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,7 +47,6 @@ pub(super) struct Inner {
     pub(super) announcements: Mutex<Option<mpsc::Receiver<(RoomName, Change, Present)>>>,
     /// What this node is called in the ids that it gives.
     pub(super) node: String,
-    pub(super) next_id: AtomicU64,
 }
 
 impl Hub {
@@ -71,7 +69,6 @@ impl Hub {
                 presence,
                 announcements: Mutex::new(Some(announcements)),
                 node: format!("{:012x}", rand::random::<u64>() >> 16),
-                next_id: AtomicU64::new(1),
             }),
         }
     }
@@ -116,11 +113,6 @@ impl Hub {
             Ok(history) => history,
             Err(_) => Err(no_answer(settings.publish_timeout)),
         }
-    }
-
-    fn next_id(&self) -> String {
-        let number = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
-        format!("{}:{number}", self.inner.node)
     }
 
     pub(super) fn room(&self, name: &RoomName) -> Option<Arc<Room>> {

@@ -59,7 +59,7 @@ impl Hub {
             inner.counts.result("refused");
             return Err(PublishError::TooLong { bytes, most });
         }
-        let draft = self.draft(post);
+        let draft = draft(post);
         // Behind others that wait, so that no message overtakes an earlier one.
         let must_wait = !lock(&inner.outbox).is_empty() || !inner.backplane.health().is_up();
         if must_wait {
@@ -137,19 +137,16 @@ impl Hub {
             room.forget_provisional(draft);
         }
     }
+}
 
-    fn draft(&self, post: Post) -> Draft {
-        let made_up = || {
-            let id = self.next_id().parse();
-            id.expect("hexadecimal digits, a colon and digits are an id")
-        };
-        Draft {
-            id: post.id.unwrap_or_else(made_up),
-            from: post.from,
-            member: post.member,
-            text: post.text,
-            at: unix_millis(SystemTime::now()),
-        }
+/// The message that somebody sends, at this moment.
+fn draft(post: Post) -> Draft {
+    Draft {
+        id: post.id.unwrap_or_else(MessageId::random),
+        from: post.from,
+        member: post.member,
+        text: post.text,
+        at: unix_millis(SystemTime::now()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::rooms::message::Draft;
 use crate::rooms::name::RoomName;
@@ -69,10 +70,14 @@ pub(crate) fn decode(payload: &[u8], settings: &Settings) -> Result<Draft, &'sta
     Ok(envelope.draft)
 }
 
-/// What `JetStream` knows a repeat by: room, sender and id, in characters that a header takes.
+/// What `JetStream` knows a repeat by: room, sender, id and a digest of the text, in characters that a header takes.
+///
+/// Half of SHA-256 is as hard to meet on purpose as a random id of 128 bits is to guess.
 pub(super) fn identity(room: &RoomName, draft: &Draft) -> String {
     let mut identity = format!("{room}/{}/", draft.id);
-    for byte in draft.from.as_str().bytes() {
+    let digest = Sha256::digest(draft.text.as_bytes());
+    let (from, text) = (draft.from.as_str().bytes(), digest.into_iter().take(16));
+    for byte in from.chain(text) {
         // Writing to a String cannot fail.
         let _ = write!(identity, "{byte:02x}");
     }
@@ -120,7 +125,7 @@ mod tests {
             (json(2, "ana").into_bytes(), "version"),
             (br#"{"v":2,"other":1}"#.to_vec(), "version"),
             (json(0, "ana").into_bytes(), "version"),
-            (json(1, "a b").into_bytes(), "malformed"),
+            (json(1, "a:b").into_bytes(), "malformed"),
             (b"".to_vec(), "malformed"),
             (b"null".to_vec(), "malformed"),
             (b"[1,2".to_vec(), "malformed"),
@@ -137,9 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn identities_differ_by_room_sender_and_id() {
+    fn identities_differ_by_room_sender_id_and_text() {
         let room: RoomName = "tea".parse().unwrap();
-        assert_eq!(identity(&room, &draft("x")), "tea/a:1/4a6fc3a36f");
-        assert_eq!(identity(&room, &draft("x")), identity(&room, &draft("y")));
+        assert_eq!(
+            identity(&room, &draft("x")),
+            "tea/a:1/4a6fc3a36f2d711642b726b04401627ca9fbac32f5"
+        );
+        assert_ne!(identity(&room, &draft("x")), identity(&room, &draft("y")));
     }
 }

@@ -14,8 +14,8 @@
 //! stream, so a room's offsets leave numbers out; the epoch is the moment at which the stream was made, in nanoseconds
 //! since 1970, so that a stream that was lost and made anew is not taken for the old one.
 //!
-//! A message is stored once its acknowledgement from `JetStream` is there. The sender's name and the message's id make up
-//! the `Nats-Msg-Id`, by which `JetStream` itself knows a repeat within its window; one that comes later is looked for in
+//! A message is stored once its acknowledgement from `JetStream` is there. The sender's name, the message's id and a digest
+//! of its text make up the `Nats-Msg-Id`, by which `JetStream` itself knows a repeat within its window; one that comes later is looked for in
 //! the room's history.
 
 pub(crate) mod envelope;
@@ -172,8 +172,7 @@ impl Shared {
         };
         let history = history::read(self, link, room, query).await?;
         let mut messages = history.messages.into_iter();
-        let found =
-            messages.find(|stored| stored.draft.from == draft.from && stored.draft.id == draft.id);
+        let found = messages.find(|stored| stored.draft.is_repeat_of(draft));
         Ok(found.map(|stored| stored.position))
     }
 }
