@@ -88,12 +88,16 @@ pub enum ProtocolError {
         /// The time within which they had to arrive.
         allowed: Duration,
     },
-    /// There is no memory left for the unfinished messages of all connections.
-    #[error(
-        "{allowed} bytes of unfinished messages are held for all connections (unfinished_memory)"
-    )]
+    /// There is no memory left for unfinished messages.
+    #[error("memory budget of {allowed} bytes for unfinished messages is spent")]
     UnfinishedMemory {
         /// The limit that was reached.
+        allowed: usize,
+    },
+    /// There is no memory left for the context of the peer's compressed messages.
+    #[error("memory budget of {allowed} bytes for compression contexts is spent")]
+    CompressionMemory {
+        /// The limit of the contexts' budget.
         allowed: usize,
     },
     /// A Ping of ours was not answered, and nothing else came either.
@@ -158,7 +162,7 @@ impl ProtocolError {
             Self::TooManyFragments { .. }
             | Self::TooManyControlFrames { .. }
             | Self::UnfinishedMessage { .. } => CloseCode::Policy,
-            Self::UnfinishedMemory { .. } => CloseCode::Again,
+            Self::UnfinishedMemory { .. } | Self::CompressionMemory { .. } => CloseCode::Again,
             Self::PongOverdue { .. } | Self::WriteStalled { .. } | Self::CloseUnanswered { .. } => {
                 CloseCode::Away
             }
@@ -210,6 +214,7 @@ impl From<ProtocolError> for Error {
             }
             ProtocolError::LengthEncoding { .. }
             | ProtocolError::UnfinishedMemory { .. }
+            | ProtocolError::CompressionMemory { .. }
             | ProtocolError::TooManyFragments { .. }
             | ProtocolError::TooManyControlFrames { .. }
             | ProtocolError::InvalidDeflate { .. } => {

@@ -31,6 +31,7 @@ pub mod handshake;
 pub mod hyper;
 mod incoming;
 mod mask;
+mod memory;
 mod message;
 mod options;
 mod payload;
@@ -39,7 +40,6 @@ mod stream;
 mod text;
 #[cfg(any(feature = "__rustls-tls", feature = "connect"))]
 mod tls;
-mod unfinished;
 mod utf8;
 
 pub use close::{Closed, Initiator};
@@ -47,10 +47,10 @@ pub use connection::{Connection, Event};
 pub use control_rate::ControlRate;
 pub use deflate::{Agreed, Compression, DeflateConfig};
 pub use error::{ProtocolError, SendError};
+pub use memory::{BudgetSpent, MemoryBudget, MemoryReservation};
 pub use options::{HeadLimits, Keepalive, Limits, Options};
 pub use prepared::PreparedMessage;
 pub use stream::WebSocketStream;
-pub use unfinished::UnfinishedMemory;
 
 #[cfg(feature = "handshake")]
 pub use accept::{

@@ -102,6 +102,9 @@ impl Assembly {
                     bytes: limit as u64 + 1,
                     allowed: limit,
                 },
+                InflateError::Memory { limit } => {
+                    ProtocolError::CompressionMemory { allowed: limit }
+                }
                 InflateError::Invalid(reason) => ProtocolError::InvalidDeflate { reason },
             })
     }

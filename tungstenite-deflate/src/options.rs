@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::control_rate::ControlRate;
 use crate::deflate::DeflateConfig;
+use crate::memory::MemoryBudget;
 use crate::tungstenite::protocol::WebSocketConfig;
-use crate::unfinished::UnfinishedMemory;
 
 /// Everything that can be chosen about one connection.
 ///
@@ -83,11 +83,15 @@ pub struct Limits {
     /// Default: 1024, with the default deadline of 30 s a rate of 34 bytes a second: slower than any modem, while one byte
     /// now and then does not hold a connection.
     pub min_progress_bytes: usize,
-    /// Memory that unfinished messages may take, shared with every connection that holds a clone of it; `None`
-    /// (default) leaves it at the largest message for each connection.
+    /// Budget of the memory that unfinished messages take, shared with every connection that holds a clone of it; `None`
+    /// (default) leaves it at the maximum message size for each connection.
+    ///
+    /// A peer that begins a message and does not go on makes this side hold what it has sent. Counted is the memory of a
+    /// frame or message that is not there whole, its decompressor included, whenever its connection waits for the rest.
+    /// The first 4 KiB of each connection are free, so that short messages pass while the budget is spent.
     ///
     /// Exceeding it fails the connection with 1013 (try again later).
-    pub unfinished_memory: Option<UnfinishedMemory>,
+    pub unfinished_memory: Option<MemoryBudget>,
     /// How many Pings, and Pongs that nobody asked for, are taken; `None` takes any number. Default: 200 at once, 100 a
     /// second. [`Options::drop_in`] takes any number, as tokio-tungstenite does.
     ///
@@ -346,7 +350,7 @@ impl Limits {
     }
 
     /// Sets [`Self::unfinished_memory`].
-    pub fn unfinished_memory(mut self, memory: Option<UnfinishedMemory>) -> Self {
+    pub fn unfinished_memory(mut self, memory: Option<MemoryBudget>) -> Self {
         self.unfinished_memory = memory;
         self
     }

@@ -103,6 +103,10 @@ const IO: &[(ProtocolError, std::io::ErrorKind)] = &[
         std::io::ErrorKind::InvalidData,
     ),
     (
+        ProtocolError::CompressionMemory { allowed: 8 },
+        std::io::ErrorKind::InvalidData,
+    ),
+    (
         ProtocolError::TooManyFragments { allowed: 8 },
         std::io::ErrorKind::InvalidData,
     ),

@@ -24,10 +24,10 @@ use crate::deflate::{Agreed, Codec, Statistics};
 use crate::error::ProtocolError;
 use crate::frame::Opcode;
 use crate::incoming::Incoming;
+use crate::memory::{MemoryBudget, MemoryReservation};
 use crate::options::Options;
 use crate::tungstenite::Message;
 use crate::tungstenite::protocol::Role;
-use crate::unfinished::Held;
 
 /// One side of a WebSocket connection after its handshake, without sockets, clock or runtime.
 ///
@@ -58,7 +58,7 @@ pub struct Connection {
     /// Length of the caller's buffer when `receive` last left it: more in it means that something arrived.
     left_in_buffer: usize,
     /// What this connection has of [`Limits::unfinished_memory`](crate::Limits::unfinished_memory).
-    held: Option<Held>,
+    held: Option<MemoryReservation>,
     /// What the peer has sent of [`Limits::control_rate`](crate::Limits::control_rate).
     control_frames: ControlFrames,
 }
@@ -85,6 +85,8 @@ impl Connection {
             let config = options.deflate.clone().unwrap_or_default();
             Box::new(Codec::new(role, agreed, &config))
         });
+        let held = options.limits.unfinished_memory.as_ref();
+        let held = held.map(MemoryBudget::reservation);
         Self {
             state: State::Open,
             options,
@@ -96,8 +98,18 @@ impl Connection {
             closed: None,
             timers: Timers::new(now),
             left_in_buffer: 0,
-            held: None,
+            held,
             control_frames: ControlFrames::default(),
+        }
+    }
+
+    /// Counts this connection's memory against budgets of its own instead of those of its options, which many
+    /// connections share; call it before the first message. [`MemoryBudget::within`] makes a budget that is bounded by
+    /// itself and counts against the shared one too.
+    pub fn set_memory(&mut self, unfinished: &MemoryBudget, contexts: MemoryBudget) {
+        self.held = Some(unfinished.reservation());
+        if let Some(codec) = &mut self.codec {
+            codec.set_memory(contexts);
         }
     }
 

@@ -9,7 +9,6 @@ use super::{Connection, Event};
 use crate::error::ProtocolError;
 use crate::incoming::Rules;
 use crate::tungstenite::Message;
-use crate::unfinished::Held;
 
 /// # Receiving
 impl Connection {
@@ -94,15 +93,19 @@ impl Connection {
     /// # Errors
     /// [`unfinished_memory`](crate::Limits::unfinished_memory) is spent; as for [`receive`](Self::receive).
     pub fn hold(&mut self, buffered: usize) -> Result<(), ProtocolError> {
-        let Some(memory) = &self.options.limits.unfinished_memory else {
+        let Some(held) = &mut self.held else {
             return Ok(());
         };
-        let bytes = buffered.saturating_add(self.incoming.held_bytes());
-        if Held::resize(&mut self.held, bytes, memory) {
-            return Ok(());
-        }
-        let allowed = memory.limit();
-        Err(self.fail(ProtocolError::UnfinishedMemory { allowed }))
+        let codec = self.codec.as_ref();
+        let inflating = codec.map_or(0, |codec| codec.unfinished_bytes());
+        let bytes = buffered
+            .saturating_add(self.incoming.held_bytes())
+            .saturating_add(inflating);
+        let counted = if bytes <= FREE_BYTES { 0 } else { bytes };
+        held.try_resize(counted).map_err(|spent| {
+            let allowed = spent.limit;
+            self.fail(ProtocolError::UnfinishedMemory { allowed })
+        })
     }
 
     /// The program holds what it was given and does not ask for more: deadlines for what the peer sends stand still
@@ -155,3 +158,6 @@ impl Connection {
         }
     }
 }
+
+/// Bytes of an unfinished message that do not count.
+const FREE_BYTES: usize = 4096;

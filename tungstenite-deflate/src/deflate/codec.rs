@@ -2,15 +2,15 @@
 
 use bytes::BytesMut;
 
-use super::budget::{self, Budget, Share};
 use super::config::{Compression, DeflateConfig, MIN_WINDOW_BITS, WhenBudgetSpent};
 use super::deflater::{self, Deflater};
 use super::encoder::Context;
 use super::inflater::{self, InflateError, Inflater};
 use super::negotiate::Agreed;
 use super::pool;
-use super::received::Received;
+use super::received::{self, Received};
 use super::statistics::Statistics;
+use crate::memory::{MemoryBudget, MemoryReservation};
 use crate::tungstenite::protocol::Role;
 
 /// Both directions' compression of one connection.
@@ -27,24 +27,26 @@ pub(crate) struct Codec {
     keeps_incoming: bool,
     threshold: usize,
     /// The compressor whose context is that of this connection.
-    outgoing: Option<Held<Outgoing>>,
+    outgoing: Option<Held>,
     /// What the peer sent before, if it takes its context over.
-    received: Option<Held<Received>>,
+    received: Option<Received>,
+    /// The memory that was promised to the peer for that, a window of it.
+    promised: Option<MemoryReservation>,
     /// Largest window of the peer's messages, as base-2 logarithm.
     incoming_window_bits: u8,
     /// The decompressor of the message in progress.
-    incoming: Option<Held<Box<Inflater>>>,
+    incoming: Option<Box<Inflater>>,
     /// The compressed beginning of a message that is not worth a decompressor yet.
     beginning: Vec<u8>,
     statistics: Statistics,
-    budget: &'static Budget,
+    memory: MemoryBudget,
 }
 
-/// A context together with its share of the budget.
+/// A context of our own together with its memory.
 #[derive(Debug)]
-struct Held<T> {
-    context: T,
-    share: Share,
+struct Held {
+    context: Outgoing,
+    reservation: MemoryReservation,
 }
 
 /// What compresses with the messages before as context.
@@ -55,18 +57,8 @@ enum Outgoing {
 }
 
 impl Codec {
-    /// Nothing is allocated before the first compressed message of a direction.
+    /// Nothing is allocated before the first compressed message of a direction; the peer's context is reserved.
     pub(crate) fn new(role: Role, agreed: Agreed, config: &DeflateConfig) -> Self {
-        Self::with_budget(role, agreed, config, &budget::PROCESS)
-    }
-
-    /// A codec whose contexts count against `budget`.
-    pub(super) fn with_budget(
-        role: Role,
-        agreed: Agreed,
-        config: &DeflateConfig,
-        budget: &'static Budget,
-    ) -> Self {
         let server = (
             agreed.server_max_window_bits,
             !agreed.server_no_context_takeover,
@@ -79,7 +71,7 @@ impl Codec {
             Role::Server => (server, client),
             Role::Client => (client, server),
         };
-        Self {
+        let mut codec = Self {
             level: (!config.is_own()).then(|| config.get_level()),
             window_bits,
             when_budget_spent: config.get_when_budget_spent(),
@@ -88,12 +80,36 @@ impl Codec {
             threshold: config.get_threshold(),
             outgoing: None,
             received: None,
+            promised: None,
             incoming_window_bits,
             incoming: None,
             beginning: Vec::new(),
             statistics: Statistics::default(),
-            budget,
+            memory: config.get_memory().clone(),
+        };
+        codec.reserve_peers_context();
+        codec
+    }
+
+    /// Counts contexts against `memory` instead; for a codec that has none yet.
+    pub(crate) fn set_memory(&mut self, memory: MemoryBudget) {
+        self.memory = memory;
+        self.promised = None;
+        self.reserve_peers_context();
+    }
+
+    /// Reserves what the peer was promised, as far as it is left; [`keep_received`](Self::keep_received) tries again.
+    fn reserve_peers_context(&mut self) {
+        if self.keeps_incoming && self.promised.is_none() {
+            let bytes = received::window_bytes(self.incoming_window_bits);
+            self.promised = self.memory.reserve(bytes).ok();
         }
+    }
+
+    /// Memory of a message that is in the middle of its frames.
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        let inflater = self.incoming.as_ref().map_or(0, |_| inflater::BYTES);
+        inflater + self.beginning.capacity()
     }
 
     /// Appends the compressed form of a whole message to `out` (without the final `00 00 ff ff`, RFC 7692 §7.2.1) and
@@ -140,7 +156,7 @@ impl Codec {
     }
 
     /// This connection's compressor, made at its first message; `None` if the budget has no room for it.
-    fn take_context(&mut self) -> Option<Held<Outgoing>> {
+    fn take_context(&mut self) -> Option<Held> {
         if self.outgoing.is_some() {
             return self.outgoing.take();
         }
@@ -149,12 +165,15 @@ impl Codec {
             None => Context::bytes(bits),
             Some(_) => deflater::own_bytes(bits),
         };
-        let share = self.budget.take(bytes)?;
+        let reservation = self.memory.reserve(bytes).ok()?;
         let context = match self.level {
             None => Outgoing::Own(Box::new(Context::new(bits))),
             Some(level) => Outgoing::Zlib(Box::new(Deflater::own(level, bits))),
         };
-        Some(Held { context, share })
+        Some(Held {
+            context,
+            reservation,
+        })
     }
 
     /// Compresses without a context, by a compressor of the thread.
@@ -176,12 +195,7 @@ impl Codec {
 
     /// Compresses with what was sent before as context. A message that grows by this is sent all the same: the peer
     /// must see what our context will hold.
-    fn deflate_in_context(
-        &mut self,
-        mut held: Held<Outgoing>,
-        payload: &[u8],
-        out: &mut BytesMut,
-    ) -> bool {
+    fn deflate_in_context(&mut self, mut held: Held, payload: &[u8], out: &mut BytesMut) -> bool {
         let compressed = match &mut held.context {
             Outgoing::Own(context) => {
                 pool::with_encoder(|encoder| encoder.encode_in(context, payload, out));
@@ -230,44 +244,46 @@ impl Codec {
         out: &mut BytesMut,
     ) -> Result<(), InflateError> {
         let beginning = std::mem::take(&mut self.beginning);
-        let (mut inflater, share) = if let Some(Held { context, share }) = self.incoming.take() {
-            (context, Some(share))
+        let mut inflater = if let Some(inflater) = self.incoming.take() {
+            inflater
         } else {
             let mut inflater = pool::take_inflater();
             if let Some(received) = &self.received {
-                inflater.remember(received.context.parts())?;
+                inflater.remember(received.parts())?;
             }
-            (inflater, None)
+            inflater
         };
         let start = out.len();
         inflater.frame(&beginning, false, limit, out)?;
         inflater.frame(payload, fin, limit, out)?;
         if self.keeps_incoming {
-            self.keep_received(inflater.take_beginning(), start, out);
+            self.keep_received(inflater.take_beginning(), start, out)?;
         }
         if fin {
             pool::return_inflater(inflater);
         } else {
-            // Amid a message there is no stepping down.
-            let share = share.unwrap_or_else(|| self.budget.take_anyway(inflater::BYTES));
-            self.incoming = Some(Held {
-                context: inflater,
-                share,
-            });
+            self.incoming = Some(inflater);
         }
         Ok(())
     }
 
     /// Adds to the peer's context what one call appended to `out` from `start` on.
     ///
-    /// The peer was allowed to keep its context, so its memory is taken whether the budget has room or not.
-    fn keep_received(&mut self, beginning: Option<usize>, start: usize, out: &[u8]) {
+    /// # Errors
+    /// Nothing was left to be reserved when the connection began, nor is it now.
+    fn keep_received(
+        &mut self,
+        beginning: Option<usize>,
+        start: usize,
+        out: &[u8],
+    ) -> Result<(), InflateError> {
         let bits = self.incoming_window_bits;
-        let budget = self.budget;
-        let Held { context, share } = self.received.get_or_insert_with(|| Held {
-            context: Received::new(bits),
-            share: budget.take_anyway(0),
-        });
+        self.reserve_peers_context();
+        if self.promised.is_none() {
+            let limit = self.memory.limit();
+            return Err(InflateError::Memory { limit });
+        }
+        let context = self.received.get_or_insert_with(|| Received::new(bits));
         let start = match beginning {
             Some(beginning) => {
                 context.clear();
@@ -276,19 +292,19 @@ impl Codec {
             None => start,
         };
         context.append(&out[start..]);
-        share.resize_anyway(context.allocated());
+        Ok(())
     }
 
     /// What compression did so far.
     pub(crate) fn statistics(&self) -> Statistics {
-        let shares = [
-            self.outgoing.as_ref().map(|held| &held.share),
-            self.incoming.as_ref().map(|held| &held.share),
-            self.received.as_ref().map(|held| &held.share),
+        let contexts = [
+            self.outgoing.as_ref().map(|held| held.reservation.bytes()),
+            self.incoming.as_ref().map(|_| inflater::BYTES),
+            self.received.as_ref().map(Received::allocated),
         ];
         Statistics {
-            contexts: shares.iter().flatten().map(|_| 1).sum(),
-            context_bytes: shares.iter().flatten().map(|share| share.bytes()).sum(),
+            contexts: contexts.iter().flatten().map(|_| 1).sum(),
+            context_bytes: contexts.into_iter().flatten().sum(),
             ..self.statistics
         }
     }

@@ -1,5 +1,9 @@
 //! What can be chosen about compression.
 
+use std::sync::LazyLock;
+
+use crate::memory::MemoryBudget;
+
 /// How messages are compressed: level, threshold, windows, context takeover, limits, memory.
 ///
 /// ```
@@ -28,6 +32,7 @@ pub struct DeflateConfig {
     client_max_window_bits: Option<u8>,
     max_inflated_bytes: Option<usize>,
     when_budget_spent: WhenBudgetSpent,
+    memory: MemoryBudget,
 }
 
 /// Whether one message is compressed, beside what [`DeflateConfig`] says for all.
@@ -61,8 +66,8 @@ pub enum Compressor {
     Zlib,
 }
 
-/// What a connection does that agreed to context takeover for its own messages when the process-wide
-/// [budget](super::budget) has no room for its context.
+/// What a connection does that agreed to context takeover for its own messages when
+/// [`DeflateConfig::memory`] has nothing left for its context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenBudgetSpent {
@@ -107,6 +112,7 @@ impl Default for DeflateConfig {
             client_max_window_bits: None,
             max_inflated_bytes: None,
             when_budget_spent: WhenBudgetSpent::StepDown,
+            memory: DEFAULT_MEMORY.clone(),
         }
     }
 }
@@ -198,7 +204,18 @@ impl DeflateConfig {
         }
     }
 
-    /// What happens to our own context when the process-wide budget is spent. Default: [`WhenBudgetSpent::StepDown`].
+    /// Budget of the memory that compression contexts take, shared by every connection whose configuration holds a
+    /// clone of it. Default: one of 256 MiB that all configurations of the process share which set no other: contexts
+    /// of both directions for about 4,000 connections with the largest windows, or 850 at levels of zlib.
+    ///
+    /// When it is spent our own messages follow [`when_budget_spent`](Self::when_budget_spent) and negotiation asks the
+    /// peer to forget its context. A peer that was allowed to keep it had its window reserved at once; the connection
+    /// fails with 1013 (try again later) in the rare case that others took the rest during its handshake.
+    pub fn memory(self, memory: MemoryBudget) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// What happens to our own context when [`memory`](Self::memory) is spent. Default: [`WhenBudgetSpent::StepDown`].
     pub fn when_budget_spent(self, policy: WhenBudgetSpent) -> Self {
         Self {
             when_budget_spent: policy,
@@ -256,6 +273,11 @@ impl DeflateConfig {
         self.max_inflated_bytes
     }
 
+    /// The budget of contexts.
+    pub fn get_memory(&self) -> &MemoryBudget {
+        &self.memory
+    }
+
     /// The policy for a spent budget.
     pub fn get_when_budget_spent(&self) -> WhenBudgetSpent {
         self.when_budget_spent
@@ -274,6 +296,10 @@ fn checked(parameter: &'static str, bits: u8) -> Result<u8, ConfigError> {
 pub(super) const MIN_WINDOW_BITS: u8 = 9;
 /// Largest window of DEFLATE, 32 KiB (RFC 1951 §2).
 pub(super) const MAX_WINDOW_BITS: u8 = 15;
+
+/// Shared by all configurations that set no budget of their own.
+static DEFAULT_MEMORY: LazyLock<MemoryBudget> =
+    LazyLock::new(|| MemoryBudget::new(256 * 1024 * 1024));
 
 const DEFAULT_LEVEL: u8 = 1;
 const DEFAULT_THRESHOLD: usize = 96;

@@ -1,13 +1,15 @@
 //! permessage-deflate (RFC 7692): negotiation, compression and bounded inflation.
 //!
 //! [`DeflateConfig`] says how a side compresses, [`negotiate`] is for those who do the handshake themselves,
-//! [`budget`] bounds the memory of all connections together, [`Statistics`] tells what came of it.
+//! [`DeflateConfig::memory`] bounds the contexts of all connections together, [`Statistics`] tells what came of it.
 //!
 //! # Memory
 //! By default neither side takes its context over to the next message, and the connections of a thread share
-//! compressors and decompressors: an idle connection holds none. A context is made at its first message and counts
-//! against the [`budget`]; while a message is in the middle of its frames and more than 16 KiB of it came, its
-//! decompressor does too. The peer's context is what it sent last, at most its window.
+//! compressors and decompressors: an idle connection holds none. Contexts are allocated at their first message and count
+//! against [`DeflateConfig::memory`]: our own when it is made, the peer's from the moment when the peer is allowed to keep
+//! it, with its whole window. When that budget is spent our own messages follow [`WhenBudgetSpent`], and negotiation asks
+//! the peer to forget its context. A decompressor of a message in the middle of its frames, of which more than 16 KiB
+//! came, counts as a part of that message ([`Limits::unfinished_memory`](crate::Limits::unfinished_memory)).
 //!
 //! | a connection's contexts | allocated | resident after 1 KiB | after 64 KiB each way |
 //! |---|---|---|---|
@@ -59,7 +61,6 @@
 //! what is sent (CRIME, BREACH). Send messages that hold tokens with [`Compression::Never`], or leave compression off
 //! where they pass.
 
-pub mod budget;
 mod codec;
 mod config;
 mod deflater;

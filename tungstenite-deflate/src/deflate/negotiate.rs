@@ -14,7 +14,7 @@
 //! | – | server forgets | `server_no_context_takeover` | server forgets |
 //! | – | server keeps | – | server keeps |
 //! | `client_no_context_takeover` | any | `client_no_context_takeover` | client forgets |
-//! | – | client forgets, or [budget] spent | `client_no_context_takeover` | client forgets |
+//! | – | client forgets, or [memory] spent | `client_no_context_takeover` | client forgets |
 //! | – | client keeps | – | client keeps |
 //! | `server_max_window_bits=n`, n in 9 to 15 | server window s | `server_max_window_bits=min(n, s)` | the same |
 //! | `server_max_window_bits=8` | any | offer declined: no compressor here can keep to 8 | |
@@ -28,7 +28,7 @@
 //!
 //! | config | offer has |
 //! |---|---|
-//! | server forgets, or budget spent | `server_no_context_takeover` |
+//! | server forgets, or memory spent | `server_no_context_takeover` |
 //! | client forgets | `client_no_context_takeover` |
 //! | server window s < 15 | `server_max_window_bits=s` |
 //! | client window set to c < 15 | `client_max_window_bits=c` |
@@ -51,7 +51,6 @@
 //!
 //! A client held to a window of 8 sends messages of more than 256 bytes uncompressed.
 
-use super::budget;
 use super::config::{DeflateConfig, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 use super::parameters::{ClientWindow, ParameterError, Parameters, cut};
 use super::received;
@@ -152,7 +151,7 @@ pub fn offer(config: &DeflateConfig) -> String {
     let [server, client] = windows.map(|bits| (bits < MAX_WINDOW_BITS).then_some(bits));
     let parameters = Parameters {
         server_no_context_takeover: config.get_server_no_context_takeover()
-            || !budget::PROCESS.has_room(received::MAX_BYTES),
+            || config.get_memory().available() < received::MAX_BYTES,
         client_no_context_takeover: config.get_client_no_context_takeover(),
         server_max_window_bits: server,
         client_max_window_bits: config
@@ -213,8 +212,8 @@ fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, St
         Some(ClientWindow::Bits(hint)) => hint.min(config.get_client_max_window_bits()),
         None => MAX_WINDOW_BITS,
     };
-    let client_forgets =
-        config.get_client_no_context_takeover() || !budget::PROCESS.has_room(received::MAX_BYTES);
+    let client_forgets = config.get_client_no_context_takeover()
+        || config.get_memory().available() < received::MAX_BYTES;
     let agreed = Agreed {
         server_no_context_takeover: offer.server_no_context_takeover
             || config.get_server_no_context_takeover(),

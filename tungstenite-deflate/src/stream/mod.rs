@@ -18,6 +18,7 @@ use self::wakers::Wakers;
 use crate::close::Closed;
 use crate::connection::Connection;
 use crate::deflate::{Agreed, Statistics};
+use crate::memory::MemoryBudget;
 use crate::options::Options;
 use crate::tungstenite::Error;
 use crate::tungstenite::protocol::{Role, WebSocketConfig};
@@ -168,6 +169,12 @@ impl<S> WebSocketStream<S> {
 
 /// # Looking at the connection
 impl<S> WebSocketStream<S> {
+    /// Counts this connection's memory against budgets of its own; see
+    /// [`Connection::set_memory`](crate::Connection::set_memory).
+    pub fn set_memory(&mut self, unfinished: &MemoryBudget, contexts: MemoryBudget) {
+        self.connection.set_memory(unfinished, contexts);
+    }
+
     /// The parameters of permessage-deflate in force, if it was agreed.
     pub fn agreed(&self) -> Option<Agreed> {
         self.connection.agreed()

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::BytesMut;
-use tungstenite_deflate::deflate::{Compressor, ConfigError, budget};
+use tungstenite_deflate::deflate::{Compressor, ConfigError};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite_deflate::{
@@ -124,7 +124,6 @@ fn d16_peers_context_grows_with_what_was_sent() {
         receive(&mut receiver, &written(&mut sender), now).unwrap();
         let statistics = receiver.statistics().unwrap();
         assert_eq!(statistics.context_bytes, context, "{bytes}");
-        assert!(budget::used() >= context);
     }
 }
 

@@ -6,9 +6,7 @@ use bytes::BytesMut;
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tungstenite_deflate::{
-    DeflateConfig, HeadLimits, Limits, Options, SendError, UnfinishedMemory,
-};
+use tungstenite_deflate::{DeflateConfig, HeadLimits, Limits, MemoryBudget, Options, SendError};
 
 use super::{AGREED, SECOND, engine, frames, receive, written};
 
@@ -23,7 +21,7 @@ fn what_was_chosen_and_agreed_can_be_asked() {
         assert_eq!(engine.statistics().is_some(), agreed.is_some());
         assert_eq!(engine.role(), Role::Server);
     }
-    assert_eq!(UnfinishedMemory::new(12_345).limit(), 12_345);
+    assert_eq!(MemoryBudget::new(12_345).limit(), 12_345);
 }
 
 #[test]

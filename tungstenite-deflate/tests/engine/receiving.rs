@@ -5,9 +5,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes, BytesMut};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite_deflate::{
-    Event, Limits, Options, PreparedMessage, ProtocolError, UnfinishedMemory,
-};
+use tungstenite_deflate::{Event, Limits, MemoryBudget, Options, PreparedMessage, ProtocolError};
 
 use super::{engine, receive, written};
 
@@ -29,7 +27,7 @@ fn a_frame_that_is_not_whole_says_what_it_wants() {
 #[test]
 fn r4_fragments_and_what_is_buffered_count_as_held() {
     let now = Instant::now();
-    let memory = UnfinishedMemory::new(20_000);
+    let memory = MemoryBudget::new(20_000);
     let options =
         Options::default().limits(Limits::default().unfinished_memory(Some(memory.clone())));
     let mut engine = engine(Role::Client, options, None, now);

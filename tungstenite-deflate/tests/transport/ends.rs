@@ -6,7 +6,7 @@ use futures_core::stream::FusedStream;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
-use tungstenite_deflate::{Limits, Options, UnfinishedMemory};
+use tungstenite_deflate::{Limits, MemoryBudget, Options};
 
 use super::{ROLES, Wire, Writes, frame};
 
@@ -89,7 +89,7 @@ async fn closing_the_sink_sends_one_close() {
 /// What arrived of a message is judged before there is a wait for the rest of it.
 #[tokio::test(start_paused = true)]
 async fn an_unfinished_message_fails_at_once() {
-    let limits = Limits::default().unfinished_memory(Some(UnfinishedMemory::new(5000)));
+    let limits = Limits::default().unfinished_memory(Some(MemoryBudget::new(5000)));
     let options = Options::default().limits(limits);
     for role in ROLES {
         let whole = frame(role, 0x81, b"\xc3\x28 and more");

@@ -3,15 +3,15 @@
 use bytes::BytesMut;
 
 use super::{PLAIN, deflated, inflate_pieces, inflated, line, pair, samples};
-use crate::deflate::budget::Budget;
 use crate::deflate::{
     Agreed, Codec, Compression, Compressor, DeflateConfig, Statistics, WhenBudgetSpent,
 };
+use crate::memory::MemoryBudget;
 use crate::tungstenite::protocol::Role;
 
 #[test]
 fn d16_contexts_are_made_at_first_use_and_counted() {
-    static BUDGET: Budget = Budget::new(1 << 30);
+    let memory = MemoryBudget::new(1 << 30);
     let keeps = Agreed {
         server_no_context_takeover: false,
         client_no_context_takeover: false,
@@ -24,9 +24,12 @@ fn d16_contexts_are_made_at_first_use_and_counted() {
         (PLAIN, 0, Compressor::Zlib),
     ] {
         let config = DeflateConfig::default().compressor(compressor);
-        let mut server = Codec::with_budget(Role::Server, agreed, &config, &BUDGET);
+        let mut server = Codec::new(Role::Server, agreed, &config.clone().memory(memory.clone()));
         let mut client = Codec::new(Role::Client, agreed, &config);
         assert_eq!(server.statistics(), Statistics::default());
+        // The peer's is promised, with all that it may grow to.
+        let promised = if contexts > 0 { 1 << 15 } else { 0 };
+        assert_eq!(memory.used(), promised);
         deflated(&mut server, b"Hello");
         let wire = deflated(&mut client, b"Hello");
         inflated(&mut server, &wire, 5).unwrap();
@@ -35,7 +38,7 @@ fn d16_contexts_are_made_at_first_use_and_counted() {
             (seen.contexts, seen.context_bytes > 5),
             (contexts, contexts > 0)
         );
-        assert_eq!(seen.context_bytes, BUDGET.used());
+        assert!(seen.context_bytes <= memory.used());
         assert_eq!(
             (
                 seen.sent.messages,
@@ -47,20 +50,20 @@ fn d16_contexts_are_made_at_first_use_and_counted() {
         );
         assert_eq!((seen.sent.wire_bytes, seen.received.wire_bytes), (7, 7));
         drop(server);
-        assert_eq!(BUDGET.used(), 0);
+        assert_eq!(memory.used(), 0);
     }
 }
 
 #[test]
 fn d16_both_contexts_stay_within_64_kib_by_default() {
-    static BUDGET: Budget = Budget::new(1 << 30);
+    let memory = MemoryBudget::new(1 << 30);
     let keeps = Agreed {
         server_no_context_takeover: false,
         client_no_context_takeover: false,
         ..PLAIN
     };
     let config = DeflateConfig::default();
-    let mut server = Codec::with_budget(Role::Server, keeps, &config, &BUDGET);
+    let mut server = Codec::new(Role::Server, keeps, &config.clone().memory(memory.clone()));
     let mut client = Codec::new(Role::Client, keeps, &config);
     for message in samples() {
         let wire = deflated(&mut server, &message);
@@ -78,7 +81,7 @@ fn d16_both_contexts_stay_within_64_kib_by_default() {
 
 #[test]
 fn d16_peers_context_takes_what_was_sent_and_at_most_a_window() {
-    static BUDGET: Budget = Budget::new(1 << 30);
+    let memory = MemoryBudget::new(1 << 30);
     for bits in [9, 12, 15] {
         let agreed = Agreed {
             client_no_context_takeover: false,
@@ -86,7 +89,7 @@ fn d16_peers_context_takes_what_was_sent_and_at_most_a_window() {
             ..PLAIN
         };
         let config = DeflateConfig::default();
-        let mut server = Codec::with_budget(Role::Server, agreed, &config, &BUDGET);
+        let mut server = Codec::new(Role::Server, agreed, &config.clone().memory(memory.clone()));
         let mut client = Codec::new(Role::Client, agreed, &config);
         let mut sent = 0;
         for (number, message) in samples().into_iter().cycle().take(60).enumerate() {
@@ -104,59 +107,68 @@ fn d16_peers_context_takes_what_was_sent_and_at_most_a_window() {
                 held <= (4 * sent).min(1 << bits),
                 "{held} bytes for window {bits}"
             );
-            assert_eq!((BUDGET.used(), server.statistics().contexts), (held, 1));
+            assert_eq!(
+                (memory.used(), server.statistics().contexts),
+                (1 << bits, 1)
+            );
         }
-        assert_eq!(BUDGET.used(), 1 << bits);
     }
-    assert_eq!(BUDGET.used(), 0);
+    assert_eq!(memory.used(), 0);
 }
 
 #[test]
 fn d16_unfinished_messages_hold_a_decompressor_from_16_kib_on() {
-    static BUDGET: Budget = Budget::new(1 << 30);
+    let memory = MemoryBudget::new(1 << 30);
     let message: Vec<u8> = samples().concat();
     let wire = deflated(&mut pair(PLAIN, &DeflateConfig::default()).0, &message);
-    let mut codec = Codec::with_budget(Role::Client, PLAIN, &DeflateConfig::default(), &BUDGET);
+    let mut codec = Codec::new(
+        Role::Client,
+        PLAIN,
+        &DeflateConfig::default().memory(memory.clone()),
+    );
     let mut out = BytesMut::new();
     for (at, frame) in wire.chunks(1_024).enumerate() {
         codec
             .inflate(frame, false, message.len(), &mut out)
             .unwrap();
-        assert_eq!(
-            BUDGET.used() > 0,
-            (at + 1) * 1_024 > 16 * 1024,
-            "frame {at}"
-        );
+        let held = codec.unfinished_bytes();
+        assert_eq!(held > 40_000, (at + 1) * 1_024 > 16 * 1024, "frame {at}");
+        assert!(held >= 1_024, "the beginning counts: {held}");
     }
     codec.inflate(&[], true, message.len(), &mut out).unwrap();
     assert!(out == message);
     assert_eq!(
-        (BUDGET.used(), codec.statistics().received.wire_bytes),
+        (
+            codec.unfinished_bytes(),
+            codec.statistics().received.wire_bytes
+        ),
         (0, wire.len() as u64)
     );
 }
 
 #[test]
 fn d16_spent_budget_steps_down_or_sends_uncompressed() {
-    static BUDGET: Budget = Budget::new(0);
+    let memory = MemoryBudget::new(1 << 20);
     let agreed = Agreed {
         server_no_context_takeover: false,
-        client_no_context_takeover: false,
+        client_no_context_takeover: true,
         ..PLAIN
     };
     let message = line(3).repeat(4);
     let stepping = DeflateConfig::default();
-    let mut server = Codec::with_budget(Role::Server, agreed, &stepping, &BUDGET);
+    let counted = stepping.clone().memory(memory.clone());
+    let mut server = Codec::new(Role::Server, agreed, &counted);
     let mut client = Codec::new(Role::Client, agreed, &stepping);
     let alone = deflated(&mut pair(PLAIN, &stepping).0, message.as_bytes()).len();
-    for (budget, smaller) in [
-        (0, false),
-        (0, false),
+    let mut others = memory.reservation();
+    for (taken, smaller) in [
         (1 << 20, false),
-        (1 << 20, true),
+        (1 << 20, false),
+        (0, false),
         (0, true),
+        (1 << 20, true),
     ] {
-        BUDGET.set_limit(budget);
+        others.resize(taken);
         let wire = deflated(&mut server, message.as_bytes());
         assert_eq!(inflated(&mut client, &wire, 1_000).unwrap(), message);
         assert_eq!(
@@ -166,9 +178,8 @@ fn d16_spent_budget_steps_down_or_sends_uncompressed() {
             wire.len()
         );
     }
-    BUDGET.set_limit(0);
-    let plain = DeflateConfig::default().when_budget_spent(WhenBudgetSpent::Uncompressed);
-    let mut server = Codec::with_budget(Role::Server, agreed, &plain, &BUDGET);
+    let plain = counted.when_budget_spent(WhenBudgetSpent::Uncompressed);
+    let mut server = Codec::new(Role::Server, agreed, &plain);
     assert!(!server.deflate(
         message.as_bytes(),
         Compression::Always,
@@ -177,5 +188,5 @@ fn d16_spent_budget_steps_down_or_sends_uncompressed() {
     // The peer's messages are read all the same.
     let wire = deflated(&mut client, message.as_bytes());
     assert_eq!(inflated(&mut server, &wire, 1_000).unwrap(), message);
-    assert_eq!(server.statistics().contexts, 1);
+    assert_eq!(server.statistics().contexts, 0);
 }
