@@ -15,7 +15,7 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::{AlertDescription, InvalidMessage};
 use socket2::SockRef;
@@ -30,6 +30,10 @@ use crate::config::{AccessLog, Config};
 use crate::connection::{Connection, Peer};
 use crate::descriptors::Spare;
 use crate::drain::Drain;
+use crate::ledger::{
+    Account, CONNECTION_WINDOW, Http2, Ledger, PIECE_BYTES, Received, STREAM_WINDOW,
+    StreamExecutor, Wire, respond,
+};
 use crate::limits::{ConnectionLimits, Permit};
 use crate::log::{RequestLine, failure};
 use crate::metrics::{CauseLabel, LimitLabel, Metrics};
@@ -48,6 +52,7 @@ pub(crate) struct Acceptor {
     /// Places for connections that are being told that there is none.
     pub(crate) refusals: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
+    pub(crate) ledger: Ledger,
     pub(crate) drain: Drain,
     pub(crate) table: Arc<Table>,
 }
@@ -151,14 +156,17 @@ impl Acceptor {
             "TLS established"
         );
         let http2 = tls.http2;
+        let account = self.ledger.account();
         let connection = Arc::new(Connection {
             peer,
             tls,
+            account: account.clone(),
             _open: open,
         });
         if http2 {
-            let service = service_fn(|request| self.answer(request, &connection));
-            self.serve_http2(stream, service).await;
+            let http2 = Http2::new(&account);
+            let service = service_fn(|request| self.answer(request, &connection, Some(&http2)));
+            self.serve_http2(stream, service, &account, &http2).await;
         } else {
             self.serve_http1(stream, connection).await;
         }
@@ -178,14 +186,19 @@ impl Acceptor {
             return;
         }
         let has_access_log = self.has_access_log();
+        let account = self.ledger.account();
+        let http2 = Http2::new(&account);
         let service = service_fn(|mut request: http::Request<Incoming>| {
             let line = RequestLine::of(&request, Peer(peer));
             request.extensions_mut().insert(Peer(peer));
-            let answering = router.clone().oneshot(request.map(Body::new));
-            let answering = answering.instrument(Peer(peer).span());
+            let router = router.clone();
+            let answering = accounted(request, &account, Some(&http2), move |request| {
+                let answering = router.oneshot(request);
+                answering.instrument(Peer(peer).span())
+            });
             answering.map_ok(move |answer| line.finish(answer, has_access_log))
         });
-        self.serve_http2(stream, service).await;
+        self.serve_http2(stream, service, &account, &http2).await;
     }
 
     /// Sets what every socket should have.
@@ -267,7 +280,8 @@ impl Acceptor {
                     .max(SMALLEST_BUFFER),
             );
         let peer = Peer(connection.peer);
-        let service = service_fn(|request| self.answer(request, &connection));
+        let service = service_fn(|request| self.answer(request, &connection, None));
+        let stream = Wire::new(stream, &connection.account);
         let serving = builder
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
@@ -291,31 +305,41 @@ impl Acceptor {
     }
 
     /// Streams beside each other, WebSockets among them (RFC 8441).
-    async fn serve_http2<I, S>(&self, stream: I, service: S)
+    async fn serve_http2<I, S>(&self, stream: I, service: S, account: &Account, http2: &Arc<Http2>)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<http::Request<Incoming>, Response = http::Response<Body>, Error = Infallible>,
         S::Future: Send + 'static,
     {
         let limits = &self.config.http;
-        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let mut builder = http2::Builder::new(StreamExecutor(Arc::clone(http2)));
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.max_streams)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(limits.max_head_bytes.0).unwrap_or(u32::MAX))
-            .max_send_buf_size(STREAM_WINDOW as usize)
+            .max_send_buf_size(PIECE_BYTES)
             .keep_alive_interval(HTTP2_PING_INTERVAL)
             .keep_alive_timeout(HTTP2_PING_TIMEOUT)
             .enable_connect_protocol();
+        let stream = Wire::http2(stream, account, Arc::clone(http2));
         let serving = builder.serve_connection(TokioIo::new(stream), service);
         let mut serving = pin!(serving);
-        let ended = tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = self.drain.begun() => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
+        let mut sweeps = tokio::time::interval(self.sweep_interval());
+        let mut draining = pin!(self.drain.begun());
+        let mut told = false;
+        let ended = loop {
+            tokio::select! {
+                ended = serving.as_mut() => break ended,
+                () = draining.as_mut(), if !told => {
+                    told = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+                _ = sweeps.tick() => if http2.sweep() {
+                    failure!(DEBUG, "HTTP/2 connection closed: nothing lives on it but data that nobody takes");
+                    return;
+                }
             }
         };
         if let Err(error) = ended {
@@ -323,11 +347,18 @@ impl Acceptor {
         }
     }
 
+    /// Time between two looks at the streams of an HTTP/2 connection.
+    fn sweep_interval(&self) -> Duration {
+        let timeout = Duration::from(self.config.websocket.write_timeout);
+        (timeout / 8).clamp(Duration::from_millis(20), Duration::from_secs(1))
+    }
+
     /// Has one request answered, which is told what is known of its connection.
     fn answer(
         &self,
         mut request: http::Request<Incoming>,
         connection: &Arc<Connection>,
+        http2: Option<&Arc<Http2>>,
     ) -> impl Future<Output = Result<http::Response<Body>, Infallible>> + use<> {
         let peer = Peer(connection.peer);
         request.extensions_mut().insert(peer);
@@ -335,25 +366,55 @@ impl Acceptor {
         let (table, panics) = (Arc::clone(&self.table), self.metrics.request_panics.clone());
         let line = RequestLine::of(&request, peer);
         let has_access_log = self.has_access_log();
-        async move {
-            let answering = table.answer(request, peer);
-            if let Ok(answer) = AssertUnwindSafe(answering).catch_unwind().await {
-                return Ok(line.finish(answer, has_access_log));
-            }
-            peer.span().in_scope(|| {
+        let answering = accounted(
+            request,
+            &connection.account,
+            http2,
+            move |request| async move {
+                let answering = table.answer(request, peer);
+                if let Ok(answer) = AssertUnwindSafe(answering).catch_unwind().await {
+                    return Ok(answer);
+                }
+                peer.span().in_scope(|| {
                 error!(
                     "a request's handler panicked; the request is answered with 500, others go on"
                 );
             });
-            panics.inc();
-            let mut answer = http::Response::new(Body::from("the server made a mistake\n"));
-            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            Ok(line.finish(answer, has_access_log))
-        }
+                panics.inc();
+                let mut answer = http::Response::new(Body::from("the server made a mistake\n"));
+                *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                Ok(answer)
+            },
+        );
+        answering.map_ok(move |answer| line.finish(answer, has_access_log))
     }
 
     fn has_access_log(&self) -> bool {
         self.config.logging.access_log != AccessLog::Off
+    }
+}
+
+/// Has a request answered whose body and response are counted.
+fn accounted<A, F>(
+    mut request: http::Request<Incoming>,
+    account: &Account,
+    http2: Option<&Arc<Http2>>,
+    answer: A,
+) -> impl Future<Output = Result<http::Response<Body>, Infallible>> + use<A, F>
+where
+    A: FnOnce(http::Request<Body>) -> F,
+    F: Future<Output = Result<http::Response<Body>, Infallible>>,
+{
+    let account = account.clone();
+    let stream = http2.map(|http2| (Arc::clone(http2), http2.begin()));
+    request.extensions_mut().insert(account.clone());
+    if let Some(stream) = &stream {
+        request.extensions_mut().insert(stream.clone());
+    }
+    let answering = answer(Received::request(request, &account, http2));
+    async move {
+        let response = answering.await?;
+        Ok(respond(response, &account, stream))
     }
 }
 
@@ -473,10 +534,6 @@ const SMALLEST_BUFFER: usize = 8192;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait after failures to accept.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Bytes that a client may send ahead on one HTTP/2 stream.
-const STREAM_WINDOW: u32 = 64 * 1024;
-/// Bytes that a client may send ahead on one HTTP/2 connection.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Silence after which an HTTP/2 connection is pinged.
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Time for the answer to that ping.

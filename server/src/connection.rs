@@ -9,6 +9,7 @@ use tungstenite_deflate::tungstenite::Message;
 
 use crate::accept::OpenConnection;
 use crate::drain::Departure;
+use crate::ledger::Account;
 use crate::metrics::{Carrier, Direction, Traffic};
 use crate::tls::TlsInfo;
 
@@ -35,6 +36,8 @@ impl Peer {
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     pub(crate) tls: TlsInfo,
+    /// The memory that it makes the server hold.
+    pub(crate) account: Account,
     /// Keeps the connection counted while anything holds it.
     pub(crate) _open: OpenConnection,
 }

@@ -38,6 +38,7 @@ mod drain;
 pub mod fuzzing;
 pub mod grpc;
 mod host;
+mod ledger;
 mod limits;
 mod listen;
 pub mod log;

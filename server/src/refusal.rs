@@ -73,27 +73,46 @@ impl Full {
 
     /// The answer to whatever is asked.
     fn response(self, version: Version) -> Response<Body> {
-        let (status, text) = match self {
-            Self::Total => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the server holds as many connections as it may (--max-connections); try again later\n",
-            ),
-            Self::Address => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "your address holds as many connections as it may (--max-connections-per-address); close one first\n",
-            ),
-        };
+        let mut response = self.answer(match self {
+            Self::Total => {
+                "the server holds as many connections as it may (--max-connections); try again later\n"
+            }
+            Self::Address => {
+                "your address holds as many connections as it may (--max-connections-per-address); close one first\n"
+            }
+        });
+        let fields = response.headers_mut();
+        if version != Version::HTTP_2 {
+            fields.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// The answer to a request for one more WebSocket.
+    pub(crate) fn websocket_response(self) -> Response<Body> {
+        self.answer(match self {
+            Self::Total => {
+                "the server holds as many WebSockets as it may (--max-websockets); try again later\n"
+            }
+            Self::Address => {
+                "your address holds as many WebSockets as it may (--max-websockets-per-address); close one first\n"
+            }
+        })
+    }
+
+    /// The status and when to try again, with `text`.
+    fn answer(self, text: &'static str) -> Response<Body> {
         let mut response = Response::new(Body::from(text));
-        *response.status_mut() = status;
+        *response.status_mut() = match self {
+            Self::Total => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Address => StatusCode::TOO_MANY_REQUESTS,
+        };
         let fields = response.headers_mut();
         fields.insert(RETRY_AFTER, RETRY_SECONDS);
         fields.insert(
             CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
-        if version != Version::HTTP_2 {
-            fields.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
         response
     }
 }

@@ -23,6 +23,7 @@ use crate::drain::Drain;
 use crate::drone::Fleet;
 use crate::grpc;
 use crate::host::Hosts;
+use crate::limits::ConnectionLimits;
 use crate::log::{CONNECTIONS, Reason, Route, transcript};
 use crate::metrics::{Metrics, Traffic};
 use crate::origin::Origins;
@@ -43,6 +44,8 @@ pub(crate) struct Context {
     /// Whether this node is not ready while rooms cannot be stored.
     pub(crate) needs_rooms: bool,
     pub(crate) options: Arc<Options>,
+    /// WebSockets that are held, in all and from one address.
+    pub(crate) websockets: Arc<ConnectionLimits>,
     pub(crate) write_timeout: Duration,
     pub(crate) has_access_log: bool,
     pub(crate) max_uri_bytes: usize,

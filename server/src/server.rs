@@ -10,9 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
-use tungstenite_deflate::{
-    ControlRate, Keepalive, Limits, Options, UnfinishedMemory, WebSocketStream,
-};
+use tungstenite_deflate::{ControlRate, Keepalive, Limits, Options, WebSocketStream};
 
 use crate::accept::Acceptor;
 use crate::access::{Access, KeyError};
@@ -22,6 +20,7 @@ use crate::connection::ConnectionInfo;
 use crate::descriptors;
 use crate::drain::Drain;
 use crate::host::Hosts;
+use crate::ledger::{Ledger, Part};
 use crate::limits::ConnectionLimits;
 use crate::listen::{ListenError, listen};
 use crate::log::transcript;
@@ -98,7 +97,6 @@ impl Server {
     pub fn new(config: Config) -> Result<Self, ServerError> {
         let metrics = Metrics::new();
         let tls = Tls::load(config.tls.clone(), metrics.clone())?;
-        tungstenite_deflate::deflate::budget::set_limit(config.deflate.deflate_memory.0);
         let access = Arc::new(Access::new(&config.rooms, config.tls.secret_files())?);
         let settings = config.rooms.settings();
         let backplane = backplane(&config, &settings, &metrics)?;
@@ -245,6 +243,8 @@ impl Server {
 
     /// Everything put together, and the router of the plain-text port.
     fn acceptor(self) -> (Acceptor, Router) {
+        let ledger = Ledger::new(&self.config, self.metrics.ledger.clone());
+        let websocket = &self.config.websocket;
         let context = Arc::new(Context {
             metrics: self.metrics.clone(),
             drain: self.drain.clone(),
@@ -253,7 +253,11 @@ impl Server {
             participants: Participants::new(self.rooms.clone(), self.access),
             rooms: self.rooms,
             needs_rooms: self.config.nats.nats_required_for_readiness.is_on(),
-            options: Arc::new(options(&self.config)),
+            options: Arc::new(options(&self.config, &ledger)),
+            websockets: ConnectionLimits::new(
+                websocket.max_websockets,
+                websocket.max_websockets_per_address,
+            ),
             write_timeout: self.config.websocket.write_timeout.0,
             has_access_log: self.config.logging.access_log != AccessLog::Off,
             max_uri_bytes: self.config.http.max_uri_bytes.0,
@@ -274,6 +278,7 @@ impl Server {
             refusals: Arc::new(Semaphore::new(room.refusals)),
             handshakes: Semaphore::new(network.max_handshakes.min(Semaphore::MAX_PERMITS)),
             metrics: self.metrics,
+            ledger,
             drain: self.drain,
             table: Arc::new(Table::new(context, self.websockets, self.more)),
             config: self.config,
@@ -338,16 +343,15 @@ async fn finish(drain: &Drain, patience: Span) -> Ending {
 }
 
 /// What `config` says about WebSocket connections, as the library takes it.
-fn options(config: &Config) -> Options {
+fn options(config: &Config, ledger: &Ledger) -> Options {
     let websocket = &config.websocket;
     let largest = Some(websocket.max_message_bytes.0);
-    let unfinished = UnfinishedMemory::new(websocket.max_unfinished_bytes.0);
     let control = ControlRate::default()
         .burst(websocket.control_burst)
         .per_second(websocket.control_per_second);
     let limits = Limits::default()
         .max_fragments(websocket.max_fragments.0)
-        .unfinished_memory(Some(unfinished))
+        .unfinished_memory(Some(ledger.budget(Part::Messages)))
         .control_rate(Some(control))
         .unfinished_message_timeout(websocket.message_timeout.0.map(Duration::from));
     let keepalive = websocket.ping_interval.0.map(|interval| {
@@ -363,7 +367,12 @@ fn options(config: &Config) -> Options {
                 // The library wants its hard limit, which is none, above this one.
                 .write_buffer_size(websocket.max_queue_bytes.0.min(usize::MAX / 2)),
         )
-        .deflate(config.deflate.to_library())
+        .deflate(
+            config
+                .deflate
+                .to_library()
+                .map(|deflate| deflate.memory(ledger.budget(Part::Contexts))),
+        )
         .limits(limits)
         .keepalive(keepalive)
         // `ServerStream` limits the time for writing.

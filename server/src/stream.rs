@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
+use crate::ledger::{Http2, PAUSE, PIECE_BYTES, Stream};
 use crate::metrics::Traffic;
 use crate::tls::TlsTransport;
 
@@ -36,13 +38,63 @@ pub struct ServerStream {
     traffic: Traffic,
 }
 
+/// What is counted of a stream of HTTP/2 (RFC 8441).
+#[derive(Debug)]
+pub(crate) struct Output {
+    http2: Arc<Http2>,
+    stream: Arc<Stream>,
+    /// Bytes that were read.
+    read: u64,
+    /// Runs while there is no memory for what is to be written.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Output {
+    pub(crate) fn new((http2, stream): (Arc<Http2>, Arc<Stream>)) -> Self {
+        stream.rests();
+        Self {
+            http2,
+            stream,
+            read: 0,
+            waiting: None,
+        }
+    }
+
+    /// Counts `bytes` that were read.
+    fn consumed(&mut self, bytes: u64) {
+        self.read += bytes;
+        self.http2.consumed(bytes);
+    }
+
+    /// Ready when `bytes` may be written.
+    fn poll_give(&mut self, context: &mut Context<'_>, bytes: usize) -> Poll<()> {
+        while self.http2.give(bytes).is_err() {
+            let waiting = self
+                .waiting
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(PAUSE)));
+            ready!(waiting.as_mut().poll(context));
+            waiting.as_mut().reset(Instant::now() + PAUSE);
+        }
+        self.waiting = None;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        // What was written is still with hyper, whose task is given up unless the peer takes it in time.
+        self.stream.waits();
+        self.http2.dropped(self.read);
+    }
+}
+
 /// What carries the bytes.
 #[derive(Debug)]
 pub(crate) enum Transport {
     /// HTTP/1.1: the TLS stream itself, taken back from hyper.
     Tls(Box<TlsTransport>),
     /// HTTP/2: one stream of a connection that hyper keeps (RFC 8441).
-    Http2(TokioIo<Upgraded>),
+    Http2(TokioIo<Upgraded>, Option<Output>),
     /// Taken away.
     Gone,
 }
@@ -75,7 +127,7 @@ impl ServerStream {
 
     /// Whether this is a stream of an HTTP/2 connection.
     pub fn is_http2(&self) -> bool {
-        matches!(self.transport, Transport::Http2(_))
+        matches!(self.transport, Transport::Http2(..))
     }
 
     /// Passes a result of writing on, or the time-out if the peer has taken nothing for too long.
@@ -121,7 +173,7 @@ macro_rules! with_transport {
                 let $name = Pin::new($name.as_mut());
                 $call
             }
-            Transport::Http2($name) => {
+            Transport::Http2($name, _) => {
                 let $name = Pin::new($name);
                 $call
             }
@@ -138,7 +190,11 @@ impl AsyncRead for ServerStream {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = with_transport!(self, transport => transport.poll_read(context, buffer));
-        self.traffic.received_bytes(buffer.filled().len() - before);
+        let read = buffer.filled().len() - before;
+        self.traffic.received_bytes(read);
+        if let Transport::Http2(_, Some(output)) = &mut self.transport {
+            output.consumed(read as u64);
+        }
         result
     }
 }
@@ -149,7 +205,12 @@ impl AsyncWrite for ServerStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        let Poll::Ready(most) = self.poll_give(context, bytes.len()) else {
+            return self.within_deadline(context, Poll::Pending);
+        };
+        let bytes = &bytes[..most];
         let result = with_transport!(self, transport => transport.poll_write(context, bytes));
+        self.take_back(most, &result);
         self.written(context, result)
     }
 
@@ -158,6 +219,11 @@ impl AsyncWrite for ServerStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.is_http2() {
+            // hyper takes one slice at a time.
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return self.poll_write(context, first.map_or(&[], |slice| slice));
+        }
         let result =
             with_transport!(self, transport => transport.poll_write_vectored(context, slices));
         self.written(context, result)
@@ -166,7 +232,7 @@ impl AsyncWrite for ServerStream {
     fn is_write_vectored(&self) -> bool {
         match &self.transport {
             Transport::Tls(transport) => transport.is_write_vectored(),
-            Transport::Http2(transport) => transport.is_write_vectored(),
+            Transport::Http2(transport, _) => transport.is_write_vectored(),
             Transport::Gone => false,
         }
     }
@@ -183,6 +249,28 @@ impl AsyncWrite for ServerStream {
 }
 
 impl ServerStream {
+    /// How many of `bytes` may be written now; over HTTP/2 a piece, once there is memory for it.
+    fn poll_give(&mut self, context: &mut Context<'_>, bytes: usize) -> Poll<usize> {
+        match &mut self.transport {
+            Transport::Http2(_, Some(output)) => {
+                let most = bytes.min(PIECE_BYTES);
+                output.poll_give(context, most).map(|()| most)
+            }
+            _ => Poll::Ready(bytes),
+        }
+    }
+
+    /// Takes back what was allowed and not written.
+    fn take_back(&self, allowed: usize, result: &Poll<io::Result<usize>>) {
+        if let Transport::Http2(_, Some(output)) = &self.transport {
+            let written = match result {
+                Poll::Ready(Ok(written)) => *written,
+                _ => 0,
+            };
+            output.http2.taken_back(allowed - written);
+        }
+    }
+
     /// Counts what a write took.
     fn written(
         &mut self,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
 use tower::ServiceExt;
 use tracing::Instrument;
 
@@ -44,7 +43,7 @@ impl Table {
     }
 
     /// Answers a request from `peer`.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    pub(crate) async fn answer(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         // With any other method it is the router that knows what belongs into the response.
         let opens = matches!(*request.method(), Method::GET | Method::CONNECT);
         if opens && let Some(route) = self.websockets.get(request.uri().path()) {
@@ -53,7 +52,7 @@ impl Table {
                 None => upgrade::open(&self.context, route, request),
             };
         }
-        let answering = self.router.clone().oneshot(request.map(Body::new));
+        let answering = self.router.clone().oneshot(request);
         match answering.instrument(peer.span()).await {
             Ok(response) => response,
             Err(never) => match never {},

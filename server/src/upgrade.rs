@@ -19,10 +19,12 @@ use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
 use tungstenite_deflate::{Options, WebSocketStream};
 
 use crate::connection::{Connection, ConnectionInfo, Peer};
+use crate::ledger::{Http2, Part, Stream, Wire};
+use crate::limits::Permit;
 use crate::log::{Reason, Route, failure, limited};
-use crate::metrics::{Carrier, CloseLabels, RefusalLabels, RouteLabel, Traffic, close_code};
+use crate::metrics::{Carrier, CloseLabels, RefusalLabels, RouteLabel, close_code};
 use crate::router::{Context, Running, WebSocketRoute, authority};
-use crate::stream::{ServerStream, Transport};
+use crate::stream::{Output, ServerStream, Transport};
 use crate::tls::TlsTransport;
 
 /// Checks a request for `route` and answers it; the route's handler then runs in a task of its own.
@@ -91,6 +93,9 @@ fn accept<B>(
             "the connection of this request is unknown\n",
         );
     };
+    let permit = context.websockets.admit(connection.peer.ip());
+    let permit = permit.map_err(|full| Box::new(full.websocket_response()))?;
+    let http2 = request.extensions().get::<Http2Stream>().cloned();
     upgrade.select_protocol(route.protocols);
     let chosen = upgrade.selected_protocol().cloned();
     let subprotocol = route
@@ -119,7 +124,14 @@ fn accept<B>(
     if let Some(greeting) = route.greeting {
         Peer(connection.peer).span().in_scope(greeting);
     }
-    let running = begin(Arc::clone(context), route.clone(), pending, info, options);
+    let running = begin(
+        Arc::clone(context),
+        route.clone(),
+        pending,
+        info,
+        options,
+        (permit, http2),
+    );
     context.drain.spawn(run(Box::pin(running)));
     Ok(response.map(|()| Body::empty()))
 }
@@ -155,17 +167,18 @@ async fn begin(
     pending: Pending,
     info: ConnectionInfo,
     options: Arc<Options>,
+    (permit, http2): (Permit, Option<Http2Stream>),
 ) -> Option<Running> {
     let span = info.span();
     let (rescue, rescued) = oneshot::channel();
-    let socket = match connect(&context, pending, options, info.traffic.clone(), rescue).await {
+    let socket = match connect(&context, pending, options, &info, http2, rescue).await {
         Ok(socket) => socket,
         Err(error) => {
             span.in_scope(|| failure!(DEBUG, %error, "connection lost before it was upgraded"));
             return None;
         }
     };
-    let open = Box::new(span.in_scope(|| OpenSocket::new(&context, &info)));
+    let open = Box::new(span.in_scope(|| OpenSocket::new(&context, &info, permit)));
     debug!(parent: &span, subprotocol = info.subprotocol, deflate = ?info.agreed, "negotiated");
     // A handler may well panic before there is a future of it.
     let started = span
@@ -238,26 +251,36 @@ async fn connect(
     context: &Context,
     pending: Pending,
     options: Arc<Options>,
-    traffic: Traffic,
+    info: &ConnectionInfo,
+    http2: Option<Http2Stream>,
     rescue: oneshot::Sender<Transport>,
 ) -> hyper::Result<WebSocketStream<ServerStream>> {
     let upgraded = pending.on_upgrade.await?;
-    let (transport, early) = match upgraded.downcast::<TokioIo<TlsTransport>>() {
+    let (transport, early) = match upgraded.downcast::<TokioIo<Wire<TlsTransport>>>() {
         // Frames sent right behind the request are already in hyper's buffer.
         Ok(parts) => (
-            Transport::Tls(Box::new(parts.io.into_inner())),
+            Transport::Tls(Box::new(parts.io.into_inner().into_inner())),
             BytesMut::from(parts.read_buf),
         ),
-        Err(upgraded) => (Transport::Http2(TokioIo::new(upgraded)), BytesMut::new()),
+        Err(upgraded) => (
+            Transport::Http2(TokioIo::new(upgraded), http2.map(Output::new)),
+            BytesMut::new(),
+        ),
     };
-    let stream = ServerStream::new(transport, context.write_timeout, traffic).rescued_by(rescue);
-    Ok(WebSocketStream::with_shared_options(
-        stream,
+    let stream = ServerStream::new(transport, context.write_timeout, info.traffic.clone());
+    let mut socket = WebSocketStream::with_shared_options(
+        stream.rescued_by(rescue),
         early,
         Role::Server,
         options,
         pending.agreed,
-    ))
+    );
+    let account = &info.connection.account;
+    socket.set_memory(
+        &account.budget(Part::Messages),
+        account.budget(Part::Contexts),
+    );
+    Ok(socket)
 }
 
 /// A WebSocket in the metrics and in the log, from its opening to its end, however that comes about.
@@ -265,10 +288,15 @@ struct OpenSocket {
     context: Arc<Context>,
     info: ConnectionInfo,
     since: std::time::Instant,
+    /// Its place among the WebSockets that may be held.
+    _permit: Permit,
 }
 
+/// The stream of an HTTP/2 connection that a request came over.
+type Http2Stream = (Arc<Http2>, Arc<Stream>);
+
 impl OpenSocket {
-    fn new(context: &Arc<Context>, info: &ConnectionInfo) -> Self {
+    fn new(context: &Arc<Context>, info: &ConnectionInfo, permit: Permit) -> Self {
         let deflate = if info.agreed.is_some() { "yes" } else { "no" };
         info.traffic.opened(info.http, info.agreed.is_some());
         limited!(
@@ -282,6 +310,7 @@ impl OpenSocket {
             context: Arc::clone(context),
             info: info.clone(),
             since: std::time::Instant::now(),
+            _permit: permit,
         }
     }
 }
@@ -292,6 +321,7 @@ impl Drop for OpenSocket {
             context,
             info,
             since,
+            ..
         } = self;
         let closed = info.closed();
         info.traffic.closed(info.http);

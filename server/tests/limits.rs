@@ -292,7 +292,7 @@ async fn r7_a_slow_reader_that_wakes_up_in_time_is_told_1013() {
 #[tokio::test]
 async fn r4_unfinished_messages_share_one_bound() {
     const MIB: usize = 1 << 20;
-    let flags = ["--max-unfinished-bytes", "8MiB", "--ping-interval", "off"];
+    let flags = ["--max-buffered-bytes", "8MiB", "--ping-interval", "off"];
     let server = start(&flags).await;
     // Thirty connections send 99 % of a message each, in one frame or in many, and then nothing.
     let mut holding = Vec::new();

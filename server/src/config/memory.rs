@@ -1,14 +1,34 @@
-//! How memory is given back to the system.
+//! How much memory peers may make the server hold, and how it is given back to the system.
 
 use clap::Args;
 
-use super::{Limit, Span};
+use super::{ByteSize, Limit, Span};
 
-/// How memory is given back to the system.
+/// How much memory peers may make the server hold, and how it is given back to the system.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Memory")]
 #[non_exhaustive]
 pub struct MemoryOptions {
+    /// Maximum memory that all peers together may make the server hold: unfinished messages, request bodies, responses and
+    /// HTTP/2 data that are not taken, compression contexts. What would exceed it is refused with 1013, 503 or
+    /// RESOURCE_EXHAUSTED
+    #[arg(
+        long,
+        alias = "max-unfinished-bytes",
+        value_name = "SIZE",
+        default_value = "128MiB"
+    )]
+    pub max_buffered_bytes: ByteSize,
+    /// Maximum of that for one TCP connection, with all its streams
+    #[arg(long, value_name = "SIZE", default_value = "8MiB")]
+    pub max_buffered_bytes_per_connection: ByteSize,
+    /// Minimum rate, in bytes per second, at which a request's body or a gRPC message must arrive; slower ones are refused with
+    /// 408 or DEADLINE_EXCEEDED
+    #[arg(long, value_name = "SIZE", default_value = "256")]
+    pub progress_rate: ByteSize,
+    /// Time over which that rate is measured
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub progress_window: Span,
     /// Shortest time between two times that free memory is given back to the system, which is done when load has fallen
     /// (`malloc_trim`, Linux with glibc), at least 100ms, or `off`
     #[arg(long, value_name = "TIME", default_value = "5s")]

@@ -4,6 +4,7 @@ use clap::Args;
 use tungstenite_deflate::DeflateConfig;
 use values::units::{count, rate};
 
+use super::network::positive;
 use super::{ByteSize, Limit, Span, Switch};
 
 /// Limits and behaviour of WebSocket connections.
@@ -17,10 +18,12 @@ pub struct WebSocketOptions {
     /// Most fragments of one message, or `off` for max(1024, max-message-bytes / 64); beyond it 1008
     #[arg(long, value_name = "N", default_value = "off")]
     pub max_fragments: Limit<usize>,
-    /// Memory that the unfinished messages of all connections may take together, beyond 4 KiB each; a connection that
-    /// would take more is closed with 1013 (try again later)
-    #[arg(long, value_name = "SIZE", default_value = "128MiB")]
-    pub max_unfinished_bytes: ByteSize,
+    /// Maximum number of WebSockets held at a time, over HTTP/1.1 and HTTP/2 together; one more is answered with 503
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
+    pub max_websockets: usize,
+    /// Maximum number of WebSockets held at a time from one IPv4 address or IPv6 /64 network; one more is answered with 429
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = positive)]
+    pub max_websockets_per_address: usize,
     /// Maximum time without progress of an unfinished message, or `off`; progress is 1 KiB of it or its end; exceeding
     /// it closes with 1008
     #[arg(long, value_name = "TIME", default_value = "30s")]
@@ -79,8 +82,9 @@ pub struct DeflateOptions {
     /// Largest window clients that allow it are told to compress with, as base-2 logarithm
     #[arg(long, value_name = "9-15", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15))]
     pub client_max_window_bits: u8,
-    /// Memory that all compression contexts together may take; beyond it messages are compressed one by one
-    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    /// Maximum memory of all compression contexts together, as a part of `--max-buffered-bytes`; when it is spent, messages
+    /// are compressed one by one and clients are asked to forget their contexts
+    #[arg(long, value_name = "SIZE", default_value = "48MiB")]
     pub deflate_memory: ByteSize,
 }
 

@@ -18,14 +18,15 @@ use tonic::{Code, Status};
 
 use super::METHODS;
 use crate::drain::Departing;
+use crate::ledger::{Account, Received, ReceivedBytes};
 use crate::metrics::{CallLabels, Metrics};
 use crate::router::Context;
 
 /// Runs a call within its bounds.
 ///
-/// A client's `grpc-timeout` is kept from the arrival of the request's head to the end of the response. Without one,
-/// the first of the response must be there within the time that a message may take; a request whose body does not
-/// come would wait for ever. What runs longer ends with `DEADLINE_EXCEEDED`, and its handler is dropped.
+/// A client's `grpc-timeout` is kept from the arrival of the request's head to the end of the response. Beside it,
+/// the first of the response must be there within the time that a message may take, counted anew as long as the
+/// request's body makes progress; a request whose body does not come would wait for ever. What runs longer ends with `DEADLINE_EXCEEDED`, and its handler is dropped.
 ///
 /// When the server ends, responses that are under way and wait for something end with `UNAVAILABLE`, at their share of
 /// the drain window; whatever can be finished is.
@@ -42,13 +43,19 @@ pub(super) async fn bound(
     };
     // What lies beyond the clock's end is no deadline.
     let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
-    let patience = context.grpc_timeout.and_then(|time| now.checked_add(time));
-    let mut response = match deadline.into_iter().chain(patience).min() {
-        None => next.run(request).await,
-        Some(latest) => match tokio::time::timeout_at(latest, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => return count.finished(exceeded()),
-        },
+    let received = request.extensions().get::<ReceivedBytes>().cloned();
+    let account = request.extensions().get::<Account>().cloned();
+    let request = match &account {
+        Some(account) => request.map(|body| Received::messages(body, account)),
+        None => request,
+    };
+    let first = Waiting {
+        deadline,
+        patience: context.grpc_timeout,
+        received: received.unwrap_or_default(),
+    };
+    let Some(mut response) = first.run(next.run(request)).await else {
+        return count.finished(exceeded());
     };
     correct(response.headers_mut());
     if response.body().is_end_stream() {
@@ -65,6 +72,41 @@ pub(super) async fn bound(
             count,
         })
     })
+}
+
+/// The wait for the first of a response.
+struct Waiting {
+    /// The client's.
+    deadline: Option<Instant>,
+    /// The time without progress of the request's body.
+    patience: Option<Duration>,
+    received: ReceivedBytes,
+}
+
+impl Waiting {
+    /// Waits for `answer` for as long as it may.
+    async fn run<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        let mut answer = std::pin::pin!(answer);
+        loop {
+            let received = self.received.get();
+            let patience = self
+                .patience
+                .and_then(|time| Instant::now().checked_add(time));
+            let Some(latest) = self.deadline.into_iter().chain(patience).min() else {
+                return Some(answer.await);
+            };
+            if let Ok(answer) = tokio::time::timeout_at(latest, answer.as_mut()).await {
+                return Some(answer);
+            }
+            // How much is enough is judged where the body is read.
+            let overdue = self
+                .deadline
+                .is_some_and(|deadline| deadline <= Instant::now());
+            if overdue || self.received.get() == received {
+                return None;
+            }
+        }
+    }
 }
 
 /// A response's body that ends in time.

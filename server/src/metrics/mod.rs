@@ -2,6 +2,7 @@
 
 mod exposition;
 mod labels;
+mod ledger;
 mod memory;
 mod nats;
 mod rooms;
@@ -22,6 +23,7 @@ use crate::rooms::backplane::NatsCounts;
 
 pub(crate) use exposition::Exposition;
 pub(crate) use labels::close_code;
+pub(crate) use ledger::{LedgerCounts, PartLabel};
 pub(crate) use memory::MemoryCounts;
 pub(crate) use traffic::{Carrier, Counted, Direction, Tally, Traffic};
 
@@ -73,6 +75,8 @@ pub(crate) struct Metrics {
     pub(crate) nats: NatsCounts,
     /// What is counted of memory that was given back.
     pub(crate) memory: MemoryCounts,
+    /// What is counted of memory that peers make the server hold.
+    pub(crate) ledger: LedgerCounts,
     /// Whether the server is ending.
     pub(crate) draining: Gauge,
 }
@@ -300,6 +304,7 @@ impl Metrics {
             rooms: rooms::register(&mut registry),
             nats: nats::register(&mut registry),
             memory: memory::register(&mut registry),
+            ledger: ledger::register(&mut registry),
             draining: register!(registry, "draining", "1 while the server is ending, else 0"),
             registry: Arc::default(),
             routes: Arc::default(),

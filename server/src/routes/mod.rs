@@ -7,6 +7,7 @@ mod drone;
 mod echo;
 mod fixed;
 mod health;
+mod history;
 mod page;
 mod problem;
 mod rooms;

@@ -11,10 +11,11 @@ use http::{HeaderMap, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use super::bearer::token;
-use super::chat::MessageBody;
+use super::history;
 use super::problem::{problem, refused};
 use crate::connection::Connection;
 use crate::cors::{self, Sharing};
+use crate::ledger::{Account, BodyError, Part};
 use crate::rooms::participant::{Posted, Visit};
 use crate::rooms::{Epoch, MessageId, Position, Refusal, Right};
 use crate::router::Context;
@@ -46,17 +47,6 @@ struct Wanted {
     after: Option<Position>,
     before: Option<Position>,
     limit: Option<usize>,
-}
-
-/// Messages that are kept.
-#[derive(Debug, Serialize)]
-struct Kept<'a> {
-    messages: Vec<MessageBody<'a>>,
-    complete: bool,
-    more: bool,
-    /// The room's end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    end: Option<Position>,
 }
 
 /// The routes of rooms without a socket.
@@ -130,9 +120,19 @@ async fn body(context: &Context, request: Request<Body>) -> Result<NewMessage, R
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             return Err(Refused::Request(status, "too_long", detail));
         }
-        Err(_) => return Err(malformed("the body ended early".to_owned())),
+        Err(error) => return Err(unread(&error)),
     };
     serde_json::from_slice(&bytes).map_err(|error| malformed(format!("the body: {error}")))
+}
+
+/// The reason for which a body was not read to its end.
+fn unread(error: &axum::Error) -> Refused {
+    let (status, word) = match BodyError::of(error) {
+        Some(BodyError::Spent) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Some(BodyError::Stalled) => (StatusCode::REQUEST_TIMEOUT, "malformed"),
+        None => return malformed("the body ended early".to_owned()),
+    };
+    Refused::Request(status, word, error.to_string())
 }
 
 /// The response to a message that was taken.
@@ -160,17 +160,28 @@ async fn try_read(
     let visit = visit(context, room, &request, Right::History)?;
     let Query(wanted) = Query::<Wanted>::try_from_uri(request.uri())
         .map_err(|error| malformed(format!("the query: {error}")))?;
+    let account = request.extensions().get::<Account>().cloned();
     // A body, which nobody asked for, need not be kept while the store answers.
     drop(request);
     let reading = visit.history(wanted.before, wanted.after, wanted.limit);
     let history = reading.await?;
-    let kept = Kept {
-        messages: history.messages.iter().map(MessageBody::stored).collect(),
-        complete: history.complete,
-        more: history.more,
-        end: history.end,
-    };
-    Ok(Json(kept).into_response())
+    let account = account.ok_or_else(unknown_connection)?;
+    let memory = account.budget(Part::Responses);
+    history::response(history, &memory).map_err(|_| {
+        account.refused(Part::Responses);
+        let detail = "the server has no memory left for this history, try again later";
+        Refused::Request(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            detail.to_owned(),
+        )
+    })
+}
+
+/// What a request gets that did not come over a connection of ours.
+fn unknown_connection() -> Refused {
+    let detail = "the connection of this request is unknown".to_owned();
+    Refused::Request(StatusCode::INTERNAL_SERVER_ERROR, "malformed", detail)
 }
 
 /// Checks everything that does not need the body; the Origin has been checked by [`cors`].
@@ -181,9 +192,7 @@ fn visit(
     right: Right,
 ) -> Result<Visit, Refused> {
     let Some(connection) = request.extensions().get::<Arc<Connection>>() else {
-        let detail = "the connection of this request is unknown".to_owned();
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        return Err(Refused::Request(status, "malformed", detail));
+        return Err(unknown_connection());
     };
     let (token, address) = (token(request.headers()), connection.peer.ip());
     let participant = context.participants.admit(token, address)?;

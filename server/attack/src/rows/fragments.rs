@@ -42,7 +42,7 @@ pub(crate) const ROWS: &[Row] = &[
         threats: "R4",
         what: "100 (long: 1,000) connections send 99 % of a message of 1 MiB and then nothing",
         flags: |form| match form {
-            Form::Short => "--message-timeout 3s --max-unfinished-bytes 32MiB",
+            Form::Short => "--message-timeout 3s --max-buffered-bytes 32MiB",
             Form::Long => "",
         },
         growth: 192,

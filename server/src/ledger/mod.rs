@@ -1,0 +1,200 @@
+//! The ledger: one budget for everything that peers can make the server hold, and a deadline for progress on it.
+//!
+//! ```text
+//! --max-buffered-bytes ──────────────── Ledger
+//!   --max-buffered-bytes-per-connection   └ Account, one for each TCP connection
+//!     part (metric)      what                                             refused with
+//!     messages           WebSocket messages that are not there whole      1013
+//!     contexts           compression contexts (--deflate-memory)          negotiated away, 1013
+//!     requests           bodies and gRPC messages being received          503, RESOURCE_EXHAUSTED
+//!     responses          bodies and histories that are not taken yet      503, RESOURCE_EXHAUSTED
+//!     input              HTTP/2 data that nobody has read yet             TCP: nothing more is read
+//!     output             what HTTP/2 and TLS hold of what was sent        503, RST_STREAM, end of the connection
+//! ```
+
+mod executor;
+mod frames;
+mod http2;
+mod progress;
+mod request;
+mod response;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tungstenite_deflate::MemoryBudget;
+
+use crate::config::Config;
+use crate::metrics::{LedgerCounts, PartLabel};
+
+pub(crate) use executor::StreamExecutor;
+pub(crate) use http2::{CONNECTION_WINDOW, Http2, STREAM_WINDOW, Stream};
+pub(crate) use progress::Progress;
+pub(crate) use request::{BodyError, Received, ReceivedBytes};
+pub(crate) use response::respond;
+pub(crate) use wire::Wire;
+
+/// What memory is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// WebSocket messages that are not there whole, with their decompressors.
+    Messages,
+    /// Compression contexts.
+    Contexts,
+    /// Bodies and gRPC messages that are being received.
+    Requests,
+    /// Bodies that are not taken yet.
+    Responses,
+    /// HTTP/2 data that nobody has read yet.
+    Input,
+    /// What HTTP/2 and TLS hold of what was sent.
+    Output,
+}
+
+impl Part {
+    /// Every part, in the order of their numbers.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Messages,
+        Self::Contexts,
+        Self::Requests,
+        Self::Responses,
+        Self::Input,
+        Self::Output,
+    ];
+
+    /// Its name in metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Contexts => "contexts",
+            Self::Requests => "requests",
+            Self::Responses => "responses",
+            Self::Input => "input",
+            Self::Output => "output",
+        }
+    }
+}
+
+/// The memory of all connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    total: MemoryBudget,
+    /// By number of the part; the total is none of theirs.
+    parts: [MemoryBudget; Part::ALL.len()],
+    /// For responses while the rest is spent.
+    reserve: MemoryBudget,
+    per_connection: usize,
+    progress: Progress,
+    write_timeout: Duration,
+    counts: LedgerCounts,
+}
+
+impl Ledger {
+    /// Creates the ledger that `config` describes.
+    pub(crate) fn new(config: &Config, counts: LedgerCounts) -> Self {
+        let limit = |part| match part {
+            Part::Contexts => config.deflate.deflate_memory.0,
+            _ => usize::MAX,
+        };
+        let parts =
+            Part::ALL.map(|part| MemoryBudget::within(limit(part), [&counts.parts[part as usize]]));
+        let memory = &config.memory;
+        Self {
+            shared: Arc::new(Shared {
+                total: MemoryBudget::new(memory.max_buffered_bytes.0),
+                reserve: MemoryBudget::within(RESERVE_BYTES, [&parts[Part::Responses as usize]]),
+                parts,
+                per_connection: memory.max_buffered_bytes_per_connection.0,
+                progress: Progress::new(memory.progress_window.0, memory.progress_rate.0),
+                write_timeout: config.websocket.write_timeout.0,
+                counts,
+            }),
+        }
+    }
+
+    /// Returns the budget of `part` for all connections together.
+    pub(crate) fn budget(&self, part: Part) -> MemoryBudget {
+        let Shared { total, parts, .. } = &*self.shared;
+        MemoryBudget::within(usize::MAX, [&parts[part as usize], total])
+    }
+
+    /// Opens the account of a TCP connection.
+    pub(crate) fn account(&self) -> Account {
+        let Shared {
+            total,
+            per_connection,
+            ..
+        } = &*self.shared;
+        Account {
+            ledger: self.clone(),
+            connection: MemoryBudget::within(*per_connection, [total]),
+        }
+    }
+}
+
+/// The memory of one TCP connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    ledger: Ledger,
+    connection: MemoryBudget,
+}
+
+impl Account {
+    /// Returns the budget of `part` for this connection, which counts in all others.
+    pub(crate) fn budget(&self, part: Part) -> MemoryBudget {
+        let part = &self.ledger.shared.parts[part as usize];
+        MemoryBudget::within(usize::MAX, [part, &self.connection])
+    }
+
+    /// Returns the budget of responses while the rest is spent, the same for all connections.
+    fn reserve(&self) -> &MemoryBudget {
+        &self.ledger.shared.reserve
+    }
+
+    /// Returns the progress that is asked of the peer.
+    fn progress(&self) -> Progress {
+        self.ledger.shared.progress
+    }
+
+    /// Returns the time within which the peer must take something of what is sent.
+    fn write_timeout(&self) -> Duration {
+        self.ledger.shared.write_timeout
+    }
+
+    /// Counts that something was refused for lack of memory.
+    pub(crate) fn refused(&self, part: Part) {
+        let label = PartLabel { part: part.name() };
+        self.ledger
+            .shared
+            .counts
+            .refused
+            .get_or_create(&label)
+            .inc();
+    }
+
+    /// Counts that something was given up because it made no progress.
+    pub(crate) fn stalled(&self, part: Part) {
+        let label = PartLabel { part: part.name() };
+        self.ledger
+            .shared
+            .counts
+            .stalled
+            .get_or_create(&label)
+            .inc();
+    }
+}
+
+/// Maximum number of bytes of a response that are handed on at once, and that WebSockets over HTTP/2 write at once.
+pub(crate) const PIECE_BYTES: usize = 16 * 1024;
+/// Bytes beside the budget, so that pages and figures are there while messages have spent it.
+const RESERVE_BYTES: usize = 1024 * 1024;
+/// Time between two looks whether there is memory again.
+pub(crate) const PAUSE: Duration = Duration::from_millis(25);
+/// Bytes of one body or message that are counted but not refused, so that little things pass while the budget is spent.
+const FREE_BYTES: usize = 4096;

@@ -1,0 +1,198 @@
+//! A connection's transport under HTTP: a deadline for writing, and HTTP/2's frames seen as they pass.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+use tungstenite_deflate::MemoryReservation;
+
+use super::frames::{PREFACE_BYTES, Scanner};
+use super::http2::Http2;
+use super::{Account, PAUSE, Part};
+
+/// The transport of a connection while HTTP is spoken on it.
+///
+/// A peer that takes nothing of what is ready within the write timeout loses its connection
+/// ([`io::ErrorKind::TimedOut`]). While it takes nothing, what the layers between hyper and the socket hold is counted.
+#[derive(Debug)]
+pub(crate) struct Wire<S> {
+    stream: S,
+    account: Account,
+    frames: Option<Box<Frames>>,
+    /// What is held since the peer took nothing, and until when it may.
+    stalled: Option<(Pin<Box<Sleep>>, MemoryReservation)>,
+}
+
+#[derive(Debug)]
+struct Frames {
+    http2: Arc<Http2>,
+    received: Scanner,
+    sent: Scanner,
+    /// Runs while there is no memory for what would be read: until when there must be, and the pause before the next look.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl<S> Wire<S> {
+    /// Creates the transport of an HTTP/1.1 connection.
+    pub(crate) fn new(stream: S, account: &Account) -> Self {
+        Self {
+            stream,
+            account: account.clone(),
+            frames: None,
+            stalled: None,
+        }
+    }
+
+    /// Creates the transport of an HTTP/2 connection.
+    pub(crate) fn http2(stream: S, account: &Account, http2: Arc<Http2>) -> Self {
+        let frames = Frames {
+            http2,
+            received: Scanner::after(PREFACE_BYTES),
+            sent: Scanner::after(0),
+            waiting: None,
+        };
+        Self {
+            frames: Some(Box::new(frames)),
+            ..Self::new(stream, account)
+        }
+    }
+
+    /// Gives the stream back.
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
+
+    /// Passes a result of writing on, or the end if the peer has taken nothing for too long.
+    fn within_deadline<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.stalled = None;
+            return result;
+        }
+        if self.stalled.is_none() {
+            let held = match self.account.budget(Part::Output).reserve(STALLED_BYTES) {
+                Ok(held) => held,
+                Err(spent) => {
+                    self.account.refused(Part::Output);
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::OutOfMemory, spent)));
+                }
+            };
+            self.stalled = Some((Box::pin(sleep(self.account.write_timeout())), held));
+        }
+        if let Some((deadline, _)) = &mut self.stalled {
+            ready!(deadline.as_mut().poll(context));
+        }
+        self.account.stalled(Part::Output);
+        let text = "the peer took nothing within the write timeout";
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+    }
+
+    /// Ready when more may be read, which the rest of a frame always is; an error if nobody reads what is there for as long as the write timeout.
+    fn poll_memory(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(frames) = &mut self.frames else {
+            return Poll::Ready(Ok(()));
+        };
+        while !frames.received.is_within() && !frames.http2.may_read() {
+            let timeout = self.account.write_timeout();
+            let (until, pause) = frames
+                .waiting
+                .get_or_insert_with(|| (Instant::now() + timeout, Box::pin(sleep(PAUSE))));
+            ready!(pause.as_mut().poll(context));
+            if Instant::now() >= *until {
+                self.account.stalled(Part::Input);
+                let text = "no memory is left for what is received, and nobody reads what was";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::OutOfMemory, text)));
+            }
+            pause.as_mut().reset(Instant::now() + PAUSE);
+        }
+        frames.waiting = None;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Looks at the frames among the first `count` bytes of `slices`, which were written.
+    fn sent(&mut self, slices: &[IoSlice<'_>], mut count: usize) {
+        let Some(frames) = &mut self.frames else {
+            return;
+        };
+        for slice in slices {
+            let part = &slice[..slice.len().min(count)];
+            count -= part.len();
+            frames.sent.pass(part, |head| frames.http2.sent(head));
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_memory(context))?;
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        if let Some(frames) = &mut this.frames {
+            let Frames {
+                http2, received, ..
+            } = &mut **frames;
+            let read = &buffer.filled()[before..];
+            received.pass(read, |head| http2.received(head));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write(context, bytes);
+        if let Poll::Ready(Ok(count)) = result {
+            this.sent(&[IoSlice::new(bytes)], count);
+        }
+        this.within_deadline(context, result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+        if let Poll::Ready(Ok(count)) = result {
+            this.sent(slices, count);
+        }
+        this.within_deadline(context, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_flush(context);
+        this.within_deadline(context, result)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_shutdown(context);
+        this.within_deadline(context, result)
+    }
+}
+
+/// Bytes that TLS has sealed and hyper has buffered of a connection that takes nothing: four records and two pieces.
+const STALLED_BYTES: usize = 96 * 1024;
