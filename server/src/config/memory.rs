@@ -11,7 +11,7 @@ use super::{ByteSize, Limit, Span};
 pub struct MemoryOptions {
     /// Maximum memory that all peers together may make the server hold: unfinished messages, request bodies, responses and
     /// HTTP/2 data that are not taken, compression contexts. What would exceed it is refused with 1013, 503 or
-    /// RESOURCE_EXHAUSTED
+    /// `RESOURCE_EXHAUSTED`
     #[arg(
         long,
         alias = "max-unfinished-bytes",
@@ -23,7 +23,7 @@ pub struct MemoryOptions {
     #[arg(long, value_name = "SIZE", default_value = "8MiB")]
     pub max_buffered_bytes_per_connection: ByteSize,
     /// Minimum rate, in bytes per second, at which a request's body or a gRPC message must arrive; slower ones are refused with
-    /// 408 or DEADLINE_EXCEEDED
+    /// 408 or `DEADLINE_EXCEEDED`
     #[arg(long, value_name = "SIZE", default_value = "256")]
     pub progress_rate: ByteSize,
     /// Time over which that rate is measured

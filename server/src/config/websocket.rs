@@ -4,7 +4,6 @@ use clap::Args;
 use tungstenite_deflate::DeflateConfig;
 use values::units::{count, rate};
 
-use super::network::positive;
 use super::{ByteSize, Limit, Span, Switch};
 
 /// Limits and behaviour of WebSocket connections.
@@ -19,10 +18,10 @@ pub struct WebSocketOptions {
     #[arg(long, value_name = "N", default_value = "off")]
     pub max_fragments: Limit<usize>,
     /// Maximum number of WebSockets held at a time, over HTTP/1.1 and HTTP/2 together; one more is answered with 503
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = count::<usize>)]
     pub max_websockets: usize,
     /// Maximum number of WebSockets held at a time from one IPv4 address or IPv6 /64 network; one more is answered with 429
-    #[arg(long, value_name = "N", default_value = "2000", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = count::<usize>)]
     pub max_websockets_per_address: usize,
     /// Maximum time without progress of an unfinished message, or `off`; progress is 1 KiB of it or its end; exceeding
     /// it closes with 1008

@@ -17,6 +17,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Asks for `rate` bytes a second, looked at once each `window`.
     pub(crate) fn new(window: Duration, rate: usize) -> Self {
+        let window = window.max(SHORTEST_WINDOW);
         let bytes = window.as_millis().saturating_mul(rate as u128) / 1000;
         Self {
             window,
@@ -89,6 +90,9 @@ impl Pace {
         }
     }
 }
+
+/// Shortest time over which a rate means anything.
+const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
