@@ -76,7 +76,7 @@ async fn d16_decompressors_of_unfinished_messages_count_with_their_messages() {
             .await
             .unwrap();
         // A stored block of 17,000 bytes in a frame that is not the last.
-        let payload = [&[0x00, 0x68, 0x42, 0x97, 0xbd][..], &[7; 17_000]].concat();
+        let payload = [&[0x00, 0x68, 0x42, 0x97, 0xbd][..], &vec![7; 17_000]].concat();
         let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
         let head = [0x42, 0xfe, length[0], length[1], 0, 0, 0, 0];
         let _ = stream.write_all(&[&head[..], &payload].concat()).await;
