@@ -351,6 +351,7 @@ fn options(config: &Config, ledger: &Ledger) -> Options {
         .per_second(websocket.control_per_second);
     let limits = Limits::default()
         .max_fragments(websocket.max_fragments.0)
+        .min_progress_bytes(websocket.min_progress_bytes.0)
         .unfinished_memory(Some(ledger.budget(Part::Messages)))
         .control_rate(Some(control))
         .unfinished_message_timeout(websocket.message_timeout.0.map(Duration::from));

@@ -22,13 +22,6 @@ pub struct MemoryOptions {
     /// Maximum of that for one TCP connection, with all its streams
     #[arg(long, value_name = "SIZE", default_value = "8MiB")]
     pub max_buffered_bytes_per_connection: ByteSize,
-    /// Minimum rate, in bytes per second, at which a request's body or a gRPC message must arrive; slower ones are refused with
-    /// 408 or `DEADLINE_EXCEEDED`
-    #[arg(long, value_name = "SIZE", default_value = "256")]
-    pub progress_rate: ByteSize,
-    /// Time over which that rate is measured
-    #[arg(long, value_name = "TIME", default_value = "10s")]
-    pub progress_window: Span,
     /// Shortest time between two times that free memory is given back to the system, which is done when load has fallen
     /// (`malloc_trim`, Linux with glibc), at least 100ms, or `off`
     #[arg(long, value_name = "TIME", default_value = "5s")]

@@ -23,10 +23,13 @@ pub struct WebSocketOptions {
     /// Maximum number of WebSockets held at a time from one IPv4 address or IPv6 /64 network; one more is answered with 429
     #[arg(long, value_name = "N", default_value = "2000", value_parser = count::<usize>)]
     pub max_websockets_per_address: usize,
-    /// Maximum time without progress of an unfinished message, or `off`; progress is 1 KiB of it or its end; exceeding
-    /// it closes with 1008
+    /// Maximum time without progress of an unfinished message or request body, or `off`; exceeding it closes with 1008, or is
+    /// answered with 408 or `DEADLINE_EXCEEDED`
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub message_timeout: Limit<Span>,
+    /// Minimum part of a message or body that counts as progress; its end always does
+    #[arg(long, value_name = "SIZE", default_value = "1KiB")]
+    pub min_progress_bytes: ByteSize,
     /// Pings, and Pongs that nobody asked for, that a connection may send at once; beyond it 1008
     #[arg(long, value_name = "N", default_value = "200", value_parser = count::<u32>)]
     pub control_burst: u32,

@@ -90,7 +90,7 @@ struct Shared {
     /// For responses while the rest is spent.
     reserve: MemoryBudget,
     per_connection: usize,
-    progress: Progress,
+    progress: Option<Progress>,
     write_timeout: Duration,
     counts: LedgerCounts,
 }
@@ -104,15 +104,18 @@ impl Ledger {
         };
         let parts =
             Part::ALL.map(|part| MemoryBudget::within(limit(part), [&counts.parts[part as usize]]));
-        let memory = &config.memory;
+        let (memory, websocket) = (&config.memory, &config.websocket);
         Self {
             shared: Arc::new(Shared {
                 total: MemoryBudget::new(memory.max_buffered_bytes.0),
                 reserve: MemoryBudget::within(RESERVE_BYTES, [&parts[Part::Responses as usize]]),
                 parts,
                 per_connection: memory.max_buffered_bytes_per_connection.0,
-                progress: Progress::new(memory.progress_window.0, memory.progress_rate.0),
-                write_timeout: config.websocket.write_timeout.0,
+                progress: websocket
+                    .message_timeout
+                    .0
+                    .map(|window| Progress::new(window.into(), websocket.min_progress_bytes.0)),
+                write_timeout: websocket.write_timeout.0,
                 counts,
             }),
         }
@@ -157,8 +160,8 @@ impl Account {
         &self.ledger.shared.reserve
     }
 
-    /// Returns the progress that is asked of the peer.
-    fn progress(&self) -> Progress {
+    /// Returns the progress that is asked of the peer, if any is.
+    fn progress(&self) -> Option<Progress> {
         self.ledger.shared.progress
     }
 

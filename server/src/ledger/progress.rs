@@ -15,13 +15,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Asks for `rate` bytes a second, looked at once each `window`.
-    pub(crate) fn new(window: Duration, rate: usize) -> Self {
-        let window = window.max(SHORTEST_WINDOW);
-        let bytes = window.as_millis().saturating_mul(rate as u128) / 1000;
+    /// Asks for `bytes` within each `window`.
+    pub(crate) fn new(window: Duration, bytes: usize) -> Self {
         Self {
-            window,
-            bytes: u64::try_from(bytes).unwrap_or(u64::MAX).max(1),
+            window: window.max(SHORTEST_WINDOW),
+            bytes: (bytes as u64).max(1),
         }
     }
 
@@ -36,7 +34,7 @@ impl Progress {
 /// Only the time in which the peer is waited for counts: while its reader is busy otherwise the clock stands still.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    progress: Progress,
+    progress: Option<Progress>,
     /// End of the window, while something is under way.
     window: Option<Pin<Box<Sleep>>>,
     /// Bytes in this window.
@@ -47,7 +45,7 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// Creates a clock that does not run yet.
-    pub(crate) fn new(progress: Progress) -> Self {
+    pub(crate) fn new(progress: Option<Progress>) -> Self {
         Self {
             progress,
             window: None,
@@ -73,7 +71,10 @@ impl Pace {
 
     /// Ready when a window has passed without enough progress; call it while the peer is waited for.
     pub(crate) fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Progress { window, .. } = self.progress;
+        let Some(progress) = self.progress else {
+            return Poll::Pending;
+        };
+        let window = progress.window;
         let sleep = self
             .window
             .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + window)));
@@ -83,7 +84,7 @@ impl Pace {
         }
         loop {
             ready!(sleep.as_mut().poll(context));
-            if !self.progress.is_enough(std::mem::take(&mut self.bytes)) {
+            if !progress.is_enough(std::mem::take(&mut self.bytes)) {
                 return Poll::Ready(());
             }
             sleep.as_mut().reset(Instant::now() + window);
@@ -91,7 +92,7 @@ impl Pace {
     }
 }
 
-/// Shortest time over which a rate means anything.
+/// Shortest time over which progress means anything.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
@@ -104,7 +105,7 @@ mod tests {
 
     /// Moves `bytes` each `interval` until the pace is lost; gives up after `patience`.
     async fn lasts(bytes: usize, interval: Duration, patience: Duration) -> Option<Duration> {
-        let mut pace = Pace::new(Progress::new(Duration::from_secs(10), 256));
+        let mut pace = Pace::new(Some(Progress::new(Duration::from_secs(10), 2_560)));
         let begun = Instant::now();
         let receiving = async {
             loop {
@@ -139,7 +140,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn time_of_a_busy_reader_does_not_count() {
-        let mut pace = Pace::new(Progress::new(Duration::from_secs(10), 100));
+        let mut pace = Pace::new(Some(Progress::new(Duration::from_secs(10), 1_000)));
         let mut waits = async |seconds| {
             let stalled = poll_fn(|context| pace.poll_stalled(context));
             let ended = timeout(Duration::from_secs(seconds), stalled).await.is_ok();

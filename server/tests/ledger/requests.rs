@@ -64,7 +64,7 @@ async fn r17_unfinished_grpc_messages_share_the_budget_and_have_to_go_on() {
         let server = start(&[
             "--max-buffered-bytes-per-connection",
             "3MiB",
-            "--progress-window",
+            "--message-timeout",
             "1s",
         ])
         .await;
@@ -111,10 +111,10 @@ fn paced(bytes: usize, times: usize, interval: Duration) -> Pieces {
 #[tokio::test]
 async fn h12_bodies_that_trickle_are_408_and_slow_ones_live() {
     let flags = [
-        "--progress-window",
+        "--message-timeout",
         "500ms",
-        "--progress-rate",
-        "1000",
+        "--min-progress-bytes",
+        "500",
         "--rooms-open",
         "on",
     ];
@@ -141,7 +141,7 @@ async fn h12_bodies_that_trickle_are_408_and_slow_ones_live() {
 /// The same over HTTP/1.1, with a length and with chunks.
 #[tokio::test]
 async fn h12_bodies_that_trickle_are_408_over_http1() {
-    let flags = ["--progress-window", "300ms", "--rooms-open", "on"];
+    let flags = ["--message-timeout", "300ms", "--rooms-open", "on"];
     let server = start(&flags).await;
     for framing in [
         "Content-Length: 60000\r\n\r\n{",
@@ -166,7 +166,7 @@ async fn r4_a_post_is_503_while_nothing_is_left() {
         "64KiB",
         "--rooms-open",
         "on",
-        "--progress-window",
+        "--message-timeout",
         "1s",
     ];
     let server = start(&flags).await;
