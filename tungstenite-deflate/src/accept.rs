@@ -131,7 +131,8 @@ where
         Ok(response) => response,
         Err(refusal) => return Err(refuse(&mut stream, refusal).await),
     };
-    write(&mut stream, &server::encode(&response)).await?;
+    let interim = server::interim_response(&request);
+    write(&mut stream, &[interim, &server::encode(&response)].concat()).await?;
     let agreed = agreed.filter(|_| names_only(response.headers(), extensions.as_ref()));
     Ok(WebSocketStream::with_options(
         stream,

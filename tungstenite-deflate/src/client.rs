@@ -1,13 +1,14 @@
 //! Clients: from a stream to a WebSocket connection.
 
 use bytes::BytesMut;
-use http::header;
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::exchange::{part, read_more, write};
+use crate::handshake::body::Framing;
 use crate::handshake::client::OpeningHandshake;
 use crate::handshake::url::client_request;
-use crate::options::Options;
+use crate::options::{HeadLimits, Options};
 use crate::stream::WebSocketStream;
 use crate::tungstenite::Error;
 use crate::tungstenite::client::IntoClientRequest;
@@ -21,8 +22,8 @@ use crate::tungstenite::protocol::{Role, WebSocketConfig};
 /// ([`OpeningHandshake::start`]).
 ///
 /// # Errors
-/// As tungstenite: [`Error::Http`] with the response for a status other than 101 (its body up to 64 KiB, as far as
-/// Content-Length announces it), [`Error::Protocol`] for one that does not accept the handshake, [`Error::Url`] for a URL
+/// As tungstenite: [`Error::Http`] with the response for a status other than 101 (with its body, without the framing of
+/// chunks, within [`HeadLimits`]), [`Error::Protocol`] for one that does not accept the handshake, [`Error::Url`] for a URL
 /// that is none, [`Error::Io`] if the stream failed.
 ///
 /// # Cancel safety
@@ -96,7 +97,9 @@ where
             Ok(Some(accepted)) => break accepted,
             Ok(None) => {}
             Err(Error::Http(mut response)) => {
-                *response.body_mut() = Some(read_body(&mut stream, buffer, &response).await);
+                let limits = options.limits.head;
+                let reading = read_body(&mut stream, &mut buffer, &response, limits);
+                *response.body_mut() = Some(Box::pin(reading).await);
                 return Err(Error::Http(response));
             }
             Err(error) => return Err(error),
@@ -108,21 +111,22 @@ where
     ))
 }
 
-/// The body of a response that refuses: what came with the head, and the rest of what Content-Length announces.
+/// The body of a response that refuses (RFC 9112 §6.3), as far as it arrives within the limits.
 async fn read_body<S: AsyncRead + Unpin>(
     stream: &mut S,
-    mut buffer: BytesMut,
+    buffer: &mut BytesMut,
     response: &Response,
+    limits: HeadLimits,
 ) -> Vec<u8> {
-    const MOST: usize = 64 << 10;
-    let length = response
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    let wanted = length.unwrap_or(0).min(MOST);
-    while buffer.len() < wanted && read_more(stream, &mut buffer).await.is_ok() {}
-    if length.is_some() {
-        buffer.truncate(wanted);
+    let framing = Framing::of(response);
+    let whole =
+        |buffer: &BytesMut| buffer.len() >= limits.max_refusal_bytes || framing.decode(buffer).1;
+    let reading = async { while !whole(buffer) && read_more(stream, buffer).await.is_ok() {} };
+    if tokio::runtime::Handle::try_current().is_ok() {
+        let _ = tokio::time::timeout(limits.refusal_timeout, reading).await;
+    } else {
+        let _ = reading.now_or_never();
     }
-    buffer.to_vec()
+    buffer.truncate(limits.max_refusal_bytes);
+    framing.decode(buffer).0
 }

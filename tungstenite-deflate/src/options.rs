@@ -24,7 +24,8 @@ use crate::tungstenite::protocol::WebSocketConfig;
 /// | `fragment_bytes` | off | one message, one frame |
 ///
 /// `write_timeout`, `close_timeout`, `limits.unfinished_message_timeout` and `keepalive` use tokio's timer: the runtime must have its
-/// time driver enabled. The functions that tokio-tungstenite has too use [`Options::drop_in`], which needs no timer.
+/// time driver enabled. The functions that tokio-tungstenite has too use [`Options::drop_in`], which needs no timer but
+/// for [`HeadLimits::refusal_timeout`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
@@ -117,6 +118,13 @@ pub struct HeadLimits {
     ///
     /// Exceeding it is answered with 414.
     pub max_target_bytes: usize,
+    /// Maximum bytes read of the body of a response that refuses a client's handshake, before decoding; the rest is cut
+    /// off. Default: 64 KiB, room for an error page.
+    pub max_refusal_bytes: usize,
+    /// Time that the body of such a response may take after its head; then the part that has arrived is reported with
+    /// the status. It uses tokio's timer, the only use of it without other options; outside a tokio runtime nothing is
+    /// waited for. Default: 2 s.
+    pub refusal_timeout: Duration,
 }
 
 impl Default for HeadLimits {
@@ -125,6 +133,8 @@ impl Default for HeadLimits {
             max_bytes: 16 << 10,
             max_fields: 100,
             max_target_bytes: 8 << 10,
+            max_refusal_bytes: 64 << 10,
+            refusal_timeout: Duration::from_secs(2),
         }
     }
 }
@@ -145,6 +155,18 @@ impl HeadLimits {
     /// Sets [`Self::max_target_bytes`].
     pub fn max_target_bytes(mut self, max_target_bytes: usize) -> Self {
         self.max_target_bytes = max_target_bytes;
+        self
+    }
+
+    /// Sets [`Self::max_refusal_bytes`].
+    pub fn max_refusal_bytes(mut self, max_refusal_bytes: usize) -> Self {
+        self.max_refusal_bytes = max_refusal_bytes;
+        self
+    }
+
+    /// Sets [`Self::refusal_timeout`].
+    pub fn refusal_timeout(mut self, timeout: Duration) -> Self {
+        self.refusal_timeout = timeout;
         self
     }
 }

@@ -120,8 +120,6 @@ type IsError = fn(&Error) -> bool;
 #[rustfmt::skip]
 const REFUSED: &[(&str, &str, IsError)] = &[
     ("101 Switching Protocols", "200 OK", |error| http(error, 200)),
-    ("101 Switching Protocols", "100 Continue", |error| http(error, 100)),
-    ("101 Switching Protocols", "103 Early Hints", |error| http(error, 103)),
     ("101 Switching Protocols", "301 Moved\r\nLocation: ws://other", |error| http(error, 301)),
     ("101 Switching Protocols", "401 Unauthorized", |error| http(error, 401)),
     ("101 Switching Protocols", "403 Forbidden", |error| http(error, 403)),
@@ -158,7 +156,6 @@ const REFUSED: &[(&str, &str, IsError)] = &[
     ("Protocol: chat", "Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Extensions: x", extensions),
     ("Protocol: chat", "Protocol: chat\r\nbad name: x", malformed),
     ("Protocol: chat\r\n", "Protocol: chat\n", malformed),
-    ("Protocol: chat", "Protocol: chat\r\n folded", malformed),
     ("Protocol: chat", "Protocol: c\0hat", malformed),
 ];
 
@@ -207,7 +204,7 @@ fn each_wrong_answer_fails_the_handshake() {
 fn endless_heads_are_cut_off() {
     let endless = [b"HTTP/1.1 101 x\r\nA: ".to_vec(), vec![b'x'; 1 << 20]].concat();
     assert!(matches!(receive(&endless), Err(Error::AttackAttempt)));
-    let fields = format!("HTTP/1.1 101 x\r\n{}", "A: b\r\n".repeat(101));
+    let fields = format!("HTTP/1.1 101 x\r\n{}", "A: b\r\n".repeat(102));
     assert!(matches!(
         receive(fields.as_bytes()),
         Err(Error::Capacity(CapacityError::TooManyHeaders))
@@ -253,8 +250,9 @@ fn extensions_of_the_caller_stay_as_they_are() {
             "permessage-deflate, x-own",
             "permessage-deflate, x-own",
             true,
-            None,
+            Some(true),
         ),
+        ("x-own", "permessage-deflate, x-own", true, None),
     ] {
         let mut request = request();
         request
@@ -370,7 +368,7 @@ async fn client(
     connected
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn refusal_comes_with_its_body() {
     for (response, end, body) in [
         (

@@ -143,13 +143,18 @@ where
 /// assert_eq!(negotiate::offer(&config), "permessage-deflate; client_no_context_takeover");
 /// ```
 pub fn offer(config: &DeflateConfig) -> String {
+    format!("{NAME}{}", offered(config))
+}
+
+/// The parameters of the offer that `config` makes.
+fn offered(config: &DeflateConfig) -> Parameters {
     let windows = [
         config.get_server_max_window_bits(),
         config.get_client_max_window_bits(),
     ];
     // A window of 15 needs no value: it is what holds without one.
     let [server, client] = windows.map(|bits| (bits < MAX_WINDOW_BITS).then_some(bits));
-    let parameters = Parameters {
+    Parameters {
         server_no_context_takeover: config.get_server_no_context_takeover()
             || config.get_memory().available() < received::MAX_BYTES,
         client_no_context_takeover: config.get_client_no_context_takeover(),
@@ -157,8 +162,55 @@ pub fn offer(config: &DeflateConfig) -> String {
         client_max_window_bits: config
             .offers_client_window()
             .then_some(client.map_or(ClientWindow::Any, ClientWindow::Bits)),
-    };
-    format!("{NAME}{parameters}")
+    }
+}
+
+/// As a client: the offers that a request's own Sec-WebSocket-Extensions lines make.
+///
+/// Elements that follow neither grammar are no offers: a server passes them over too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WrittenOffers {
+    /// Those of permessage-deflate, in order.
+    deflate: Vec<Parameters>,
+    /// Names of other extensions.
+    others: Vec<String>,
+}
+
+impl WrittenOffers {
+    pub(crate) fn read<I>(lines: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        let mut offers = Self::default();
+        for line in lines {
+            for extension in extensions::parse(line.as_ref()).flatten() {
+                if extension.name == NAME {
+                    offers.deflate.extend(Parameters::of_offer(&extension));
+                } else {
+                    offers.others.push(extension.name.to_owned());
+                }
+            }
+        }
+        offers
+    }
+
+    /// As [`accept_response`], for these offers. permessage-deflate is agreed as the first offer that the response
+    /// corresponds to allows; other extensions are left to whoever offered them. Without `config` all are.
+    ///
+    /// # Errors
+    /// As for [`accept_response`].
+    pub(crate) fn accept_response<I>(
+        &self,
+        lines: I,
+        config: Option<&DeflateConfig>,
+    ) -> Result<Option<Agreed>, ResponseError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        accept(lines, &self.deflate, &self.others, config)
+    }
 }
 
 /// As a client: what a response's Sec-WebSocket-Extensions lines put in force, `None` if the server did not take the
@@ -174,25 +226,55 @@ where
     I: IntoIterator,
     I::Item: AsRef<[u8]>,
 {
-    let mut agreed = None;
+    accept(lines, config.map(offered).as_slice(), &[], config)
+}
+
+/// Judges a response against the offers that were sent.
+fn accept<I>(
+    lines: I,
+    deflate: &[Parameters],
+    others: &[String],
+    config: Option<&DeflateConfig>,
+) -> Result<Option<Agreed>, ResponseError>
+where
+    I: IntoIterator,
+    I::Item: AsRef<[u8]>,
+{
+    let (mut is_answered, mut agreed) = (false, None);
     for line in lines {
         for extension in extensions::parse(line.as_ref()) {
             let extension = extension?;
-            let Some(config) = config.filter(|_| extension.name == NAME) else {
-                return Err(ResponseError::NotOffered {
-                    name: cut(extension.name),
-                });
-            };
-            if agreed.is_some() {
+            if others.iter().any(|name| name == extension.name) {
+                continue;
+            }
+            if extension.name != NAME || deflate.is_empty() {
+                let name = cut(extension.name);
+                return Err(ResponseError::NotOffered { name });
+            }
+            if std::mem::replace(&mut is_answered, true) {
                 return Err(ResponseError::Repeated);
             }
-            agreed = Some(accept_parameters(
-                Parameters::of_response(&extension)?,
-                config,
-            )?);
+            let response = Parameters::of_response(&extension)?;
+            agreed = first_fitting(response, deflate, config)?;
         }
     }
     Ok(agreed)
+}
+
+/// What a response puts in force by the first offer that it corresponds to; the first offer's error if there is none.
+fn first_fitting(
+    response: Parameters,
+    offers: &[Parameters],
+    config: Option<&DeflateConfig>,
+) -> Result<Option<Agreed>, ResponseError> {
+    let mut refusal = None;
+    for &offer in offers {
+        match check_windows(response, offer) {
+            Ok(()) => return Ok(config.map(|config| in_force(response, config))),
+            Err(error) => _ = refusal.get_or_insert(error),
+        }
+    }
+    refusal.map_or(Ok(None), Err)
 }
 
 /// Agrees to one well-formed offer, unless its window is one we cannot keep to.
@@ -233,30 +315,25 @@ fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, St
     Some((agreed, format!("{NAME}{response}")))
 }
 
-/// What well-formed parameters of a response put in force, if they correspond to the offer made from `config`.
-fn accept_parameters(
-    response: Parameters,
-    config: &DeflateConfig,
-) -> Result<Agreed, ResponseError> {
-    let server_window = response.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS);
-    let client_window = match response.client_max_window_bits {
+/// Whether a response keeps to the windows of an offer (RFC 7692 §7.1.2).
+fn check_windows(response: Parameters, offer: Parameters) -> Result<(), ResponseError> {
+    let client_seen = match response.client_max_window_bits {
         Some(ClientWindow::Bits(bits)) => Some(bits),
         Some(ClientWindow::Any) | None => None,
     };
-    let (server_most, client_most) = (
-        config.get_server_max_window_bits(),
-        config.get_client_max_window_bits(),
-    );
-    if client_window.is_some() && !config.offers_client_window() {
-        return Err(ResponseError::WindowNotOffered);
-    }
+    let client_offered = match offer.client_max_window_bits {
+        Some(ClientWindow::Bits(bits)) => bits,
+        None if client_seen.is_some() => return Err(ResponseError::WindowNotOffered),
+        Some(ClientWindow::Any) | None => MAX_WINDOW_BITS,
+    };
+    let server_offered = offer.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS);
     let windows = [
         (
             "server_max_window_bits",
             response.server_max_window_bits,
-            server_most,
+            server_offered,
         ),
-        ("client_max_window_bits", client_window, client_most),
+        ("client_max_window_bits", client_seen, client_offered),
     ];
     for (parameter, seen, offered) in windows {
         if let Some(seen) = seen.filter(|&seen| seen > offered) {
@@ -267,13 +344,23 @@ fn accept_parameters(
             });
         }
     }
-    Ok(Agreed {
+    Ok(())
+}
+
+/// What an answer to one's own offer puts in force; `config` may hold the client's own compressor to less.
+fn in_force(response: Parameters, config: &DeflateConfig) -> Agreed {
+    let client_most = config.get_client_max_window_bits();
+    let client_window = match response.client_max_window_bits {
+        Some(ClientWindow::Bits(bits)) => bits.min(client_most),
+        Some(ClientWindow::Any) | None => client_most,
+    };
+    Agreed {
         server_no_context_takeover: response.server_no_context_takeover,
         client_no_context_takeover: response.client_no_context_takeover
             || config.get_client_no_context_takeover(),
-        server_max_window_bits: server_window,
-        client_max_window_bits: client_window.unwrap_or(client_most),
-    })
+        server_max_window_bits: response.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS),
+        client_max_window_bits: client_window,
+    }
 }
 
 /// The extension's registered name (RFC 7692 §7).

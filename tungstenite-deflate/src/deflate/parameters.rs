@@ -60,7 +60,7 @@ enum Speaker {
 }
 
 impl Parameters {
-    /// Reads an offer. Window sizes must be bare numbers, as RFC 7692 writes them: an offer may always be declined.
+    /// Reads an offer. A window may be quoted, here as in a response: both forms mean the same (RFC 6455 §9.1).
     pub(super) fn of_offer(extension: &Extension<'_>) -> Result<Self, ParameterError> {
         Self::read(extension, Speaker::Client)
     }
@@ -83,7 +83,7 @@ impl Parameters {
                     set_flag(CLIENT_FLAG, parameter, &mut read.client_no_context_takeover)?,
                 ),
                 SERVER_WINDOW => {
-                    let bits = window_bits(SERVER_WINDOW, parameter, speaker)?;
+                    let bits = window_bits(SERVER_WINDOW, parameter)?;
                     (
                         SERVER_WINDOW,
                         read.server_max_window_bits.replace(bits).is_some(),
@@ -93,7 +93,7 @@ impl Parameters {
                     let window = if parameter.value.is_none() && speaker == Speaker::Client {
                         ClientWindow::Any
                     } else {
-                        ClientWindow::Bits(window_bits(CLIENT_WINDOW, parameter, speaker)?)
+                        ClientWindow::Bits(window_bits(CLIENT_WINDOW, parameter)?)
                     };
                     (
                         CLIENT_WINDOW,
@@ -123,19 +123,12 @@ fn set_flag(
 }
 
 /// A decimal number from 8 to 15 without leading zeros (§7.1.2).
-fn window_bits(
-    name: &'static str,
-    parameter: &Parameter<'_>,
-    speaker: Speaker,
-) -> Result<u8, ParameterError> {
-    let value = parameter
-        .value
-        .as_deref()
-        .filter(|_| speaker == Speaker::Server || !parameter.quoted);
+fn window_bits(name: &'static str, parameter: &Parameter<'_>) -> Result<u8, ParameterError> {
+    let value = parameter.value.as_deref();
     let found = value.and_then(|value| WINDOWS.iter().find(|(text, _)| *text == value));
     found
         .map(|&(_, bits)| bits)
-        .ok_or_else(|| value_error(name, parameter, "a bare number from 8 to 15"))
+        .ok_or_else(|| value_error(name, parameter, "a number from 8 to 15"))
 }
 
 fn value_error(name: &'static str, seen: &Parameter<'_>, allowed: &'static str) -> ParameterError {

@@ -8,7 +8,7 @@ use http::uri::Authority;
 use http::{StatusCode, Version};
 
 use super::extension::Offers;
-use super::fields::{elements, lists_token, only};
+use super::fields::{elements, lists_token, only, sole};
 use super::head::{HeadError, HeadReader, header_map, room};
 use super::rejection::invalid_header;
 use super::url::WebSocketUrl;
@@ -58,9 +58,10 @@ impl fmt::Debug for OpeningHandshake {
 impl OpeningHandshake {
     /// Turns `request` into bytes, with the offer of permessage-deflate that `options` ask for.
     ///
-    /// A request that carries Sec-WebSocket-Extensions keeps its own: nothing is added, and what the response says about
-    /// extensions is the caller's to look at. Only if it names permessage-deflate, and that is on in `options`, it must
-    /// be an answer to the offer that those options would have made, and is used.
+    /// A request that carries Sec-WebSocket-Extensions keeps its own offers, and nothing is added. The response is judged
+    /// against them (RFC 6455 §4.1, RFC 7692 §5.1): what they do not name fails the handshake; permessage-deflate must
+    /// correspond to one of them, and is used if it is on in `options`; other extensions are the caller's business, as is
+    /// permessage-deflate when it is off.
     ///
     /// # Errors
     /// The request is not one that opens a WebSocket: another method than GET, a scheme other than `ws` and `wss`, a
@@ -103,7 +104,10 @@ impl OpeningHandshake {
     }
 
     /// Takes the response off the front of `buffer`, or `None` until its head is whole: then call again with the same
-    /// buffer when it has grown. Bytes behind the head (frames sent early) stay in `buffer`.
+    /// buffer when it has grown. Bytes after the head (frames sent early) stay in `buffer`.
+    ///
+    /// Interim responses, those with status 1xx other than 101, are skipped, as many as fit with the response into
+    /// [`HeadLimits::max_bytes`] (RFC 9110 §15.2). Folded lines are unfolded (RFC 9112 §5.2).
     ///
     /// # Errors
     /// The response does not accept the handshake; the variants are tungstenite's. For a status other than 101 it is
@@ -112,24 +116,28 @@ impl OpeningHandshake {
         &mut self,
         buffer: &mut BytesMut,
     ) -> Result<Option<(Response, Option<Agreed>)>, Error> {
-        let Some(response) = self.head.receive(buffer, parse).map_err(error)? else {
-            return Ok(None);
-        };
-        let agreed = self.check(&response)?;
-        Ok(Some((response, agreed)))
+        while let Some(response) = self.head.receive(buffer, parse).map_err(error)? {
+            let status = response.status();
+            if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+                continue;
+            }
+            let agreed = self.check(&response)?;
+            return Ok(Some((response, agreed)));
+        }
+        Ok(None)
     }
 
     /// RFC 6455 §4.1, "once the client's opening handshake has been sent", items 1 to 6.
     fn check(&self, response: &Response) -> Result<Option<Agreed>, Error> {
-        if response.version() != Version::HTTP_11 {
-            return Err(Error::Protocol(ProtocolError::WrongHttpVersion));
-        }
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::Http(Box::new(response.clone())));
         }
+        if response.version() != Version::HTTP_11 {
+            return Err(Error::Protocol(ProtocolError::WrongHttpVersion));
+        }
         let headers = response.headers();
-        let upgrade = only(headers, header::UPGRADE).ok().flatten();
-        if !upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+        let upgrade = sole(headers, header::UPGRADE).ok().flatten();
+        if !upgrade.is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) {
             return Err(Error::Protocol(
                 ProtocolError::MissingUpgradeWebSocketHeader,
             ));
@@ -189,7 +197,9 @@ fn normalize(request: &mut Request) -> Result<(), Error> {
 fn parse(bytes: &[u8], limits: &HeadLimits) -> Result<Option<Response>, HeadError> {
     let mut fields = room(limits);
     let mut raw = httparse::Response::new(&mut fields);
-    if raw.parse(bytes)?.is_partial() {
+    let mut lenient = httparse::ParserConfig::default();
+    lenient.allow_obsolete_multiline_headers_in_responses(true);
+    if lenient.parse_response(&mut raw, bytes)?.is_partial() {
         return Ok(None);
     }
     let mut response = Response::new(None);

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
 
-use crate::deflate::negotiate::{self, ResponseError};
+use crate::deflate::negotiate::{self, ResponseError, WrittenOffers};
 use crate::deflate::{Agreed, DeflateConfig};
 
 /// The server's side: what the offers in `headers` lead to, with the header for the response.
@@ -22,16 +22,18 @@ pub(crate) fn answer(
 #[derive(Debug)]
 pub(crate) struct Offers {
     config: Option<DeflateConfig>,
-    /// The caller wrote the header.
-    own: bool,
+    /// Those that the caller wrote into the request.
+    written: Option<WrittenOffers>,
 }
 
 impl Offers {
     /// The offer of `config`, unless the caller wrote one into the request's `headers`.
     pub(crate) fn new(headers: &HeaderMap, config: Option<&DeflateConfig>) -> Self {
+        let lines = headers.get_all(SEC_WEBSOCKET_EXTENSIONS);
+        let has_lines = headers.contains_key(SEC_WEBSOCKET_EXTENSIONS);
         Self {
             config: config.cloned(),
-            own: headers.contains_key(SEC_WEBSOCKET_EXTENSIONS),
+            written: has_lines.then(|| WrittenOffers::read(lines)),
         }
     }
 
@@ -39,7 +41,7 @@ impl Offers {
     pub(crate) fn header(&self) -> Option<String> {
         self.config
             .as_ref()
-            .filter(|_| !self.own)
+            .filter(|_| self.written.is_none())
             .map(negotiate::offer)
     }
 
@@ -48,14 +50,10 @@ impl Offers {
     /// # Errors
     /// They name what was not offered (RFC 6455 §4.1 item 5), or not as it was offered (RFC 7692 §5.1).
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<Option<Agreed>, ResponseError> {
-        let lines = || headers.get_all(SEC_WEBSOCKET_EXTENSIONS).into_iter();
-        let names_deflate = || {
-            lines()
-                .any(|line| String::from_utf8_lossy(line.as_bytes()).contains("permessage-deflate"))
-        };
-        if self.own && (self.config.is_none() || !names_deflate()) {
-            return Ok(None);
+        let lines = headers.get_all(SEC_WEBSOCKET_EXTENSIONS);
+        match &self.written {
+            Some(written) => written.accept_response(lines, self.config.as_ref()),
+            None => negotiate::accept_response(lines, self.config.as_ref()),
         }
-        negotiate::accept_response(lines(), self.config.as_ref())
     }
 }

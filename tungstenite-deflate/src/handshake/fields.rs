@@ -30,7 +30,7 @@ pub(super) struct Repeated;
 /// The subprotocols that field `name` lists over all its lines, in order.
 ///
 /// # Errors
-/// The first element that is empty, not a token, or there twice (RFC 6455 §4.1 item 10).
+/// The first element that is not a token, or there twice (RFC 6455 §4.1 item 10).
 pub(super) fn protocols(
     headers: &HeaderMap,
     name: impl AsHeaderName,
@@ -44,7 +44,21 @@ pub(super) fn protocols(
         .collect()
 }
 
-/// Comma-separated elements over all lines of field `name`, without the white space around them.
+/// The one element that field `name` lists over all its lines: `None` if there is none, an error if there are several.
+pub(super) fn sole(
+    headers: &HeaderMap,
+    name: impl AsHeaderName,
+) -> Result<Option<&[u8]>, Repeated> {
+    let mut elements = elements(headers, name);
+    let first = elements.next();
+    match elements.next() {
+        None => Ok(first),
+        Some(_) => Err(Repeated),
+    }
+}
+
+/// Comma-separated elements over all lines of field `name`, without the white space around them. Empty ones are ignored
+/// (RFC 9110 §5.6.1.2).
 pub(super) fn elements(
     headers: &HeaderMap,
     name: impl AsHeaderName,
@@ -54,6 +68,7 @@ pub(super) fn elements(
         .into_iter()
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
 }
 
 /// RFC 9110 §5.6.2: one or more characters that are neither control, space nor separator.
@@ -107,8 +122,9 @@ mod tests {
             (&["chat, superchat"][..], Ok(&["chat", "superchat"][..])),
             (&["chat", "v1.json"], Ok(&["chat", "v1.json"])),
             (&[], Ok(&[])),
-            (&[""], Err("")),
-            (&["chat,"], Err("")),
+            (&[""], Ok(&[])),
+            (&["chat,"], Ok(&["chat"])),
+            (&[", ,chat,\t,v1.json ,", ""], Ok(&["chat", "v1.json"])),
             (&["chat, chat"], Err("chat")),
             (&["a b"], Err("a b")),
             (&["\"a\""], Err("\"a\"")),

@@ -1,5 +1,7 @@
 //! Finds the head of an HTTP/1.1 message in bytes as they arrive.
 
+use std::borrow::Cow;
+
 use bytes::{Buf, BytesMut};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
@@ -32,7 +34,7 @@ impl From<httparse::Error> for HeadError {
 #[derive(Debug)]
 pub(super) struct HeadReader {
     limits: HeadLimits,
-    /// Empty lines dropped in front of the head (RFC 9112 §2.2), in bytes; they count against the limit.
+    /// Bytes dropped before this head: empty lines (RFC 9112 §2.2) and interim responses. They count against the limit.
     skipped: usize,
     /// So many bytes of the buffer hold no end of the head.
     searched: usize,
@@ -70,6 +72,10 @@ impl HeadReader {
                 refuse_bare_line_feeds(&buffer[..end])?;
                 let head = parse(&buffer[..end], &self.limits)?;
                 buffer.advance(end);
+                // An interim response may have been it: what comes next counts on.
+                self.skipped += end;
+                self.searched = 0;
+                self.look_at = 1;
                 head.map(Some)
                     .ok_or(HeadError::Malformed(httparse::Error::NewLine))
             }
@@ -139,13 +145,25 @@ pub(super) fn header_map(fields: &[httparse::Header<'_>]) -> Result<HeaderMap, H
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes())
             .map_err(|_| httparse::Error::HeaderName)?;
-        let value =
-            HeaderValue::from_bytes(field.value).map_err(|_| httparse::Error::HeaderValue)?;
+        let value = HeaderValue::from_bytes(&unfolded(field.value))
+            .map_err(|_| httparse::Error::HeaderValue)?;
         headers
             .try_append(name, value)
             .map_err(|_| HeadError::TooManyFields)?;
     }
     Ok(headers)
+}
+
+/// A value that was folded over several lines, with a space for each fold (RFC 9112 §5.2).
+///
+/// httparse lets folds through in responses alone.
+fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
+    if !value.contains(&b'\n') {
+        return Cow::Borrowed(value);
+    }
+    let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    Cow::Owned(lines.join(&b' '))
 }
 
 /// Room for as many fields as `limits` allow.

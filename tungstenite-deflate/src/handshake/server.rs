@@ -6,7 +6,7 @@ use http::uri::Authority;
 use http::{Method, StatusCode, Uri, Version};
 
 use super::extension;
-use super::fields::{lists_token, only, protocols};
+use super::fields::{lists_token, only, protocols, sole};
 use super::head::{HeadError, HeadReader, header_map, room};
 use super::rejection::{
     BodyAnnounced, HeadTooLong, HttpVersionNotSupported, InvalidConnectionHeader,
@@ -77,7 +77,7 @@ pub fn accept<B>(
 /// The subprotocols that a request asks for, in the client's order of preference.
 ///
 /// # Errors
-/// An element is empty, not a token, or there twice.
+/// An element is not a token, or there twice. Empty elements are ignored (RFC 9110 §5.6.1.2).
 pub fn requested_protocols(headers: &HeaderMap) -> Result<Vec<HeaderValue>, Rejection> {
     protocols(headers, header::SEC_WEBSOCKET_PROTOCOL).map_err(|element| {
         InvalidWebSocketProtocolHeader {
@@ -85,6 +85,17 @@ pub fn requested_protocols(headers: &HeaderMap) -> Result<Vec<HeaderValue>, Reje
         }
         .into()
     })
+}
+
+/// What to send before the 101 that accepts `request`: `100 Continue` if an HTTP/1.1 request expects it (RFC 9110 §7.8,
+/// §10.1.1), else nothing. A refusal is sent without it.
+pub fn interim_response<B>(request: &http::Request<B>) -> &'static [u8] {
+    let is_expected = lists_token(request.headers(), header::EXPECT, "100-continue");
+    if is_expected && request.version() == Version::HTTP_11 {
+        b"HTTP/1.1 100 Continue\r\n\r\n"
+    } else {
+        b""
+    }
 }
 
 /// The response as HTTP/1.1 writes it, up to the empty line; names in the capitals that the RFC uses.
@@ -236,8 +247,8 @@ fn check_upgrade(headers: &HeaderMap) -> Result<(), Rejection> {
 }
 
 fn check_version(headers: &HeaderMap) -> Result<(), Rejection> {
-    match only(headers, header::SEC_WEBSOCKET_VERSION) {
-        Ok(Some(version)) if version == "13" => Ok(()),
+    match sole(headers, header::SEC_WEBSOCKET_VERSION) {
+        Ok(Some(b"13")) => Ok(()),
         Ok(None) => Err(WebSocketVersionHeaderMissing {}.into()),
         _ => Err(InvalidWebSocketVersionHeader {
             seen: all_lines(headers, header::SEC_WEBSOCKET_VERSION),
