@@ -18,6 +18,7 @@ use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Body as HttpBody;
 use tungstenite_deflate::{Options, WebSocketStream};
 
+use crate::config::RouteOptions;
 use crate::connection::ConnectionInfo;
 use crate::drain::Drain;
 use crate::drone::Fleet;
@@ -48,6 +49,7 @@ pub(crate) struct Context {
     pub(crate) websockets: Arc<ConnectionLimits>,
     pub(crate) write_timeout: Duration,
     pub(crate) has_access_log: bool,
+    pub(crate) routes: RouteOptions,
     pub(crate) max_uri_bytes: usize,
     pub(crate) max_headers: usize,
     pub(crate) max_grpc_bytes: usize,
@@ -138,10 +140,25 @@ impl fmt::Debug for WebSocketRoute {
     }
 }
 
-/// The WebSocket routes that every server has.
-pub(crate) fn websocket_routes(metrics: &Metrics) -> Vec<WebSocketRoute> {
-    let (fleet, figures) = (Fleet::default(), routes::Figures::new(metrics.clone()));
-    vec![
+/// The server's own WebSocket routes, but for rooms.
+pub(crate) fn websocket_routes(routes: &RouteOptions, metrics: &Metrics) -> Vec<WebSocketRoute> {
+    let mut websockets = Vec::new();
+    if routes.demonstrations.is_on() {
+        websockets.extend(demonstrations());
+    }
+    if routes.metrics.is_on() {
+        let figures = routes::Figures::new(metrics.clone());
+        websockets.push(WebSocketRoute::new("/stats", &[], move |socket, info| {
+            routes::stats(figures.clone(), socket, info)
+        }));
+    }
+    websockets
+}
+
+/// The routes that show what a WebSocket is for.
+fn demonstrations() -> [WebSocketRoute; 4] {
+    let fleet = Fleet::default();
+    [
         WebSocketRoute::new("/ws", &["chat"], routes::fixed).greeting(|| {
             if CONNECTIONS.admit() {
                 transcript!("Handshake recebido");
@@ -151,9 +168,6 @@ pub(crate) fn websocket_routes(metrics: &Metrics) -> Vec<WebSocketRoute> {
         WebSocketRoute::new("/ack", &["chat"], routes::ack),
         WebSocketRoute::new("/drone", routes::DRONE_PROTOCOLS, move |socket, info| {
             routes::drone(fleet.clone(), socket, info)
-        }),
-        WebSocketRoute::new("/stats", &[], move |socket, info| {
-            routes::stats(figures.clone(), socket, info)
         }),
     ]
 }
@@ -170,15 +184,15 @@ pub(crate) fn router(
             "/readyz",
             get(routes::readyz).with_state(Arc::clone(&context)),
         )
-        .route(
-            "/metrics",
-            get(routes::metrics).with_state(context.metrics.clone()),
-        )
         .merge(routes::pages())
         .merge(routes::chat(&context))
         .merge(routes::room_requests(&context))
         .merge(grpc::routes(&context))
         .merge(more);
+    if context.routes.metrics.is_on() {
+        let metrics = get(routes::metrics).with_state(context.metrics.clone());
+        router = router.route("/metrics", metrics);
+    }
     for route in websockets {
         let (path, context) = (route.path, Arc::clone(&context));
         // Any method: HTTP/2 arrives as CONNECT, and what is wrong with others the upgrade tells.

@@ -88,7 +88,7 @@ pub struct Ending {
 }
 
 impl Server {
-    /// A server with the routes `/ws`, `/echo`, `/ack`, `/healthz`, `/readyz` and `/metrics`.
+    /// A server with its own routes; [`RouteOptions`](crate::config::RouteOptions) leaves out some.
     ///
     /// Reads the certificates; when the pair of [`--certs`](crate::config::TlsOptions::certs) is missing, makes it.
     ///
@@ -101,7 +101,7 @@ impl Server {
         let settings = config.rooms.settings();
         let backplane = backplane(&config, &settings, &metrics)?;
         let rooms = Hub::new(settings, backplane, metrics.rooms.clone());
-        let websockets = websocket_routes(&metrics);
+        let websockets = websocket_routes(&config.routes, &metrics);
         Ok(Self {
             config: Arc::new(config),
             tls,
@@ -260,6 +260,7 @@ impl Server {
             ),
             write_timeout: self.config.websocket.write_timeout.0,
             has_access_log: self.config.logging.access_log != AccessLog::Off,
+            routes: self.config.routes.clone(),
             max_uri_bytes: self.config.http.max_uri_bytes.0,
             max_headers: self.config.http.max_headers,
             max_grpc_bytes: self.config.websocket.max_message_bytes.0,

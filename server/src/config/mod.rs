@@ -7,6 +7,7 @@ mod network;
 mod observe;
 mod reference;
 mod rooms;
+mod routes;
 mod sources;
 mod tls;
 mod websocket;
@@ -20,6 +21,7 @@ pub use nats::NatsOptions;
 pub use network::{HttpLimits, Network, ShutdownOptions};
 pub use observe::{AccessLog, LogFormat, Logging};
 pub use rooms::{RoomKind, RoomOptions};
+pub use routes::RouteOptions;
 pub(crate) use sources::from_text;
 pub use sources::{ConfigError, Loaded, Origin, Setting};
 pub use tls::{ClientAuth, TlsOptions, UnknownName};
@@ -85,6 +87,9 @@ pub struct Config {
     /// Limits of the HTTP part of a connection.
     #[command(flatten)]
     pub http: HttpLimits,
+    /// Which of the server's own routes are served.
+    #[command(flatten)]
+    pub routes: RouteOptions,
     /// Limits and behaviour of WebSocket connections.
     #[command(flatten)]
     pub websocket: WebSocketOptions,

@@ -74,23 +74,14 @@ pub(crate) fn routes(context: &Arc<Context>) -> Router {
     let rooms = RoomServiceServer::new(v2::Rooms::new(context)).max_decoding_message_size(longest);
     let health = HealthServer::new(health::Health::new(Arc::clone(context)))
         .max_decoding_message_size(SMALL_MESSAGE);
-    let reflection = reflection::Reflection::new();
-    let reflection_v1 =
-        ServerReflectionServer::new(reflection.clone()).max_decoding_message_size(SMALL_MESSAGE);
-    let reflection_v1alpha =
-        ServerReflectionAlphaServer::new(reflection).max_decoding_message_size(SMALL_MESSAGE);
-    Router::new()
+    let mut router = Router::new()
         .route_service("/chat.ChatService/{*method}", chat)
         .route_service("/chat.v2.ChatService/{*method}", rooms)
-        .route_service("/grpc.health.v1.Health/{*method}", health)
-        .route_service(
-            "/grpc.reflection.v1.ServerReflection/{*method}",
-            reflection_v1,
-        )
-        .route_service(
-            "/grpc.reflection.v1alpha.ServerReflection/{*method}",
-            reflection_v1alpha,
-        )
+        .route_service("/grpc.health.v1.Health/{*method}", health);
+    if context.routes.reflection.is_on() {
+        router = router.merge(reflection());
+    }
+    router
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(context),
             call::bound,
@@ -101,6 +92,21 @@ pub(crate) fn routes(context: &Arc<Context>) -> Router {
             (Arc::clone(context), gate::SHARING),
             cors::check,
         ))
+}
+
+/// The paths of reflection, in both versions.
+fn reflection() -> Router {
+    let reflection = reflection::Reflection::new();
+    let v1 =
+        ServerReflectionServer::new(reflection.clone()).max_decoding_message_size(SMALL_MESSAGE);
+    let v1alpha =
+        ServerReflectionAlphaServer::new(reflection).max_decoding_message_size(SMALL_MESSAGE);
+    Router::new()
+        .route_service("/grpc.reflection.v1.ServerReflection/{*method}", v1)
+        .route_service(
+            "/grpc.reflection.v1alpha.ServerReflection/{*method}",
+            v1alpha,
+        )
 }
 
 /// Names of the services that do the work, as health knows them.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -25,73 +25,76 @@ async fn series(server: &Running) -> BTreeSet<String> {
 
 /// Tries `count` values from `seed` on.
 async fn hammer(server: &Running, seed: u16, count: u16) {
-    for number in seed..seed + count {
-        for (path, code) in [
-            ("/ws", 3000 + number),
-            ("/echo", 4000 + number),
-            ("/ack", 1000 + number % 16),
-            ("/drone", 4000 + number),
-        ] {
-            let (mut client, _) = server
-                .open(
-                    path,
-                    &[("sec-websocket-protocol", &format!("chat, p{number}"))],
-                )
-                .await;
-            let _ = soon(client.send(Message::text(format!("command{number} {number}")))).await;
-            let close = CloseFrame {
-                code: code.into(),
-                reason: format!("reason {number}").into(),
-            };
-            let _ = soon(client.send(Message::Close(Some(close)))).await;
-            while let Some(Ok(_)) = soon(client.next()).await {}
-        }
-        let room = format!("/chat/room{number}?name=member{number}");
-        let (mut client, _) = server.open(&room, &[]).await;
-        let _ = soon(client.close(None)).await;
-        while let Some(Ok(_)) = soon(client.next()).await {}
-        for request in [
-            format!("GET /path{number} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-            format!("METHOD{number} / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-            format!(
-                "GET /rooms/r{number}/messages?after={number} HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            ),
-            format!(
-                "POST /chat.ChatService/M{number} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/grpc-web\r\nContent-Length: 0\r\n\r\n"
-            ),
-            format!(
-                "POST /chat.ChatService/SendMessage HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/t{number}\r\nContent-Length: 0\r\n\r\n"
-            ),
-            handshake(
-                &format!("/ws?q={number}"),
-                &format!("Origin: https://o{number}.example\r\n"),
-            ),
-            handshake(
-                &format!("/chat/r{number}"),
-                &format!("Authorization: Bearer {number}\r\n"),
-            ),
-        ] {
-            server
-                .exchange(
-                    request
-                        .replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
-                        .as_bytes(),
-                )
-                .await;
-        }
-        for (name, protocol) in [
-            (format!("name{number}.example"), "http/1.1".to_owned()),
-            ("localhost".to_owned(), format!("protocol{number}")),
-        ] {
-            let config = client_config(&server.authority(), &[&protocol]);
-            let _ = soon(connect(server.address, config, &name)).await;
-        }
-        let mut stream = TcpStream::connect(server.address).await.unwrap();
-        let _ = stream
-            .write_all(format!("{number}GET / HTTP/1.1\r\n\r\n").as_bytes())
+    stream::iter(seed..seed + count)
+        .for_each_concurrent(8, |number| try_all(server, number))
+        .await;
+}
+
+/// Tries one value in every place.
+async fn try_all(server: &Running, number: u16) {
+    for (path, code) in [
+        ("/ws", 3000 + number),
+        ("/echo", 4000 + number),
+        ("/ack", 1000 + number % 16),
+        ("/drone", 4000 + number),
+    ] {
+        let (mut client, _) = server
+            .open(
+                path,
+                &[("sec-websocket-protocol", &format!("chat, p{number}"))],
+            )
             .await;
-        let _ = soon(stream.read_to_end(&mut Vec::new())).await;
+        let _ = soon(client.send(Message::text(format!("command{number} {number}")))).await;
+        let close = CloseFrame {
+            code: code.into(),
+            reason: format!("reason {number}").into(),
+        };
+        let _ = soon(client.send(Message::Close(Some(close)))).await;
+        while let Some(Ok(_)) = soon(client.next()).await {}
     }
+    let room = format!("/chat/room{number}?name=member{number}");
+    let (mut client, _) = server.open(&room, &[]).await;
+    let _ = soon(client.close(None)).await;
+    while let Some(Ok(_)) = soon(client.next()).await {}
+    for request in [
+        format!("GET /path{number} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        format!("METHOD{number} / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        format!("GET /rooms/r{number}/messages?after={number} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        format!(
+            "POST /chat.ChatService/M{number} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/grpc-web\r\nContent-Length: 0\r\n\r\n"
+        ),
+        format!(
+            "POST /chat.ChatService/SendMessage HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/t{number}\r\nContent-Length: 0\r\n\r\n"
+        ),
+        handshake(
+            &format!("/ws?q={number}"),
+            &format!("Origin: https://o{number}.example\r\n"),
+        ),
+        handshake(
+            &format!("/chat/r{number}"),
+            &format!("Authorization: Bearer {number}\r\n"),
+        ),
+    ] {
+        server
+            .exchange(
+                request
+                    .replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
+                    .as_bytes(),
+            )
+            .await;
+    }
+    for (name, protocol) in [
+        (format!("name{number}.example"), "http/1.1".to_owned()),
+        ("localhost".to_owned(), format!("protocol{number}")),
+    ] {
+        let config = client_config(&server.authority(), &[&protocol]);
+        let _ = soon(connect(server.address, config, &name)).await;
+    }
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let _ = stream
+        .write_all(format!("{number}GET / HTTP/1.1\r\n\r\n").as_bytes())
+        .await;
+    let _ = soon(stream.read_to_end(&mut Vec::new())).await;
 }
 
 #[tokio::test]

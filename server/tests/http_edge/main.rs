@@ -17,6 +17,7 @@ mod labels;
 mod plain_http;
 mod probes;
 mod refusals;
+mod switches;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
