@@ -74,7 +74,7 @@ fn backplane(
     metrics: &Metrics,
 ) -> Result<Arc<dyn Backplane>, NatsError> {
     let settings = settings.clone();
-    Ok(match config.nats.settings() {
+    Ok(match config.nats.settings(config.tls.secret_files()) {
         Some(nats) => Arc::new(Nats::new(nats, settings, metrics.nats.clone())?),
         None => Arc::new(Local::new(settings)),
     })
@@ -216,6 +216,8 @@ impl Server {
             .memory_trim_interval
             .0
             .map(|interval| tokio::spawn(memory::give_back(interval.0, self.metrics.clone())));
+        let (access, counts) = (Arc::clone(&self.access), self.rooms.counts().clone());
+        let fetching = tokio::spawn(async move { access.refresh(&counts).await });
         let plain = plain_listener(&config)?;
         let (acceptor, plain_router) = self.acceptor();
         let acceptor = Arc::new(acceptor);
@@ -232,7 +234,7 @@ impl Server {
         for accepting in accepting {
             let _ = accepting.await;
         }
-        for task in [watching, trimming].into_iter().flatten() {
+        for task in [watching, trimming, Some(fetching)].into_iter().flatten() {
             task.abort();
         }
         let ending = finish(&drain, config.shutdown.drain_timeout).await;

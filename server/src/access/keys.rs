@@ -47,12 +47,13 @@ impl Keys {
         self.0.len()
     }
 
-    /// What a token allows at `now`.
+    /// What a token allows at `now`, by these keys or those of `others`.
     ///
     /// # Errors
     /// Nothing, and why. What it says is looked at only under a good signature.
     pub(super) fn verify(
         &self,
+        others: &Self,
         token: &str,
         conditions: &Conditions,
         now: SystemTime,
@@ -74,30 +75,32 @@ impl Keys {
             return Err(content(text.to_owned()));
         }
         let message = &token[..token.len() - signature.len() - 1];
-        self.check_signature(&header, message.as_bytes(), signature)?;
+        let keys = self.0.iter().chain(&others.0);
+        check_signature(keys, &header, message.as_bytes(), signature)?;
         let claims: Claims = decode(payload).map_err(content)?;
         claims.grant(conditions, now).map_err(content)
     }
+}
 
-    fn check_signature(
-        &self,
-        header: &Header,
-        message: &[u8],
-        signature: &str,
-    ) -> Result<(), Fault> {
-        let algorithm: Algorithm = key::algorithm(&header.alg).ok_or(Fault::UnknownKey)?;
-        let mut fault = Fault::UnknownKey;
-        for key in &self.0 {
-            if !key.fits(algorithm, header.kid.as_deref()) {
-                continue;
-            }
-            if key.verifies(message, signature) {
-                return Ok(());
-            }
-            fault = Fault::Signature;
+/// Looks for a key that verifies the signature.
+fn check_signature<'a>(
+    keys: impl Iterator<Item = &'a Key>,
+    header: &Header,
+    message: &[u8],
+    signature: &str,
+) -> Result<(), Fault> {
+    let algorithm: Algorithm = key::algorithm(&header.alg).ok_or(Fault::UnknownKey)?;
+    let mut fault = Fault::UnknownKey;
+    for key in keys {
+        if !key.fits(algorithm, header.kid.as_deref()) {
+            continue;
         }
-        Err(fault)
+        if key.verifies(message, signature) {
+            return Ok(());
+        }
+        fault = Fault::Signature;
     }
+    Err(fault)
 }
 
 impl Fault {

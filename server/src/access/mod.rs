@@ -3,11 +3,13 @@
 //! Nothing here knows HTTP: a token and an address come in, what its bearer may do comes out.
 
 mod claims;
+mod fetch;
 mod guesses;
 mod key;
 mod keys;
 mod look;
 mod public;
+mod remote;
 mod secret;
 mod set;
 mod sources;
@@ -20,12 +22,13 @@ use arc_swap::ArcSwap;
 use certs::SecretFiles;
 
 use crate::config::RoomOptions;
-use crate::rooms::{Authority, Refusal};
+use crate::rooms::{Authority, Counts, Refusal};
 pub use crate::rooms::{Grant, Right};
 
 use claims::Conditions;
 use guesses::Guesses;
 use keys::{Fault, Keys};
+use remote::Remote;
 pub use sources::KeyError;
 use sources::Sources;
 
@@ -50,7 +53,10 @@ enum Rule {
 #[derive(Debug)]
 struct Tokens {
     sources: Sources,
+    /// The keys of files.
     keys: ArcSwap<Keys>,
+    /// The keys behind a URL.
+    remote: Option<Remote>,
     conditions: Conditions,
     guesses: Guesses,
 }
@@ -72,6 +78,9 @@ pub enum Denied {
         "rooms are open on this machine only; the server can be given --rooms-token-key, --rooms-token-secret or --rooms-open"
     )]
     NotLocal,
+    /// Keys have not been fetched yet.
+    #[error("the keys for tokens have not been fetched yet, try again")]
+    NoKeys,
 }
 
 impl Access {
@@ -83,6 +92,7 @@ impl Access {
         let rule = match Sources::new(options, files) {
             Some(sources) => Rule::Tokens(Box::new(Tokens {
                 keys: ArcSwap::from_pointee(sources.load()?),
+                remote: Remote::new(options)?,
                 sources,
                 conditions: Conditions {
                     audience: options.rooms_token_audience.clone(),
@@ -104,6 +114,9 @@ impl Access {
         let Rule::Tokens(tokens) = &self.rule else {
             return Ok(None);
         };
+        if let Some(remote) = &tokens.remote {
+            remote.request();
+        }
         let new = tokens.sources.load()?;
         let count = new.len();
         tokens.keys.store(Arc::new(new));
@@ -132,12 +145,43 @@ impl Access {
             Rule::Tokens(tokens) => tokens,
         };
         let token = token.ok_or(Denied::Missing)?;
-        let keys = tokens.keys.load();
-        let verified = keys.verify(token, &tokens.conditions, SystemTime::now());
-        verified.map_err(|fault| match fault {
+        tokens.verify(token).map_err(|fault| match fault {
             Fault::Signature if !tokens.guesses.admit(address, now) => Denied::TooMany,
+            Fault::UnknownKey if tokens.is_waiting() => Denied::NoKeys,
             fault => Denied::Invalid(fault.text()),
         })
+    }
+
+    /// Fetches keys from the URL of the settings, again and again, and counts that in `counts`; runs until it is dropped.
+    pub(crate) async fn refresh(&self, counts: &Counts) {
+        if let Rule::Tokens(tokens) = &self.rule
+            && let Some(remote) = &tokens.remote
+        {
+            remote.run(counts).await;
+        }
+    }
+}
+
+impl Tokens {
+    /// What a token allows by the keys of all sources.
+    fn verify(&self, token: &str) -> Result<Grant, Fault> {
+        let (none, fetched) = (Keys::default(), self.remote.as_ref().map(Remote::keys));
+        let others = fetched.as_deref().map_or(&none, Arc::as_ref);
+        let now = SystemTime::now();
+        let verified = self
+            .keys
+            .load()
+            .verify(others, token, &self.conditions, now);
+        if let (Err(Fault::UnknownKey), Some(remote)) = (&verified, &self.remote) {
+            remote.request();
+        }
+        verified
+    }
+
+    /// Tells if keys have never been fetched.
+    fn is_waiting(&self) -> bool {
+        let keys = self.remote.as_ref().map(Remote::keys);
+        keys.is_some_and(|keys| keys.len() == 0)
     }
 }
 
@@ -154,6 +198,7 @@ impl From<Denied> for Refusal {
             Denied::Invalid(why) => Self::TokenInvalid(why),
             Denied::TooMany => Self::LockedOut,
             Denied::NotLocal => Self::NotLocal,
+            Denied::NoKeys => Self::NoKeys,
         }
     }
 }
@@ -170,7 +215,10 @@ pub(crate) fn is_good(token: &str, content: &[u8]) -> bool {
         leeway: std::time::Duration::ZERO,
     };
     let keys = read_any(content);
-    keys.is_ok_and(|keys| keys.verify(token, &conditions, SystemTime::now()).is_ok())
+    keys.is_ok_and(|keys| {
+        keys.verify(&Keys::default(), token, &conditions, SystemTime::now())
+            .is_ok()
+    })
 }
 
 /// The keys in the content of a file: public ones, or else a secret.

@@ -29,6 +29,9 @@ pub enum KeyError {
         #[source]
         source: certs::Error,
     },
+    /// The URL of keys cannot be used. The text never repeats it.
+    #[error("--rooms-token-jwks-url: {0}")]
+    Url(String),
     /// Its content cannot be used.
     #[error("--{option} {}: {problem}", path.display())]
     Content {
@@ -46,7 +49,8 @@ impl Sources {
     pub(super) fn new(options: &RoomOptions, rule: SecretFiles) -> Option<Self> {
         let public = options.rooms_token_key.clone();
         let secret = options.rooms_token_secret.clone();
-        (public.is_some() || secret.is_some()).then_some(Self {
+        let any = public.is_some() || secret.is_some() || options.rooms_token_jwks_url.is_some();
+        any.then_some(Self {
             public,
             secret,
             rule,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use async_nats::ServerAddr;
+use certs::SecretFiles;
 use clap::Args;
 use values::units::count;
 
@@ -55,13 +56,14 @@ pub struct NatsOptions {
 
 impl NatsOptions {
     /// The same as the backplane takes it; `None` when no server is named.
-    pub(crate) fn settings(&self) -> Option<NatsSettings> {
+    pub(crate) fn settings(&self, files: SecretFiles) -> Option<NatsSettings> {
         if self.nats.is_empty() {
             return None;
         }
         let mut settings = NatsSettings::new(self.nats.clone());
         settings.credentials.clone_from(&self.nats_credentials);
         settings.user_file.clone_from(&self.nats_user_file);
+        settings.secret_files = files;
         settings.authorities.clone_from(&self.nats_ca);
         settings.stream.clone_from(&self.nats_stream);
         settings.max_age = self.nats_max_age.0;

@@ -33,6 +33,18 @@ pub struct RoomOptions {
     /// Shared secret to check tokens with (HS256), at least 32 bytes: as it is, or base64 after `base64:` [default: none]
     #[arg(long, value_name = "FILE")]
     pub rooms_token_secret: Option<PathBuf>,
+    /// URL of a JSON Web Key Set, https, to fetch more public keys from while serving [default: none]
+    #[arg(long, value_name = "URL")]
+    pub rooms_token_jwks_url: Option<String>,
+    /// Authorities to check that server with, PEM [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub rooms_token_jwks_ca: Option<PathBuf>,
+    /// Time after which the keys are fetched again; a token with an unknown key has them fetched once a minute at most
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub rooms_token_jwks_interval: Span,
+    /// Maximum time to fetch the keys
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub rooms_token_jwks_timeout: Span,
     /// Maximum number of tokens with a wrong signature per minute and address that get 401; further ones get 429, good ones
     /// always pass; or `off`
     #[arg(long, value_name = "N", default_value = "5", value_parser = rate_or_off)]

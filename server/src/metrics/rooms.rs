@@ -74,5 +74,10 @@ pub(super) fn register(registry: &mut Registry) -> Counts {
         "Times that the keys for tokens were read again, by result: loaded, or refused and the old ones stay",
         counts.key_reloads.clone(),
     );
+    rooms.register(
+        "key_fetches",
+        "Times that keys for tokens were fetched from --rooms-token-jwks-url, by result: fetched, or refused and the old ones stay",
+        counts.key_fetches.clone(),
+    );
     counts
 }

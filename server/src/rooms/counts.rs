@@ -39,12 +39,14 @@ pub struct Counts {
     pub interruptions: Counter,
     /// Times that the keys for tokens were read again, by result.
     pub key_reloads: Family<ResultLabel, Counter>,
+    /// Times that keys for tokens were fetched from a URL, by result.
+    pub key_fetches: Family<ResultLabel, Counter>,
 }
 
 /// What became of it.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ResultLabel {
-    /// `stored`, `duplicate`, `provisional` or `refused`; of keys `loaded` or `refused`.
+    /// `stored`, `duplicate`, `provisional` or `refused`; of keys `loaded`, `fetched` or `refused`.
     pub result: &'static str,
 }
 
@@ -90,6 +92,12 @@ impl Counts {
     pub(crate) fn key_reload(&self, result: &'static str) {
         let label = ResultLabel { result };
         self.key_reloads.get_or_create(&label).inc();
+    }
+
+    /// Counts that keys for tokens were fetched, or not.
+    pub(crate) fn key_fetch(&self, result: &'static str) {
+        let label = ResultLabel { result };
+        self.key_fetches.get_or_create(&label).inc();
     }
 
     /// Counts a gap.

@@ -28,6 +28,9 @@ pub enum Refusal {
         "rooms are open on this machine only; the server can be given --rooms-token-key or --rooms-open"
     )]
     NotLocal,
+    /// The keys that tokens are checked with are not there yet.
+    #[error("the keys for tokens have not been fetched yet, try again")]
+    NoKeys,
     /// The token has ended since it was accepted.
     #[error("the token has expired, come back with a new one")]
     TokenExpired,
@@ -114,7 +117,7 @@ impl Refusal {
             Self::Full(_) => "full",
             Self::Slow(_) => "slow",
             Self::TooLong { .. } | Self::NotStored(_) => "refused",
-            Self::Unavailable(_) => "unavailable",
+            Self::NoKeys | Self::Unavailable(_) => "unavailable",
         }
     }
 
@@ -150,6 +153,7 @@ impl Refusal {
             | Self::Full(_)
             | Self::TooLong { .. }
             | Self::NotStored(_)
+            | Self::NoKeys
             | Self::Unavailable(_) => false,
         }
     }

@@ -47,9 +47,11 @@ fn status(refusal: &Refusal) -> (StatusCode, Option<&'static str>) {
         | Refusal::Malformed(_)
         | Refusal::Binary => (StatusCode::BAD_REQUEST, None),
         Refusal::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, None),
-        Refusal::Full(_) | Refusal::Slow(_) | Refusal::NotStored(_) | Refusal::Unavailable(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, None)
-        }
+        Refusal::Full(_)
+        | Refusal::Slow(_)
+        | Refusal::NotStored(_)
+        | Refusal::NoKeys
+        | Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
     }
 }
 

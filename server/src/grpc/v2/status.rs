@@ -27,6 +27,6 @@ pub(super) fn status(refusal: &Refusal) -> Status {
         | Refusal::Full(_)
         | Refusal::TooLong { .. } => Status::resource_exhausted(text),
         Refusal::NotStored(_) => Status::failed_precondition(text),
-        Refusal::Slow(_) | Refusal::Unavailable(_) => Status::unavailable(text),
+        Refusal::Slow(_) | Refusal::NoKeys | Refusal::Unavailable(_) => Status::unavailable(text),
     }
 }

@@ -36,7 +36,7 @@ impl Link {
     /// For people.
     pub(super) async fn open(settings: &NatsSettings, rooms: &Settings) -> Result<Self, String> {
         let lost = Arc::new(Notify::new());
-        let options = options(settings, &lost).await?;
+        let options = options(settings, &lost)?;
         let connecting = options.connect(settings.servers.as_slice());
         let client = tokio::time::timeout(settings.timeout * 2, connecting)
             .await
@@ -67,7 +67,7 @@ impl Link {
 }
 
 /// How to connect. The connection is made anew by us, with all that belongs to it, rather than by the client library.
-async fn options(settings: &NatsSettings, lost: &Arc<Notify>) -> Result<ConnectOptions, String> {
+fn options(settings: &NatsSettings, lost: &Arc<Notify>) -> Result<ConnectOptions, String> {
     let lost = Arc::clone(lost);
     let mut options = ConnectOptions::new()
         .name("wss rooms")
@@ -85,11 +85,12 @@ async fn options(settings: &NatsSettings, lost: &Arc<Notify>) -> Result<ConnectO
     if let Some(path) = &settings.authorities {
         options = options.add_root_certificates(path.clone());
     }
-    if let Some(path) = &settings.credentials {
+    let credentials = settings.read_credentials();
+    if let Some(credentials) = credentials.map_err(|error| error.to_string())? {
+        // Its errors are not repeated: they might hold parts of the file.
         options = options
-            .credentials_file(path)
-            .await
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+            .credentials(&credentials)
+            .map_err(|_| "the file of --nats-credentials holds no JWT with its seed".to_owned())?;
     }
     if let Some((user, password)) = settings.user().map_err(|error| error.to_string())? {
         options = options.user_and_password(user, password);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::ServerAddr;
+use certs::{Kind, SecretFiles};
 
 use crate::rooms::name::RoomName;
 
@@ -15,6 +16,8 @@ pub struct NatsSettings {
     pub servers: Vec<ServerAddr>,
     /// File with a user's JWT and seed, as `nsc` writes it. Default: none.
     pub credentials: Option<PathBuf>,
+    /// Rule for those files. Default: [`SecretFiles::Checked`].
+    pub secret_files: SecretFiles,
     /// File whose first line is `user:password`. Default: none.
     pub user_file: Option<PathBuf>,
     /// Authorities to trust in place of the system's, PEM. Default: none.
@@ -50,6 +53,14 @@ pub enum NatsError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file with a secret cannot be read, or other users have access to it.
+    #[error("{what}: {source}")]
+    Secret {
+        /// What the file is for.
+        what: &'static str,
+        /// What is wrong with it; never its content.
+        source: certs::Error,
+    },
     /// A file does not say what it should.
     #[error("{what} {}: {wrong}", path.display())]
     Unusable {
@@ -84,6 +95,7 @@ impl NatsSettings {
         Self {
             servers,
             credentials: None,
+            secret_files: SecretFiles::Checked,
             user_file: None,
             authorities: None,
             stream: "wss-rooms".to_owned(),
@@ -129,15 +141,29 @@ impl NatsSettings {
                 return Err(NatsError::TooShort { what, seen, least });
             }
         }
-        for (what, path) in [
-            ("credentials for NATS", &self.credentials),
-            ("authorities for NATS", &self.authorities),
-        ] {
-            if let Some(path) = path {
-                read(what, path)?;
-            }
+        if let Some(path) = &self.authorities {
+            read("authorities for NATS", path)?;
         }
+        self.read_credentials()?;
         self.user().map(drop)
+    }
+
+    /// The content of the file of credentials.
+    pub(super) fn read_credentials(&self) -> Result<Option<String>, NatsError> {
+        let path = self.credentials.as_deref();
+        path.map(|path| self.read_secret("credentials for NATS", path))
+            .transpose()
+    }
+
+    /// Reads a file with a secret, under the one rule for those.
+    fn read_secret(&self, what: &'static str, path: &Path) -> Result<String, NatsError> {
+        let content = certs::read_secret_file(Kind::Secret, path, self.secret_files)
+            .map_err(|source| NatsError::Secret { what, source })?;
+        String::from_utf8(content).map_err(|_| NatsError::Unusable {
+            what,
+            path: path.to_owned(),
+            wrong: "it is not UTF-8",
+        })
     }
 
     /// Name and password of the user file.
@@ -146,7 +172,7 @@ impl NatsSettings {
         let Some(path) = &self.user_file else {
             return Ok(None);
         };
-        let text = read(what, path)?;
+        let text = self.read_secret(what, path)?;
         let line = text.lines().next().unwrap_or_default();
         match line.split_once(':') {
             Some((user, password)) if !user.is_empty() => {
@@ -245,6 +271,36 @@ mod tests {
         for wrong in ["", "ana\n", ":secret\n"] {
             std::fs::write(file.path(), wrong).unwrap();
             assert!(settings.check().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_that_others_can_read_are_refused_without_their_content() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hunter2 without a colon\n").unwrap();
+        let set: [fn(&mut NatsSettings, PathBuf); 2] = [
+            |settings, path| settings.user_file = Some(path),
+            |settings, path| settings.credentials = Some(path),
+        ];
+        for set in set {
+            let mut settings = settings();
+            set(&mut settings, file.path().to_owned());
+            for mode in [0o644, 0o660, 0o604, 0o600] {
+                let permissions = std::fs::Permissions::from_mode(mode);
+                std::fs::set_permissions(file.path(), permissions).unwrap();
+                let refused = settings.check().err().map(|error| error.to_string());
+                let refused = refused.unwrap_or_default();
+                assert_eq!(refused.contains("has mode"), mode != 0o600, "{refused}");
+                assert!(!refused.contains("hunter2"), "{refused}");
+            }
+            settings.secret_files = SecretFiles::Insecure;
+            let permissions = std::fs::Permissions::from_mode(0o644);
+            std::fs::set_permissions(file.path(), permissions).unwrap();
+            let refused = settings.check().err().map(|error| error.to_string());
+            assert!(!refused.unwrap_or_default().contains("has mode"));
         }
     }
 }
