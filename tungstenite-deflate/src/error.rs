@@ -182,12 +182,7 @@ impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
         match error {
             ProtocolError::ReservedBits { .. } => Upstream::NonZeroReservedBits.into(),
-            ProtocolError::ReservedOpcode { opcode } if opcode >= 8 => {
-                Upstream::UnknownControlFrameType(opcode).into()
-            }
-            ProtocolError::ReservedOpcode { opcode } => {
-                Upstream::UnknownDataFrameType(opcode).into()
-            }
+            ProtocolError::ReservedOpcode { opcode } => Upstream::InvalidOpcode(opcode).into(),
             ProtocolError::FragmentedControlFrame => Upstream::FragmentedControlFrame.into(),
             ProtocolError::ControlFrameTooLong => Upstream::ControlFrameTooBig.into(),
             ProtocolError::UnmaskedFrame => Upstream::UnmaskedFrameFromClient.into(),

@@ -15,15 +15,15 @@ const VIOLATIONS: &[(ProtocolError, &str)] = &[
     ),
     (
         ProtocolError::ReservedOpcode { opcode: 3 },
-        "Protocol(UnknownDataFrameType(3))",
+        "Protocol(InvalidOpcode(3))",
     ),
     (
         ProtocolError::ReservedOpcode { opcode: 7 },
-        "Protocol(UnknownDataFrameType(7))",
+        "Protocol(InvalidOpcode(7))",
     ),
     (
         ProtocolError::ReservedOpcode { opcode: 11 },
-        "Protocol(UnknownControlFrameType(11))",
+        "Protocol(InvalidOpcode(11))",
     ),
     (
         ProtocolError::FragmentedControlFrame,

@@ -123,10 +123,7 @@ async fn messages_before_a_violation_are_delivered_and_the_close_is_sent() {
     });
     let error = server.next().await.unwrap().unwrap_err();
     assert!(
-        matches!(
-            error,
-            Error::Protocol(ProtocolError::UnknownDataFrameType(3))
-        ),
+        matches!(error, Error::Protocol(ProtocolError::InvalidOpcode(3))),
         "{error}"
     );
     assert!(server.next().await.is_none());
