@@ -305,9 +305,8 @@ fn unmask(mut frame: Arriving, buffer: &mut BytesMut) -> Arriving {
     frame
 }
 
-/// Most bytes a compressed message of `max_message` bytes may take: stored blocks add 5 bytes for each 16 KiB at worst.
+/// Maximum bytes on the wire of a compressed message that inflates to `max_message` bytes. A compressor that is flushed
+/// after every byte (RFC 7692 §7.2.1) takes 7 for each; more is padding without end, which inflates to nothing.
 fn compressed_allowance(max_message: usize) -> usize {
-    max_message
-        .saturating_add(max_message / 1024)
-        .saturating_add(64)
+    max_message.saturating_mul(8).saturating_add(64)
 }

@@ -15,7 +15,7 @@ use crate::tungstenite::protocol::WebSocketConfig;
 /// # Defaults
 /// | field | default | reason |
 /// |---|---|---|
-/// | `websocket` | tungstenite's: messages of 64 MiB, frames of 16 MiB | drop-in |
+/// | `websocket` | tungstenite's, but frames as long as messages, 64 MiB | a message is sent as one frame by default |
 /// | `deflate` | offered and accepted, no context takeover | 0 bytes held per idle connection |
 /// | `limits` | see [`Limits`] | safe with hostile peers |
 /// | `keepalive` | off | a library does not send what nobody asked for |
@@ -219,8 +219,10 @@ impl Keepalive {
 
 impl Default for Options {
     fn default() -> Self {
+        // A peer with the same options sends a message as one frame.
+        let max_frame_size = WebSocketConfig::default().max_message_size;
         Self {
-            websocket: WebSocketConfig::default(),
+            websocket: WebSocketConfig::default().max_frame_size(max_frame_size),
             deflate: Some(DeflateConfig::default()),
             limits: Limits::default(),
             keepalive: None,

@@ -159,8 +159,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         if self.write_failed.is_some_and(is_gone) {
             return self.end();
         }
-        let closed = self.poll_close_transport(cx).is_ready();
         let drained = self.poll_drain(cx).is_ready();
+        let closed = self.poll_close_transport(cx, drained || expired).is_ready();
         if expired && (self.connection.outgoing_bytes() > 0 || self.unflushed) {
             self.note_write_failure(&io::ErrorKind::TimedOut.into(), Side::Receiver);
         }
@@ -207,15 +207,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.timer.poll(*until, cx)
     }
 
-    /// Closes the transport when everything is written, if that is this side's part; ready when there is nothing to do.
-    fn poll_close_transport(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Closes the transport when everything is written, if that is this side's part or the peer has done its own
+    /// (`last`): TLS says `close_notify` then, in both roles. Ready when there is nothing to do.
+    fn poll_close_transport(&mut self, cx: &mut Context<'_>, last: bool) -> Poll<()> {
         if self.connection.outgoing_bytes() > 0 {
             return Poll::Pending;
         }
         let Phase::Finishing { shut_down, .. } = &mut self.phase else {
             return Poll::Ready(());
         };
-        if *shut_down || !self.connection.should_close_transport() {
+        if *shut_down || !(last || self.connection.should_close_transport()) {
             return Poll::Ready(());
         }
         let result = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));

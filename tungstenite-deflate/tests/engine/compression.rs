@@ -171,12 +171,11 @@ fn d9_a_message_that_inflates_too_far_says_so() {
     assert_eq!(receive(&mut receiver, &bytes, now), Err(expected));
 }
 
-/// Threats D9: a compressed message may take what stored blocks add to the limit, in one frame and in many.
+/// Threats D9: a compressed message may take what a flush after every byte adds to it, in one frame and in many.
 #[test]
 fn d9_compressed_bytes_are_limited_too() {
-    const LIMIT: usize = 10_000;
-    // An eleventh of a thousandth, and 64.
-    const ALLOWED: usize = LIMIT + LIMIT / 1024 + 64;
+    const LIMIT: usize = 5_000;
+    const ALLOWED: usize = 8 * LIMIT + 64;
     let now = Instant::now();
     let config = WebSocketConfig::default()
         .max_message_size(Some(LIMIT))
@@ -228,6 +227,33 @@ fn d9_compressed_bytes_are_limited_too() {
     };
     assert!(!fails(&more(LIMIT - 2000)));
     assert!(fails(&more(LIMIT - 1999)));
+}
+
+/// RFC 7692 §7.2.1: a compressor may be flushed as often as it likes.
+#[test]
+fn a_message_that_is_flushed_often_arrives() {
+    const BYTES: usize = 90_000;
+    let now = Instant::now();
+    for flushed_every in [1, 2, 10, 1000, BYTES] {
+        let mut compressor = flate2::Compress::new(flate2::Compression::fast(), false);
+        let mut compressed = Vec::with_capacity(8 * BYTES + 64);
+        for part in vec![b'x'; BYTES].chunks(flushed_every) {
+            compressor
+                .compress_vec(part, &mut compressed, flate2::FlushCompress::Sync)
+                .unwrap();
+        }
+        compressed.truncate(compressed.len() - 4);
+        let length = compressed.len() as u64;
+        let header = [&[0xc2, 127][..], &length.to_be_bytes()].concat();
+        let short = [&[0xc2, 126][..], &length.to_be_bytes()[6..]].concat();
+        let header = if length > 0xffff { header } else { short };
+        let config = WebSocketConfig::default().max_message_size(Some(100_000));
+        let options = Options::default().websocket(config);
+        let mut engine = engine(Role::Client, options, Some(AGREED), now);
+        let received = receive(&mut engine, &[header, compressed].concat(), now);
+        let expected = Event::Message(Message::binary(vec![b'x'; BYTES]));
+        assert!(received == Ok(Some(expected)), "every {flushed_every}");
+    }
 }
 
 /// Levels and windows that no compressor here has are refused, with what was seen.

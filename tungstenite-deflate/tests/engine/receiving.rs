@@ -9,6 +9,20 @@ use tungstenite_deflate::{Event, Limits, MemoryBudget, Options, PreparedMessage,
 
 use super::{engine, receive, written};
 
+/// A long message is one frame by default, and a peer with default options takes it.
+#[test]
+fn what_default_options_send_default_options_receive() {
+    let now = Instant::now();
+    for (role, other) in [(Role::Client, Role::Server), (Role::Server, Role::Client)] {
+        let message = Message::binary(vec![7; 17 << 20]);
+        let mut sender = engine(role, Options::default(), None, now);
+        sender.send(message.clone(), now).unwrap();
+        let mut receiver = engine(other, Options::default(), None, now);
+        let received = receive(&mut receiver, &written(&mut sender), now);
+        assert!(received == Ok(Some(Event::Message(message))), "{role:?}");
+    }
+}
+
 #[test]
 fn a_frame_that_is_not_whole_says_what_it_wants() {
     let now = Instant::now();

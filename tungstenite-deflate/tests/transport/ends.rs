@@ -134,6 +134,40 @@ async fn a_transport_that_does_not_shut_down_is_waited_for_as_long_as_a_close() 
     }
 }
 
+/// Both sides end the transport, which is a close_notify of TLS: the server first, the client when it sees the end.
+#[tokio::test(start_paused = true)]
+async fn both_roles_shut_the_transport_down() {
+    for role in ROLES {
+        for options in [Options::default(), Options::drop_in(None)] {
+            let wire = Wire::default();
+            let mut socket = wire.socket(role, options);
+            socket.send(Message::Close(None)).await.unwrap();
+            wire.gives(&frame(role, 0x88, b""));
+            assert!(socket.next().await.unwrap().unwrap().is_close());
+            let ended = socket.next().now_or_never();
+            let first = usize::from(role == Role::Server);
+            assert_eq!(
+                (ended.is_some(), wire.state().shutdowns),
+                (first == 1, first)
+            );
+            wire.gives(b"");
+            assert!(socket.next().await.is_none());
+            assert_eq!(wire.state().shutdowns, 1);
+        }
+    }
+}
+
+/// A server that does not end the byte stream is not waited for longer than its Close, and is left in order.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_waited_shuts_the_transport_down() {
+    let wire = Wire::default();
+    let mut socket = wire.socket(Role::Client, Options::default());
+    wire.gives(&frame(Role::Client, 0x88, b""));
+    assert!(socket.next().await.unwrap().unwrap().is_close());
+    assert!(socket.next().await.is_none());
+    assert_eq!(wire.state().shutdowns, 1);
+}
+
 /// The program is told of a violation at once, the peer if it takes that within a second.
 #[tokio::test(start_paused = true)]
 async fn a_close_waits_for_room_and_not_for_ever() {
