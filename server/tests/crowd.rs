@@ -92,6 +92,8 @@ impl Servers {
             "100000".to_owned(),
             "--rooms-burst".to_owned(),
             "1000000".to_owned(),
+            "--rooms-join-burst".to_owned(),
+            "1000000".to_owned(),
         ];
         // Members take as much of this machine as servers do: who is late is not gone.
         for flag in ["--handshake-timeout", "--head-timeout", "--write-timeout"] {

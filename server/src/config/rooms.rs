@@ -100,6 +100,24 @@ pub struct RoomOptions {
     /// Messages per second that it may send for ever
     #[arg(long, value_name = "N", default_value = "50", value_parser = rate::<u32>)]
     pub rooms_per_second: u32,
+    /// Maximum burst of join and leave events of a room; what exceeds it is told later, and not at all if it cancels out
+    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rooms_presence_burst: u32,
+    /// Maximum sustained join and leave events per second of a room
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rooms_presence_per_second: u32,
+    /// Maximum burst of joins from one address (an IPv6 /64 counts as one); exceeding it closes with 1013
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rooms_join_burst: u32,
+    /// Maximum sustained joins per second from one address
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rooms_joins_per_second: u32,
+    /// Maximum burst of joins of one member that a token names
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rooms_member_join_burst: u32,
+    /// Maximum sustained joins per second of one member that a token names
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rooms_member_joins_per_second: u32,
 }
 
 /// A pattern and what applies to rooms that it fits, `PATTERN=POLICY`.
@@ -149,6 +167,12 @@ impl RoomOptions {
             publish_timeout: self.rooms_publish_timeout.0,
             burst: self.rooms_burst,
             per_second: self.rooms_per_second,
+            presence_burst: self.rooms_presence_burst,
+            presence_per_second: self.rooms_presence_per_second,
+            join_burst: self.rooms_join_burst,
+            joins_per_second: self.rooms_joins_per_second,
+            member_join_burst: self.rooms_member_join_burst,
+            member_joins_per_second: self.rooms_member_joins_per_second,
         }
     }
 }

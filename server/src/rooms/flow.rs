@@ -26,6 +26,7 @@ impl Hub {
                 self.flush(),
                 self.give_up(),
                 self.tell_others(),
+                self.tell_late(),
                 self.watch_health()
             );
         };
@@ -268,6 +269,28 @@ impl Hub {
         }
     }
 
+    /// Tells the joins and leaves that could not be told at once.
+    async fn tell_late(&self) {
+        let late = &self.inner.late;
+        loop {
+            let mut wait = Duration::MAX;
+            for name in late.take() {
+                let Some(room) = self.room(&name) else {
+                    continue;
+                };
+                if let Some(rest) = room.tell_late(Instant::now().into_std()) {
+                    late.add(&name);
+                    wait = wait.min(rest);
+                }
+            }
+            if wait == Duration::MAX {
+                late.added().await;
+            } else {
+                sleep(wait.max(LATE_MINIMUM)).await;
+            }
+        }
+    }
+
     /// Keeps the gauge of the backplane's health.
     async fn watch_health(&self) {
         let inner = &self.inner;
@@ -287,5 +310,7 @@ const MOST_PATIENCE: u32 = 8;
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Shortest time between two tries.
 const RETRY_MINIMUM: Duration = Duration::from_millis(50);
+/// Minimum time between two looks at the rooms that have something to tell later.
+const LATE_MINIMUM: Duration = Duration::from_millis(10);
 /// How often the health of the backplane is looked at, for the metrics.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);

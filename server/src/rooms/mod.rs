@@ -10,6 +10,7 @@
 //! | [`position`] | a place in a room's history, `epoch:offset` |
 //! | [`history`] | the newest messages of a room, bounded by number and bytes |
 //! | [`presence`] | who is in a room |
+//! | `attendance` | which joins and leaves are told at once, which later, and which as a number |
 //! | [`kind`] | what happens to members that read too slowly, by the room's name |
 //! | [`event`] | what members are told, rendered once for all of them |
 //! | [`room`] | the members of one room on this node and what they have yet to read |
@@ -34,6 +35,7 @@
 //!                                                  └→ member
 //! ```
 
+mod attendance;
 pub mod backplane;
 pub mod counts;
 pub mod event;

@@ -75,6 +75,12 @@ pub enum Refusal {
     /// More requests than the limit came from one address.
     #[error("too many requests from this address, try again in a second")]
     AddressTooFast,
+    /// More joins than the limit came from one address, or of one member.
+    #[error("too many joins {of}, try again in a second")]
+    TooManyJoins {
+        /// `from this address` or `of this member`.
+        of: &'static str,
+    },
     /// The server has as many rooms, or the room as many members, as it may.
     #[error(transparent)]
     Full(#[from] JoinError),
@@ -113,7 +119,7 @@ impl Refusal {
             | Self::Malformed(_) => "malformed",
             Self::Empty => "empty",
             Self::Binary => "binary",
-            Self::TooFast { .. } | Self::AddressTooFast => "rate",
+            Self::TooFast { .. } | Self::AddressTooFast | Self::TooManyJoins { .. } => "rate",
             Self::Full(_) => "full",
             Self::Slow(_) => "slow",
             Self::TooLong { .. } | Self::NotStored(_) => "refused",
@@ -150,6 +156,7 @@ impl Refusal {
             | Self::Malformed(_)
             | Self::Binary
             | Self::AddressTooFast
+            | Self::TooManyJoins { .. }
             | Self::Full(_)
             | Self::TooLong { .. }
             | Self::NotStored(_)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::attendance::{Attendance, Late};
 use super::backplane::Published;
 use super::event::{Broadcast, Event, Gap, Reason};
 use super::kind::Policy;
@@ -29,7 +30,8 @@ pub struct Room {
     head: watch::Sender<u64>,
     queue_messages: usize,
     queue_bytes: usize,
-    max_presence: usize,
+    /// Where a room is noted that has something to tell later.
+    late: Arc<Late>,
 }
 
 /// What changes in a room.
@@ -52,11 +54,11 @@ pub(super) struct State {
     provisional: HashMap<Identity, u64>,
     /// Number that the next such message gets.
     pub(super) next_provisional: u64,
-    counted_at: Option<Instant>,
+    pub(super) attendance: Attendance,
 }
 
 impl Room {
-    pub(super) fn new(name: RoomName, settings: &Settings) -> Self {
+    pub(super) fn new(name: RoomName, settings: &Settings, late: Arc<Late>) -> Self {
         Self {
             policy: settings.policy_of(&name),
             name,
@@ -71,12 +73,12 @@ impl Room {
                 base: None,
                 provisional: HashMap::new(),
                 next_provisional: 0,
-                counted_at: None,
+                attendance: Attendance::new(settings.presence_rate(), settings.max_presence),
             }),
             head: watch::Sender::new(0),
             queue_messages: settings.queue_messages.max(1),
             queue_bytes: settings.queue_bytes,
-            max_presence: settings.max_presence,
+            late,
         }
     }
 
@@ -183,18 +185,26 @@ impl Room {
         }
     }
 
-    /// Tells a coming or going; in a large room only how many there are, and that at most once a second.
+    /// Tells a join or leave, at once or later.
     fn tell(&self, state: &mut State, change: Change, who: Present) {
         let (count, now) = (state.roster.len(), Instant::now());
-        if count <= self.max_presence {
-            let event = Event::Presence { change, who, count };
-            return self.push(state, Broadcast::new(event));
+        let event = state.attendance.change(change, who, count, now);
+        if let Some(event) = event {
+            self.push(state, Broadcast::new(event));
         }
-        let passed = state.counted_at.map(|at| now.saturating_duration_since(at));
-        if passed.is_none_or(|passed| passed >= COUNT_INTERVAL) {
-            state.counted_at = Some(now);
-            self.push(state, Broadcast::new(Event::Count(count)));
+        if state.attendance.wait(count, now).is_some() {
+            self.late.add(&self.name);
         }
+    }
+
+    /// Tells what could not be told at once, as far as its time has come; gives the time until the rest is due.
+    pub(super) fn tell_late(&self, now: Instant) -> Option<Duration> {
+        let mut state = self.state();
+        let count = state.roster.len();
+        while let Some(event) = state.attendance.due(count, now) {
+            self.push(&mut state, Broadcast::new(event));
+        }
+        state.attendance.wait(count, now)
     }
 }
 
@@ -241,6 +251,3 @@ impl State {
         self.dispatched.or(self.base)
     }
 }
-
-/// Shortest time between two counts of the members of a large room.
-const COUNT_INTERVAL: Duration = Duration::from_secs(1);

@@ -46,12 +46,39 @@ pub struct Settings {
     pub burst: u32,
     /// Messages per second that a member may send for ever. Default: 50.
     pub per_second: u32,
+    /// Joins and leaves that a room tells one by one at once; what exceeds it is told later. Default: 256.
+    pub presence_burst: u32,
+    /// Joins and leaves per second that a room tells, sustained. Default: 20.
+    pub presence_per_second: u32,
+    /// Joins of one address at once. Default: 2,000.
+    pub join_burst: u32,
+    /// Joins per second of one address, sustained. Default: 100.
+    pub joins_per_second: u32,
+    /// Joins at once of one member that a token names. Default: 100.
+    pub member_join_burst: u32,
+    /// Joins per second of such a member, sustained. Default: 5.
+    pub member_joins_per_second: u32,
 }
 
 impl Settings {
     /// The rate of messages that a member, or an address without one, may send.
     pub fn message_rate(&self) -> Rate {
         Rate::per_second(self.burst, self.per_second)
+    }
+
+    /// The rate at which a room tells joins and leaves one by one.
+    pub fn presence_rate(&self) -> Rate {
+        Rate::per_second(self.presence_burst, self.presence_per_second)
+    }
+
+    /// The rate of joins of one address.
+    pub fn join_rate(&self) -> Rate {
+        Rate::per_second(self.join_burst, self.joins_per_second)
+    }
+
+    /// The rate of joins of one member that a token names.
+    pub fn member_join_rate(&self) -> Rate {
+        Rate::per_second(self.member_join_burst, self.member_joins_per_second)
     }
 }
 
@@ -75,6 +102,12 @@ impl Default for Settings {
             publish_timeout: Duration::from_secs(2),
             burst: 400,
             per_second: 50,
+            presence_burst: 256,
+            presence_per_second: 20,
+            join_burst: 2_000,
+            joins_per_second: 100,
+            member_join_burst: 100,
+            member_joins_per_second: 5,
         }
     }
 }

@@ -36,9 +36,10 @@ fn status(refusal: &Refusal) -> (StatusCode, Option<&'static str>) {
             Some(r#"Bearer realm="rooms", error="insufficient_scope""#),
         ),
         Refusal::NotLocal | Refusal::OtherName => (StatusCode::FORBIDDEN, None),
-        Refusal::LockedOut | Refusal::TooFast { .. } | Refusal::AddressTooFast => {
-            (StatusCode::TOO_MANY_REQUESTS, None)
-        }
+        Refusal::LockedOut
+        | Refusal::TooFast { .. }
+        | Refusal::AddressTooFast
+        | Refusal::TooManyJoins { .. } => (StatusCode::TOO_MANY_REQUESTS, None),
         Refusal::Name(_)
         | Refusal::NameMissing
         | Refusal::Position(_)
@@ -59,7 +60,9 @@ fn status(refusal: &Refusal) -> (StatusCode, Option<&'static str>) {
 fn retry_after(refusal: &Refusal) -> Option<&'static str> {
     match refusal {
         Refusal::LockedOut => Some("60"),
-        Refusal::TooFast { .. } | Refusal::AddressTooFast => Some("1"),
+        Refusal::TooFast { .. } | Refusal::AddressTooFast | Refusal::TooManyJoins { .. } => {
+            Some("1")
+        }
         _ => None,
     }
 }

@@ -17,6 +17,7 @@ mod channel;
 #[path = "../common/mod.rs"]
 mod common;
 mod end;
+mod joins;
 mod renewal;
 mod shared;
 

@@ -24,6 +24,7 @@ pub(super) fn status(refusal: &Refusal) -> Status {
         Refusal::LockedOut
         | Refusal::TooFast { .. }
         | Refusal::AddressTooFast
+        | Refusal::TooManyJoins { .. }
         | Refusal::Full(_)
         | Refusal::TooLong { .. } => Status::resource_exhausted(text),
         Refusal::NotStored(_) => Status::failed_precondition(text),

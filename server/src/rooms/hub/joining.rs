@@ -96,7 +96,10 @@ impl Hub {
                 state.base = lower(state.base, position);
             }
             membership.knows_who_is_there(&state);
-            let members = state.roster.list(self.inner.settings.max_presence);
+            let mut members = state.roster.list(self.inner.settings.max_presence);
+            // Those whose join is told later are told to this member too; one that leaves before that is never told of.
+            let me = &membership.me().member;
+            members.retain(|who| who.member == *me || !state.attendance.is_untold(&who.member));
             (state.roster.len(), members)
         });
         Ok(Joined {
@@ -124,9 +127,10 @@ impl Hub {
         if is_new && rooms.len() >= inner.settings.max_rooms {
             return Err(JoinError::TooManyRooms);
         }
-        let room = rooms
-            .entry(name.clone())
-            .or_insert_with(|| Arc::new(Room::new(name.clone(), &inner.settings)));
+        let room = rooms.entry(name.clone()).or_insert_with(|| {
+            let late = Arc::clone(&inner.late);
+            Arc::new(Room::new(name.clone(), &inner.settings, late))
+        });
         let room = Arc::clone(room);
         let mut state = room.state();
         if state.local >= inner.settings.max_members {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
+use super::attendance::Late;
 use super::backplane::{Backplane, Health, History, Query, Unavailable};
 use super::counts::Counts;
 use super::name::RoomName;
@@ -45,6 +46,8 @@ pub(super) struct Inner {
     /// Comings and goings that other nodes are yet to be told.
     pub(super) presence: mpsc::Sender<(RoomName, Change, Present)>,
     pub(super) announcements: Mutex<Option<mpsc::Receiver<(RoomName, Change, Present)>>>,
+    /// Rooms with joins and leaves that are told later.
+    pub(super) late: Arc<Late>,
     /// What this node is called in the ids that it gives.
     pub(super) node: String,
 }
@@ -68,6 +71,7 @@ impl Hub {
                 waits: Notify::new(),
                 presence,
                 announcements: Mutex::new(Some(announcements)),
+                late: Arc::default(),
                 node: format!("{:012x}", rand::random::<u64>() >> 16),
             }),
         }

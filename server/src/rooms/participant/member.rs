@@ -78,6 +78,7 @@ impl Member {
         if since.is_some() {
             grant.require(Right::History, &room)?;
         }
+        participant.admit_join()?;
         let hub = participant.shared.hub.clone();
         let Joined {
             membership,

@@ -54,6 +54,10 @@ struct Shared {
     authority: Arc<dyn Authority>,
     /// Requests of those who have not joined, by address.
     requests: KeyedRateLimiter,
+    /// Joins, by address.
+    joins: KeyedRateLimiter,
+    /// Joins of members that a token names. A name without one is anybody's, so that limiting it would lock out its owner.
+    member_joins: KeyedRateLimiter<MemberName>,
 }
 
 /// Somebody whose token was accepted.
@@ -67,12 +71,17 @@ pub struct Participant {
 impl Participants {
     /// Participants in the rooms of `hub`, whose tokens `authority` judges.
     pub fn new(hub: Hub, authority: Arc<dyn Authority>) -> Self {
-        let requests = KeyedRateLimiter::new(hub.settings().message_rate(), MAX_ADDRESSES);
+        let settings = hub.settings();
+        let requests = KeyedRateLimiter::new(settings.message_rate(), MAX_ADDRESSES);
+        let joins = KeyedRateLimiter::new(settings.join_rate(), MAX_ADDRESSES);
+        let member_joins = KeyedRateLimiter::new(settings.member_join_rate(), MAX_ADDRESSES);
         Self {
             shared: Arc::new(Shared {
                 hub,
                 authority,
                 requests,
+                joins,
+                member_joins,
             }),
         }
     }
@@ -163,6 +172,19 @@ impl Participant {
     ) -> Result<(Member, Welcome), Refusal> {
         let shared = Arc::clone(&self.shared);
         shared.counted(Member::join(self, room, name, since).await)
+    }
+
+    /// Counts a join against the rates of the address and, if a token names it, of the member.
+    fn admit_join(&self) -> Result<(), Refusal> {
+        let (shared, now) = (&self.shared, Instant::now());
+        if let Some(name) = self.grant.name() {
+            let of = "of this member";
+            let admitted = shared.member_joins.admit(name.clone(), now);
+            admitted.map_err(|_| Refusal::TooManyJoins { of })?;
+        }
+        let of = "from this address";
+        let admitted = shared.joins.admit(source(self.address), now);
+        admitted.map_err(|_| Refusal::TooManyJoins { of })
     }
 
     /// Replaces the grant by that of a new token, which must be for `name` and allow to join `room`.

@@ -25,8 +25,10 @@ pub(super) fn closing(refusal: &Refusal) -> (CloseCode, &'static str) {
         | Refusal::Binary
         | Refusal::NotStored(_) => (CloseCode::Policy, "bad_request"),
         Refusal::TooLong { .. } => (CloseCode::Size, refusal.code()),
-        Refusal::Full(_) | Refusal::Slow(_) | Refusal::NoKeys | Refusal::Unavailable(_) => {
-            (CloseCode::Again, refusal.code())
-        }
+        Refusal::TooManyJoins { .. }
+        | Refusal::Full(_)
+        | Refusal::Slow(_)
+        | Refusal::NoKeys
+        | Refusal::Unavailable(_) => (CloseCode::Again, refusal.code()),
     }
 }
