@@ -14,7 +14,7 @@
 //! | – | server forgets | `server_no_context_takeover` | server forgets |
 //! | – | server keeps | – | server keeps |
 //! | `client_no_context_takeover` | any | `client_no_context_takeover` | client forgets |
-//! | – | client forgets, or [memory] spent | `client_no_context_takeover` | client forgets |
+//! | – | client forgets, or [memory](DeflateConfig::memory) spent | `client_no_context_takeover` | client forgets |
 //! | – | client keeps | – | client keeps |
 //! | `server_max_window_bits=n`, n in 9 to 15 | server window s | `server_max_window_bits=min(n, s)` | the same |
 //! | `server_max_window_bits=8` | any | offer declined: no compressor here can keep to 8 | |

@@ -20,6 +20,14 @@ impl Block {
             .field("te", "trailers")
     }
 
+    /// A POST of `path` with a body of `kind`.
+    pub(crate) fn post(path: &str, kind: &str) -> Self {
+        Self(vec![0x83, 0x87])
+            .named(4, path)
+            .named(1, "localhost")
+            .field("content-type", kind)
+    }
+
     /// An extended CONNECT that opens a WebSocket (RFC 8441 §4).
     pub(crate) fn connect(path: &str) -> Self {
         Self::default()

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{ACK, DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame};
+use super::{ACK, DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame};
 use crate::dial::{Dialler, Protocol, Tls};
 use crate::ends::End;
 
@@ -42,6 +42,8 @@ pub(crate) struct Seen {
     pub(crate) resets: BTreeMap<u32, usize>,
     /// Bytes of DATA by stream.
     pub(crate) data: BTreeMap<u32, usize>,
+    /// Bytes that the server allows beyond the initial windows, by stream; 0 is the connection.
+    pub(crate) windows: BTreeMap<u32, usize>,
     /// Acknowledged SETTINGS.
     pub(crate) settings_acks: usize,
     /// Acknowledged PINGs.
@@ -149,6 +151,10 @@ impl Seen {
             DATA => *self.data.entry(stream).or_default() += payload.len(),
             HEADERS => {
                 self.answered.insert(stream);
+            }
+            WINDOW_UPDATE => {
+                let bytes = usize::try_from(code(0)).unwrap_or_default();
+                *self.windows.entry(stream).or_default() += bytes;
             }
             RST_STREAM => *self.resets.entry(code(0)).or_default() += 1,
             SETTINGS if flags & ACK != 0 => self.settings_acks += 1,

@@ -5,6 +5,7 @@ mod connections;
 mod floods;
 mod fragments;
 mod heads;
+mod held;
 mod history;
 mod http2;
 mod readers;
@@ -22,6 +23,7 @@ pub(crate) fn all() -> Vec<&'static Row> {
         connections::ROWS,
         tls::ROWS,
         heads::ROWS,
+        held::ROWS,
         history::ROWS,
         http2::ROWS,
     ]
