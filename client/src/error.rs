@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::exit::ExitStatus;
 use crate::handshake::HandshakeFault;
 use crate::timeouts::Phase;
+use values::escape::escaped;
 
 /// Why no connection came about. Its text is one line that names the cause; [`Self::remedy`] says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +122,24 @@ impl ConnectError {
                 "check that the server is well, or raise --timeout {}=…",
                 phase.name()
             ),
+        }
+    }
+
+    /// The cause without its particulars, so that equal ones are counted together.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Self::Settings(_) | Self::File { .. } => "settings".into(),
+            Self::Resolve { .. } => "name lookup failed".into(),
+            Self::Connect { source, .. } => format!("connecting: {}", source.kind()),
+            Self::Proxy { .. } => "proxy refused".into(),
+            Self::Tls { reason, .. } => format!("TLS refused: {reason}"),
+            Self::Handshake { fault, .. } => fault.response.as_ref().map_or_else(
+                || "handshake without an answer".into(),
+                |response| format!("handshake refused: {}", escaped(&response.first_line)),
+            ),
+            Self::NoHttp2 { .. } => "no HTTP/2".into(),
+            Self::Redirect { .. } => "redirect not followed".into(),
+            Self::TimedOut { phase, .. } => format!("timed out: {phase}"),
         }
     }
 

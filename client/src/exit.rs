@@ -10,7 +10,7 @@ pub enum ExitStatus {
     /// The connection was closed by the closing handshake with 1000 (normal closure) or without a code, or the
     /// reader of our standard output went away.
     Normal = 0,
-    /// The peer closed with any other code, or answered a gRPC call with an error status.
+    /// The peer closed with any other code, or answered a gRPC call with an error status; or input was not sent.
     ClosedWithError = 1,
     /// The command line, a file named there or an input does not make sense.
     Usage = 2,
@@ -27,7 +27,7 @@ pub enum ExitStatus {
     ConnectionLost = 7,
     /// The peer broke the protocol or a limit, and this side failed the connection.
     ProtocolViolated = 8,
-    /// Fewer replies than `--expect` asked for, or a replay that got other answers.
+    /// Fewer replies than `--expect` asked for, a replay that got other answers, or a benchmark with failures.
     RepliesMissing = 9,
     /// The proxy could not be used or refused the tunnel.
     ProxyRefused = 10,
@@ -46,7 +46,7 @@ impl ExitStatus {
         ),
         (
             Self::ClosedWithError,
-            "closed by the peer with any other code; a gRPC call answered with an error",
+            "closed by the peer with any other code; a gRPC call answered with an error; input not sent",
         ),
         (Self::Usage, "wrong usage"),
         (Self::NoConnection, "no connection: name, address, port"),
@@ -69,7 +69,7 @@ impl ExitStatus {
         ),
         (
             Self::RepliesMissing,
-            "fewer replies than expected, or a replay that differs",
+            "fewer replies than expected, a replay that differs, a benchmark with failures",
         ),
         (Self::ProxyRefused, "the proxy could not be used"),
         (Self::LocalIo, "a local file or standard output failed"),

@@ -1,5 +1,6 @@
 //! The opening handshake (RFC 6455 §4.1): the request, and in words which check an answer failed.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -7,7 +8,10 @@ use tungstenite_deflate::tungstenite::handshake::client::generate_key;
 use tungstenite_deflate::tungstenite::handshake::derive_accept_key;
 
 use crate::error::ConnectError;
-use crate::sensitive::{is_sensitive_header, shown_response_field, shown_target};
+use crate::said::explanation;
+use crate::sensitive::{
+    has_token, is_sensitive_header, query_has_secret, shown_response_field, shown_target,
+};
 use crate::target::Target;
 use values::escape::escaped;
 
@@ -150,15 +154,15 @@ pub struct Check {
     /// What was seen when it failed; `None` when it passed.
     pub failure: Option<String>,
     /// How to mend it.
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
 }
 
 /// Goes through the checks of RFC 6455 §4.1 in order.
 pub fn checks(request: &Head, response: &Head) -> Vec<Check> {
-    let check = |what, ok: bool, seen: String, remedy| Check {
+    let check = |what, ok: bool, seen: String, remedy: &'static str| Check {
         what,
         failure: (!ok).then_some(seen),
-        remedy,
+        remedy: remedy.into(),
     };
     let show = |name: &str| {
         response.get(name).map_or_else(
@@ -182,12 +186,15 @@ pub fn checks(request: &Head, response: &Head) -> Vec<Check> {
                 && !offered.is_empty()
         });
     vec![
-        check(
-            "status 101 (RFC 6455 §4.1, 1)",
-            response.status() == Some(101),
-            format!("`{}`", response.first_line),
-            status_remedy(response.status().unwrap_or_default()),
-        ),
+        Check {
+            remedy: status_remedy(request, response),
+            ..check(
+                "status 101 (RFC 6455 §4.1, 1)",
+                response.status() == Some(101),
+                format!("`{}`", response.first_line),
+                "",
+            )
+        },
         check(
             "Upgrade: websocket (§4.1, 2)",
             response
@@ -225,23 +232,71 @@ pub fn checks(request: &Head, response: &Head) -> Vec<Check> {
     ]
 }
 
-fn status_remedy(status: u16) -> &'static str {
-    match status {
+/// What to do about a refusal, in view of what was sent and what the answer asks for.
+fn status_remedy(request: &Head, response: &Head) -> Cow<'static, str> {
+    let status = response.status().unwrap_or_default();
+    let wants = response.get("WWW-Authenticate").unwrap_or_default();
+    let wants = wants.to_ascii_lowercase();
+    let has_credentials = sends_credentials(request);
+    Cow::Borrowed(match status {
         301 | 302 | 303 | 307 | 308 => "it is a redirect: dial its Location, or add --follow",
         400 => "the server dislikes the request: look at it with --show-handshake",
+        401 if has_credentials => "the credentials that were sent were not accepted: check them",
+        401 if wants.starts_with("bearer") => "a token is wanted: --bearer-file FILE",
+        401 if wants.starts_with("basic") => "name and password are wanted: --user NAME",
         401 => "credentials are wanted: --user NAME or --bearer-file FILE",
-        403 => "the server forbids it: check --origin and the credentials",
+        403 => return forbidden(request.get("Origin").as_deref(), has_credentials),
         404 => "nothing is served at this path: check the URL's path",
         405 | 426 => {
             "this path takes no WebSocket handshake of this kind: check the URL's path and --http2"
         }
         407 => "a proxy wants credentials: --proxy http://USER:PASSWORD@HOST:PORT",
         421 => "the server does not serve this name: check the URL's host",
-        429 => "too many connections from here: try later",
-        503 => "the server is full or going away: try later, or use --reconnect",
+        429 | 503 => return later(status, response.get("Retry-After").as_deref()),
         500..=599 => "the server has a fault: see its log",
         200..=299 => "this is a plain web page, not a WebSocket: check the URL's path",
+        // Another refusal: the server's own words have to do.
+        402..=499 => "",
         _ => "check that this is a WebSocket server",
+    })
+}
+
+/// Whether the request had anything that proves who asks.
+fn sends_credentials(request: &Head) -> bool {
+    let is_sensitive =
+        |name: &str| HeaderName::try_from(name).is_ok_and(|name| is_sensitive_header(&name));
+    let tokens: Vec<String> = request
+        .get("Sec-WebSocket-Protocol")
+        .map(|list| list.split(',').map(|one| one.trim().to_owned()).collect())
+        .unwrap_or_default();
+    request.fields.iter().any(|(name, _)| is_sensitive(name))
+        || has_token(&tokens)
+        || query_has_secret(request.first_line.split(' ').nth(1).unwrap_or_default())
+}
+
+fn forbidden(origin: Option<&str>, has_credentials: bool) -> Cow<'static, str> {
+    match (origin, has_credentials) {
+        (Some(origin), false) => {
+            format!("the server forbids it: check --origin {}", escaped(origin)).into()
+        }
+        (Some(_), true) => "the server forbids it: check --origin and the credentials".into(),
+        (None, true) => "the server forbids it to the holder of these credentials".into(),
+        (None, false) => {
+            "the server forbids it: it may want --origin, --user or --bearer-file".into()
+        }
+    }
+}
+
+fn later(status: u16, retry_after: Option<&str>) -> Cow<'static, str> {
+    let seconds = retry_after.and_then(|value| value.trim().parse::<u32>().ok());
+    let when = seconds.map_or_else(
+        || "later".to_owned(),
+        |seconds| format!("again in {seconds} s"),
+    );
+    if status == 429 {
+        format!("too many connections or requests from here: try {when}").into()
+    } else {
+        format!("the server is full or going away: try {when}, or use --reconnect").into()
     }
 }
 
@@ -254,16 +309,19 @@ pub struct HandshakeFault {
     pub response: Option<Head>,
     /// What the library said, when all our own checks pass.
     pub detail: String,
+    /// What the server says in the answer's body, as one line that is not escaped.
+    pub said: Option<String>,
 }
 
 impl HandshakeFault {
-    /// From what was on the wire.
-    pub fn new(request: &[u8], response: &[u8], detail: impl fmt::Display) -> Self {
+    /// From what was on the wire, the answer's `body` aside.
+    pub fn new(request: &[u8], response: &[u8], body: &[u8], detail: impl fmt::Display) -> Self {
         let response = (!response.is_empty()).then(|| Head::parse(response));
         Self {
             request: Head::parse(request),
             response,
             detail: detail.to_string(),
+            said: explanation(body),
         }
     }
 
@@ -288,7 +346,7 @@ impl HandshakeFault {
             return "this port speaks TLS: use wss:// in place of ws://".into();
         }
         let remedy = self.failed().map_or(
-            "the answer breaks a rule; see it with --show-handshake",
+            "the answer breaks a rule; see it with --show-handshake".into(),
             |check| check.remedy,
         );
         match self
@@ -299,13 +357,16 @@ impl HandshakeFault {
             Some(location) => {
                 format!("{remedy} (Location: {})", escaped(&shown_target(&location)))
             }
-            None => remedy.into(),
+            None => remedy.into_owned(),
         }
     }
 }
 
 impl fmt::Display for HandshakeFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(said) = &self.said {
+            write!(formatter, "{}; ", escaped(said))?;
+        }
         match (&self.response, self.failed()) {
             (None, _) => write!(formatter, "no answer ({})", escaped(&self.detail)),
             (Some(_), None) => write!(formatter, "{}", escaped(&self.detail)),
@@ -327,7 +388,7 @@ mod tests {
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
     fn first_failure(response: &str) -> Option<&'static str> {
-        HandshakeFault::new(REQUEST, response.as_bytes(), "")
+        HandshakeFault::new(REQUEST, response.as_bytes(), b"", "")
             .failed()
             .map(|check| check.what)
     }

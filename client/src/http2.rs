@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, Version};
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tungstenite_deflate::WebSocketStream;
@@ -16,6 +17,7 @@ use crate::connect::{Opened, Settings, Transport};
 use crate::error::ConnectError;
 use crate::handshake::{self, HandshakeFault, Head};
 use crate::meter::{Meter, Metered};
+use crate::said::explanation;
 use crate::sensitive::shown_target;
 
 /// Opens a WebSocket on a new stream of a new HTTP/2 connection over `transport`.
@@ -37,6 +39,7 @@ pub(crate) async fn open(
             request: sent.clone(),
             response,
             detail,
+            said: None,
         };
         ConnectError::Handshake {
             peer: shown_target(&settings.target.to_string()).into_owned(),
@@ -81,10 +84,12 @@ pub(crate) async fn open(
         response.headers(),
     );
     if !response.status().is_success() {
-        return Err(failed(
-            Some(received),
-            format!("status {}", response.status()),
-        ));
+        let detail = format!("status {}", response.status());
+        let mut error = failed(Some(received), detail);
+        if let ConnectError::Handshake { fault, .. } = &mut error {
+            fault.said = explanation(&body_of(response).await);
+        }
+        return Err(error);
     }
     let agreed =
         check(settings, &response).map_err(|detail| failed(Some(received.clone()), detail))?;
@@ -104,6 +109,21 @@ pub(crate) async fn open(
         meter,
     })
 }
+
+/// The body of a refusal, as far as it comes soon and is short.
+async fn body_of(response: Response<Incoming>) -> Bytes {
+    let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect();
+    match tokio::time::timeout(BODY_PATIENCE, body).await {
+        Ok(Ok(collected)) => collected.to_bytes(),
+        _ => Bytes::new(),
+    }
+}
+
+/// Maximum length of a refusal's body that is read.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// How long the body of a refusal may take: the status is told without it as well.
+const BODY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// SETTINGS are the first frame of a server (RFC 9113 §3.4): without them by now they do not say what is needed.
 const SETTINGS_PATIENCE: Duration = Duration::from_secs(5);

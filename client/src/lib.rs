@@ -35,6 +35,7 @@ mod reconnect;
 mod record;
 mod reference;
 mod run;
+mod said;
 mod secret;
 mod sensitive;
 mod session;

@@ -75,11 +75,31 @@ fn show_usage(error: &clap::Error) {
         Some(ContextValue::String(name)) => name.as_str(),
         _ => "an argument",
     };
+    let meant = match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(value)) if argument.contains("URL") => meant_subcommand(value),
+        _ => None,
+    };
+    let reason = match meant {
+        Some(name) => format!("there is no such subcommand; did you mean `client {name}`?"),
+        None => reason.to_string(),
+    };
     let _ = writeln!(
         std::io::stderr().lock(),
         "error: invalid value for {argument}: {}\n\nFor more information, try '--help'.",
-        escaped(&reason.to_string())
+        escaped(&reason)
     );
+}
+
+/// The subcommand that a word was probably meant to be: two slips of the fingers away, as clap counts for options.
+fn meant_subcommand(word: &str) -> Option<String> {
+    let word = word.to_lowercase();
+    let command = Cli::command();
+    command
+        .get_subcommands()
+        .map(|one| (strsim::damerau_levenshtein(&word, one.get_name()), one))
+        .filter(|(distance, one)| *distance <= 2 && *distance < one.get_name().len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, one)| one.get_name().to_owned())
 }
 
 /// One line on standard error: the cause and what to do.
@@ -142,7 +162,8 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "client", &mut text);
             print(&text)
         }
-        Some(Command::Reference) => print(reference().as_bytes()),
+        Some(Command::Reference { errors: true }) => print(crate::tls::causes::table().as_bytes()),
+        Some(Command::Reference { errors: false }) => print(reference().as_bytes()),
         Some(Command::Man { command }) => print(&man_page(command.as_deref())?),
     }
 }
@@ -154,10 +175,11 @@ fn man_page(name: Option<&str>) -> Result<Vec<u8>, Failure> {
     whole.build();
     let page = match name {
         None => whole,
-        Some(name) => whole
-            .find_subcommand(name)
-            .cloned()
-            .ok_or_else(|| Failure::Usage(format!("{name} is not a subcommand; see --help")))?,
+        Some(name) => whole.find_subcommand(name).cloned().ok_or_else(|| {
+            let meant = meant_subcommand(name)
+                .map_or_else(String::new, |name| format!("did you mean {name}? "));
+            Failure::Usage(format!("{name} is not a subcommand; {meant}see --help"))
+        })?,
     };
     let title = page
         .get_display_name()

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{RealServer, run, serve_websocket};
+use common::{RealServer, client, run, serve_websocket};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tungstenite_deflate::tungstenite::Message;
@@ -200,7 +200,11 @@ fn errors_are_counted_by_kind() {
             }
         }
     });
-    let report = report(&["bench", &url, "-c", "2", "-n", "1000", "--json"]);
+    let ended = run(&mut client(&[
+        "bench", &url, "-c", "2", "-n", "1000", "--json",
+    ]));
+    assert_eq!(ended.status, 9, "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(report["messages"], 6, "{report}");
     let counts: u64 = report["errors"]
         .as_object()
@@ -221,7 +225,7 @@ fn errors_are_counted_by_kind() {
         "reply=200ms",
     ]));
     assert_eq!(ended.status, 9, "{ended:?}");
-    assert!(ended.stdout.contains("1  1 replies missing"), "{ended:?}");
+    assert!(ended.stdout.contains("1  1 reply missing"), "{ended:?}");
 }
 
 /// A server that stalls for half a second makes every message late that was due meanwhile, not only the one that it
@@ -284,4 +288,90 @@ fn payload_is_text_bytes_or_a_file() {
     std::fs::write(file.path(), [0xff]).unwrap();
     let ended = run(&mut RealServer::get().client(&["bench", &url, "--payload", path]));
     ended.assert_refused(2, "not UTF-8");
+}
+
+/// Members of the kind "a load test that failed ends with 0": some connections refused, some lost, none answered, a
+/// comparison with one way that fails.
+#[test]
+fn failures_of_a_benchmark_are_no_success() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static OPENED: AtomicUsize = AtomicUsize::new(0);
+    let address = common::serve(|mut stream| {
+        use std::io::Write as _;
+        let head = common::read_head(&mut stream);
+        if OPENED.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
+            let _ = stream.write_all(b"HTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n");
+            return;
+        }
+        let key = common::header(&head, "Sec-WebSocket-Key").unwrap_or_default();
+        let accept = tungstenite_deflate::tungstenite::handshake::derive_accept_key(key.as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        let _ = stream.write_all(answer.as_bytes());
+        stream.set_nonblocking(true).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            use futures_util::{SinkExt as _, StreamExt as _};
+            let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+            let role = tungstenite_deflate::tungstenite::protocol::Role::Server;
+            let mut stream =
+                tungstenite_deflate::WebSocketStream::from_raw_socket(stream, role, None).await;
+            while let Some(Ok(message)) = stream.next().await {
+                if message.is_text() && stream.send(message).await.is_err() {
+                    return;
+                }
+            }
+        });
+    });
+    let url = format!("ws://{address}/");
+    let ended = run(&mut client(&["bench", &url, "-c", "10", "-n", "50"]));
+    assert_eq!(ended.status, 9, "{ended:?}");
+    assert!(
+        ended.stdout.contains("5 failures\n")
+            && ended
+                .stdout
+                .contains("5  handshake refused: HTTP/1.1 503 Full"),
+        "{ended:?}"
+    );
+    let mute = serve_websocket(|stream| async move {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        drop(stream);
+    });
+    let lost = serve_websocket(|stream| async move { drop(stream) });
+    for url in [&mute, &lost] {
+        for format in [&[][..], &["--json"]] {
+            let mut arguments = vec![
+                "bench",
+                url,
+                "-c",
+                "2",
+                "-n",
+                "4",
+                "--timeout",
+                "reply=300ms",
+            ];
+            arguments.extend(format);
+            let ended = run(&mut client(&arguments));
+            assert_eq!(ended.status, 9, "{ended:?}");
+            for wrong in ["NaN", "inf", "null/s"] {
+                assert!(!ended.stdout.contains(wrong), "{ended:?}");
+            }
+        }
+    }
+    // A route that is no echo: what is missing has a name.
+    let ended = run(&mut client(&[
+        "bench",
+        &mute,
+        "-c",
+        "1",
+        "-n",
+        "1",
+        "--timeout",
+        "reply=300ms",
+    ]));
+    assert!(ended.stdout.contains("1 reply missing"), "{ended:?}");
 }

@@ -141,6 +141,15 @@ fn the_committed_reference_is_what_the_program_prints() {
 }
 
 #[test]
+fn the_table_of_tls_errors_is_what_the_program_prints() {
+    let table = shown(&["reference", "--errors"]);
+    assert!(
+        README.contains(&table),
+        "the table in README.md is stale; replace it with what `client reference --errors` prints"
+    );
+}
+
+#[test]
 fn readme_and_program_agree() {
     let rows: Vec<&str> = README
         .lines()
@@ -184,4 +193,28 @@ fn defaults_are_written_in_one_style() {
         seen += 1;
     }
     assert!(seen >= 3, "{seen} defaults");
+}
+
+#[test]
+fn mistyped_subcommands_are_not_taken_for_hosts() {
+    for (typed, meant) in [
+        ("becnh", "bench"),
+        ("Bench", "bench"),
+        ("benchh", "bench"),
+        ("comapre", "compare"),
+        ("repaly", "replay"),
+        ("rceord", "record"),
+        ("gprc", "grpc"),
+        ("autoban", "autobahn"),
+        ("completion", "completions"),
+    ] {
+        let ended = run(&mut client(&[typed, "wss://localhost:1/"]));
+        assert_eq!(ended.status, 2, "{ended:?}");
+        let question = format!("did you mean `client {meant}`?");
+        assert!(ended.stderr.contains(&question), "{ended:?}");
+    }
+    // A host is a host.
+    assert_eq!(run(&mut client(&["bench.invalid:1", "x"])).status, 3);
+    let ended = run(&mut client(&["elsewhere"]));
+    assert!(!ended.stderr.contains("did you mean"), "{ended:?}");
 }

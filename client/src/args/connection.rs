@@ -34,13 +34,15 @@ pub(crate) struct ReachArgs {
     pub cookies: Vec<String>,
     /// Trust the roots in FILE (PEM) in place of the system's. Repeatable.
     ///
-    /// Without it the system's roots are trusted, and for localhost, 127.0.0.1, ::1 and *.localhost also
-    /// certs/ca.crt of the current directory when that exists.
+    /// A server that shows the very certificate in FILE is accepted too. Without --ca the system's roots are trusted,
+    /// and for localhost, 127.0.0.1, ::1 and *.localhost also certs/ca.crt of the current directory: a regular file
+    /// that only the user or root can write, and never with credentials or --connect-to.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, env = "CLIENT_CA", help_heading = TLS)]
     pub ca: Vec<PathBuf>,
     /// Do not check the server's certificate chain and name.
     ///
-    /// Refused together with credentials, unless --insecure-credentials insists.
+    /// Refused together with credentials (headers, tokens and certificates are held to be some), unless
+    /// --insecure-credentials insists.
     ///
     /// The server must still prove that it holds the key of the certificate it shows. There is no environment
     /// variable for this.
@@ -131,7 +133,7 @@ pub(crate) struct ConnectionArgs {
     pub subprotocols: Vec<String>,
     /// Follow at most 5 redirects.
     ///
-    /// Never from wss to ws, and without credentials to another origin.
+    /// Never from wss to ws. Headers, subprotocols and certificate given for one origin are not sent to another.
     #[arg(long, help_heading = REQUEST)]
     pub follow: bool,
     /// Open the WebSocket over HTTP/2 (RFC 8441).

@@ -114,7 +114,11 @@ pub(crate) enum Command {
         shell: clap_complete::Shell,
     },
     /// Print a page about every mode and option, in Markdown.
-    Reference,
+    Reference {
+        /// Print the table of what TLS can fail with, and what to do about it.
+        #[arg(long)]
+        errors: bool,
+    },
     /// Print the man page, or that of a subcommand.
     Man {
         /// The subcommand.

@@ -21,6 +21,8 @@ pub(crate) struct ExchangeArgs {
     #[arg(long, value_name = "TEXT", default_value = "Mensagem {n}", help_heading = EXCHANGE)]
     pub template: String,
     /// End after so many replies; fewer is exit status 9.
+    ///
+    /// Input that is there is sent first, but an input that stays open is not waited for.
     #[arg(long, value_name = "N", help_heading = EXCHANGE)]
     pub expect: Option<u64>,
     /// After the last line: end when nothing has come for so long.

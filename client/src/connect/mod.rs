@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use http::header::HeaderMap;
+use tungstenite_deflate::tungstenite::Error;
 use tungstenite_deflate::{Agreed, WebSocketStream};
 
 use self::redirect::{redirect_location, redirected};
@@ -193,7 +194,11 @@ async fn http1(
             meter,
         }),
         Err(error) => {
-            let fault = Box::new(HandshakeFault::new(&request, &response, error));
+            let body = match &error {
+                Error::Http(response) => response.body().as_deref().unwrap_or_default(),
+                _ => b"",
+            };
+            let fault = Box::new(HandshakeFault::new(&request, &response, body, &error));
             Err(ConnectError::Handshake {
                 peer: shown_target(&settings.target.to_string()).into_owned(),
                 fault,

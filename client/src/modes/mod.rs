@@ -89,7 +89,7 @@ impl Failure {
     /// What to do about it, when there is something.
     pub(crate) fn remedy(&self) -> Option<String> {
         match self {
-            Self::Connect(error) => Some(error.remedy()),
+            Self::Connect(error) => Some(error.remedy()).filter(|remedy| !remedy.is_empty()),
             Self::Call(error) => Some(error.remedy()),
             Self::Ended(Ending::Failed(Error::Capacity(_))) => {
                 Some("raise --max-message if that size is wanted".into())
@@ -275,12 +275,12 @@ pub(crate) fn show_handshake(request: &Head, response: Option<&Head>, output: &m
             output.talk(&format!("ok     {}", check.what));
             continue;
         };
-        output.talk(&format!(
-            "FAILED {}: {}; {}",
-            check.what,
-            escaped(&seen),
-            check.remedy
-        ));
+        let remedy = match &*check.remedy {
+            "" => String::new(),
+            remedy => format!("; {remedy}"),
+        };
+        let (what, seen) = (check.what, escaped(&seen));
+        output.talk(&format!("FAILED {what}: {seen}{remedy}"));
         if response.status() != Some(101) {
             // An answer with another status does not mean to be an upgrade.
             break;

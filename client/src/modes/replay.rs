@@ -16,6 +16,7 @@ use crate::file::read_named;
 use crate::moment::after;
 use crate::output::Output;
 use crate::record::{Direction, Record};
+use crate::tally::counted;
 use crate::timeouts::Phase;
 use values::escape::escaped;
 
@@ -143,11 +144,17 @@ pub(crate) async fn run(
     let differences = print_difference(&recording.received, &received, output)?;
     if differences > 0 {
         return Err(Failure::Replies(format!(
-            "{differences} of {wanted} answers differ from the recording"
+            "{differences} of {} from the recording",
+            if wanted == 1 {
+                "1 answer differs".to_owned()
+            } else {
+                format!("{wanted} answers differ")
+            }
         )));
     }
     output.talk(&format!(
-        "{wanted} answers as recorded, in {}",
+        "{} as recorded, in {}",
+        counted(wanted as u64, "answer"),
         crate::duration::show_duration(start.elapsed())
     ));
     Ok(status)

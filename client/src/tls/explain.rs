@@ -3,8 +3,10 @@
 use std::io;
 use std::net::IpAddr;
 
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, OtherError};
 
+use super::causes::{self, Cause};
+use super::verify::PinMismatch;
 use crate::error::ConnectError;
 use values::escape::escaped;
 
@@ -40,18 +42,37 @@ pub(super) fn tls_fault(peer: &str, name: &str, fault: &Error) -> ConnectError {
             "the server does not speak TLS".to_owned(),
             "leave TLS out (ws:// or http://), or check the port",
         ),
-        Error::PeerIncompatible(fault) => (
-            format!("nothing in common: {fault:?}"),
-            "the server wants an older TLS than 1.2 or other ciphers; update it",
+        Error::PeerIncompatible(fault) => known_or_raw(
+            causes::of_incompatibility(fault),
+            "nothing in common",
+            &format!("{fault:?}"),
         ),
         Error::NoApplicationProtocol => (
             "the server has no protocol of ours (ALPN)".to_owned(),
             "check the port",
         ),
-        other => (
-            escaped(&other.to_string()).into_owned(),
+        Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. }
+        | Error::PeerMisbehaved(_)
+        | Error::PeerSentOversizedRecord
+        | Error::DecryptError
+        | Error::InvalidEncryptedClientHello(_) => (
+            format!(
+                "the server broke the protocol: {}",
+                escaped(&fault.to_string())
+            ),
+            "something in between may change it; see the server's log",
+        ),
+        Error::NoCertificatesPresented => (
+            "the server shows no certificate".to_owned(),
             "see the server's log",
         ),
+        Error::UnsupportedNameType => (
+            format!("{} cannot stand in a certificate", escaped(name)),
+            "dial a DNS name or an IP address",
+        ),
+        // Faults of this side, and those of a later version: shown as they are.
+        other => (escaped(&other.to_string()).into_owned(), ""),
     };
     ConnectError::Tls {
         peer: peer.to_owned(),
@@ -61,52 +82,36 @@ pub(super) fn tls_fault(peer: &str, name: &str, fault: &Error) -> ConnectError {
 }
 
 fn certificate(name: &str, fault: &CertificateError) -> (String, &'static str) {
-    let (reason, remedy) = match fault {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
-            "its certificate has expired",
-            "renew the server's certificate, and check this machine's clock",
-        ),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
-            "its certificate is not valid yet",
-            "check this machine's clock",
-        ),
-        CertificateError::UnknownIssuer => (
-            "its certificate is signed by no trusted authority (unknown issuer)",
-            "trust the authority with --ca FILE (for a local server: certs/ca.crt), or skip the check with --insecure",
-        ),
+    match fault {
         CertificateError::NotValidForName => return wrong_name(name, &[]),
         CertificateError::NotValidForNameContext { presented, .. } => {
             return wrong_name(name, presented);
         }
-        CertificateError::BadSignature => (
-            "a signature does not fit: it does not hold the key of its certificate, or that was not signed by the authority it names",
-            "somebody may be in between",
-        ),
-        CertificateError::Revoked => (
-            "its certificate was revoked",
-            "replace the server's certificate",
-        ),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
-            "its certificate is not meant for servers",
-            "use a certificate with server authentication",
-        ),
-        CertificateError::Other(other) => {
-            let text = escaped(&other.to_string()).into_owned();
-            return (text, "if the key was changed on purpose, change --pin");
+        CertificateError::Other(OtherError(other)) if other.is::<PinMismatch>() => {
+            let remedy = "if the key was changed on purpose, change --pin";
+            return (other.to_string(), remedy);
         }
-        CertificateError::BadEncoding => (
-            "its certificate cannot be read",
-            "replace the server's certificate",
-        ),
-        other => {
-            let text = format!("its certificate is not acceptable: {other}");
-            return (
-                escaped(&text).into_owned(),
-                "replace the server's certificate, or give its CA with --ca FILE",
-            );
+        _ => {}
+    }
+    let cause = match fault {
+        CertificateError::Other(OtherError(other)) => {
+            other.downcast_ref().and_then(causes::of_webpki)
         }
+        fault => causes::of_certificate(fault),
     };
-    (reason.to_owned(), remedy)
+    known_or_raw(
+        cause,
+        "its certificate is not acceptable",
+        &fault.to_string(),
+    )
+}
+
+/// The known cause, or what was said, escaped, with no remedy.
+fn known_or_raw(cause: Option<Cause>, what: &str, raw: &str) -> (String, &'static str) {
+    match cause {
+        Some((reason, remedy)) => (reason.to_owned(), remedy),
+        None => (format!("{what}: {}", escaped(raw)), ""),
+    }
 }
 
 fn wrong_name(name: &str, presented: &[String]) -> (String, &'static str) {
@@ -140,30 +145,6 @@ fn plain(presented: &str) -> String {
 }
 
 fn alert_received(alert: AlertDescription) -> (String, &'static str) {
-    let remedy = match alert {
-        // OpenSSL says so of a missing certificate in TLS 1.2.
-        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
-            "give a client certificate with --cert FILE --key FILE"
-        }
-        AlertDescription::UnknownCA
-        | AlertDescription::BadCertificate
-        | AlertDescription::CertificateUnknown => {
-            "the server does not accept the client certificate: use one from its CA"
-        }
-        AlertDescription::CertificateExpired => "renew the client certificate",
-        AlertDescription::UnrecognisedName => {
-            "the server does not know this name: check the URL or --sni"
-        }
-        AlertDescription::ProtocolVersion => {
-            "the server has no TLS version of ours: update it, or lower --tls-min"
-        }
-        AlertDescription::NoApplicationProtocol => {
-            "the server does not offer this HTTP version: check the port, or leave out --http2"
-        }
-        AlertDescription::HandshakeFailure => {
-            "it may want a client certificate (--cert FILE --key FILE), or other ciphers; see the server's log"
-        }
-        _ => "see the server's log",
-    };
+    let remedy = causes::of_alert(alert).map_or("", |(_, remedy)| remedy);
     (format!("the server sent the alert {alert:?}"), remedy)
 }

@@ -15,6 +15,7 @@ use crate::error::ConnectError;
 use crate::file::{read_named, read_trusted};
 use crate::target::Target;
 
+pub(crate) mod causes;
 mod explain;
 mod fault;
 mod report;
@@ -101,19 +102,27 @@ impl TlsSettings {
         target: &Target,
         provider: &Arc<CryptoProvider>,
     ) -> Result<verify::Verifier, ConnectError> {
+        let mut named = Vec::new();
         let roots = if self.insecure {
             None
         } else {
-            Some(self.roots(target)?)
+            for path in &self.ca {
+                named.extend(read_chain("the CA certificate", path)?);
+            }
+            Some(self.roots(target, &named)?)
         };
-        verify::Verifier::new(roots, self.pins.clone(), provider).map_err(ConnectError::Settings)
+        verify::Verifier::new(roots, named, self.pins.clone(), provider)
+            .map_err(ConnectError::Settings)
     }
 
-    fn roots(&self, target: &Target) -> Result<RootCertStore, ConnectError> {
+    fn roots(
+        &self,
+        target: &Target,
+        named: &[CertificateDer<'static>],
+    ) -> Result<RootCertStore, ConnectError> {
         let mut roots = RootCertStore::empty();
-        for path in &self.ca {
-            add_roots(&mut roots, path)?;
-        }
+        // One that cannot vouch for others may still be the server's own.
+        roots.add_parsable_certificates(named.iter().cloned());
         if self.ca.is_empty() {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
@@ -158,12 +167,6 @@ impl TlsSettings {
     }
 }
 
-fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), ConnectError> {
-    let what = "the CA certificate";
-    let bytes = read_bounded(what, path)?;
-    add_certificates(roots, what, path, &bytes)
-}
-
 /// Adds the CA in the current directory, if there is one and nobody else can have put it there.
 fn add_local_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), ConnectError> {
     let what = "the local CA certificate";
@@ -172,23 +175,16 @@ fn add_local_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), Connect
         file_error(what, path, reason)
     })?;
     match found {
-        Some(bytes) => add_certificates(roots, what, path, &bytes),
+        Some(bytes) => {
+            for certificate in parse_chain(what, path, &bytes)? {
+                roots
+                    .add(certificate)
+                    .map_err(|error| file_error(what, path, error.to_string()))?;
+            }
+            Ok(())
+        }
         None => Ok(()),
     }
-}
-
-fn add_certificates(
-    roots: &mut RootCertStore,
-    what: &'static str,
-    path: &Path,
-    bytes: &[u8],
-) -> Result<(), ConnectError> {
-    for certificate in parse_chain(what, path, bytes)? {
-        roots
-            .add(certificate)
-            .map_err(|error| file_error(what, path, error.to_string()))?;
-    }
-    Ok(())
 }
 
 fn read_chain(

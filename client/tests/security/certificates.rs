@@ -266,3 +266,60 @@ fn key_log_is_written_only_with_its_flag() {
         );
     }
 }
+
+/// Members of the kind "the certificate that --ca names is the server's own": as `openssl req -x509` makes it (an
+/// authority), without that, and each with what is still checked of it.
+#[test]
+fn k3_the_very_certificate_that_ca_names_is_accepted() {
+    use rcgen::{BasicConstraints, IsCa};
+    type Change<'a> = &'a dyn Fn(&mut CertificateParams);
+    let ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let make = |name: &str, change: &dyn Fn(&mut CertificateParams)| {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        parameters.is_ca = ca;
+        change(&mut parameters);
+        let certificate = parameters.self_signed(&key).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), certificate.pem()).unwrap();
+        (serve_tls(certificate.der().clone(), &key), file)
+    };
+    let year = |year| rcgen::date_time_ymd(year, 1, 1);
+    let cases: [(&str, Change<'_>, i32, &str); 6] = [
+        ("localhost", &|_| {}, 0, ""),
+        ("localhost", &|one| one.is_ca = IsCa::NoCa, 0, ""),
+        ("elsewhere", &|_| {}, 4, "not valid for localhost"),
+        (
+            "localhost",
+            &|one| one.not_after = year(2020),
+            4,
+            "has expired",
+        ),
+        (
+            "localhost",
+            &|one| one.not_before = year(2090),
+            4,
+            "not valid yet",
+        ),
+        (
+            "localhost",
+            &|one| one.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+            4,
+            "not meant for servers",
+        ),
+    ];
+    let (_, other) = make("localhost", &|_| {});
+    for (name, change, status, part) in cases {
+        let (port, file) = make(name, change);
+        let url = format!("wss://localhost:{port}/");
+        let named =
+            |path: &std::path::Path| run(&mut client(&[&url, "x", "--ca", path.to_str().unwrap()]));
+        let ended = named(file.path());
+        assert_eq!(ended.status, status, "{ended:?}");
+        assert!(ended.stderr.contains(part), "{part}: {ended:?}");
+        // Another one vouches for nothing, and no pin is blamed that was not given.
+        let ended = named(other.path());
+        assert_eq!(ended.status, 4, "{ended:?}");
+        assert!(!ended.stderr.contains("--pin"), "{ended:?}");
+    }
+}

@@ -105,3 +105,93 @@ fn origin_subprotocols_and_names_reach_the_server() {
     ]))
     .assert_refused(5, "403");
 }
+
+/// The server's own words come first, escaped and bounded, and ours fit what was sent.
+#[test]
+fn a_refusal_tells_what_the_server_says() {
+    let refuse = |head: &str, body: &str| {
+        serve_answer(&format!(
+            "HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    };
+    let long = "x".repeat(5000);
+    let problem = r#"{"title":"Unauthorized","status":401,"detail":"token expired"}"#;
+    for (head, body, more, said, advice) in [
+        (
+            "401 No",
+            "no \x1b[2Jtoken\n",
+            &[][..],
+            "no \\x1b[2Jtoken; ",
+            "credentials are wanted",
+        ),
+        (
+            "401 No\r\nWWW-Authenticate: Bearer realm=x",
+            problem,
+            &[],
+            "token expired; ",
+            "a token is wanted: --bearer-file",
+        ),
+        (
+            "401 No\r\nWWW-Authenticate: Basic",
+            "",
+            &[],
+            "`HTTP/1.1 401 No`",
+            "name and password are wanted",
+        ),
+        (
+            "401 No",
+            "old",
+            &["--user", "a:b"],
+            "old; ",
+            "were not accepted",
+        ),
+        (
+            "401 No",
+            "old",
+            &["--subprotocol", "bearer.x"],
+            "old; ",
+            "were not accepted",
+        ),
+        (
+            "403 No",
+            "your page",
+            &["--origin", "https://o"],
+            "your page; ",
+            "check --origin https://o",
+        ),
+        (
+            "403 No",
+            "you",
+            &["--cookie", "a=b"],
+            "you; ",
+            "the holder of these credentials",
+        ),
+        (
+            "403 No",
+            "",
+            &[],
+            "`HTTP/1.1 403 No`",
+            "it may want --origin",
+        ),
+        (
+            "429 No\r\nRetry-After: 7",
+            &long,
+            &[],
+            "…; ",
+            "try again in 7 s",
+        ),
+        ("503 No", "<title>Busy</title>", &[], "Busy; ", "try later"),
+        ("418 No", "a teapot", &[], "a teapot; ", "418"),
+    ] {
+        let url = refuse(head, body);
+        let mut arguments = vec![url.as_str(), "x"];
+        arguments.extend(more);
+        let ended = run(&mut client(&arguments));
+        ended.assert_refused(5, advice);
+        let line = ended.stderr.lines().last().unwrap();
+        let at = line.find(said).unwrap_or_else(|| panic!("{said}: {line}"));
+        assert!(at < line.find(advice).unwrap(), "{line}");
+        assert!(line.len() < 800 && !line.contains('\x1b'), "{line}");
+    }
+}

@@ -12,6 +12,7 @@ use crate::exit::ExitStatus;
 use crate::meaning;
 use crate::modes::Failure;
 use crate::output::Output;
+use crate::tally::counted;
 
 /// One way to carry the payload, and what it came to.
 #[derive(Debug, Serialize)]
@@ -86,9 +87,9 @@ fn table(args: &CompareArgs, ways: &[Way]) -> String {
         let report = &first.report;
         let _ = writeln!(
             text,
-            "{}: {} connections, {} in flight, {} {} B\n",
+            "{}: {}, {} in flight, {} {} B\n",
             args.url.host_and_port(),
-            report.connections,
+            counted(report.connections as u64, "connection"),
             report.in_flight,
             report.payload,
             report.payload_bytes

@@ -18,8 +18,8 @@ pub(super) fn page(report: &Report) -> String {
     };
     format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{kind} benchmark</title>\n\
-         <style>body{{font:16px sans-serif;max-width:48em;margin:2em auto;padding:0 1em}}pre{{background:#f4f4f4;padding:1em;\
-         overflow:auto}}svg{{width:100%}}text{{font:12px sans-serif}}</style>\n\
+         <style>body{{font:16px sans-serif;max-width:56em;margin:2em auto;padding:0 1em}}pre{{background:#f4f4f4;padding:1em;\
+         font-size:13px;overflow:auto}}svg{{width:100%}}text{{font:12px sans-serif}}</style>\n\
          <h1>{kind} benchmark</h1>\n<pre>{}</pre>\n\
          <h2>Message latency by percentile</h2>\n{}\n<h2>Messages per second over time</h2>\n{}\n</html>\n",
         escape(&report.table()),

@@ -186,10 +186,7 @@ async fn open_all(kind: Kind, settings: &Settings, args: &LoadArgs) -> Result<Op
                 opened.links.push(Waiting::new(one.link));
             }
             Some(Ok(Err(error))) => {
-                *opened
-                    .errors
-                    .entry(format!("connect: {:?}", error.status()))
-                    .or_default() += 1;
+                *opened.errors.entry(error.kind()).or_default() += 1;
                 last_error = Some(error);
             }
             Some(Err(error)) => *opened.errors.entry(error.to_string()).or_default() += 1,

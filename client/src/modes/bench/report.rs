@@ -12,6 +12,7 @@ use super::worker::Measured;
 use super::{OpenLinks, histogram};
 use crate::args::LoadArgs;
 use crate::exit::ExitStatus;
+use crate::tally::counted;
 
 /// Percentiles shown.
 const PERCENTILES: [f64; 6] = [50.0, 75.0, 90.0, 99.0, 99.9, 100.0];
@@ -89,9 +90,9 @@ impl Report {
         }
     }
 
-    /// Nothing measured is a failure.
+    /// Nothing measured is a failure, and so is a connection that was refused or lost.
     pub(super) fn status(&self) -> ExitStatus {
-        if self.messages == 0 {
+        if self.messages == 0 || !self.errors.is_empty() {
             ExitStatus::RepliesMissing
         } else {
             ExitStatus::Normal
@@ -136,8 +137,10 @@ impl Report {
             self.seconds = (last - measure_from).as_secs_f64().max(0.001);
         }
         let payload_bytes = self.messages * self.payload_bytes as u64 + self.received_payload;
-        self.messages_per_second = self.messages as f64 / self.seconds;
-        self.payload_bytes_per_second = payload_bytes as f64 / self.seconds;
+        if self.seconds > 0.0 {
+            self.messages_per_second = self.messages as f64 / self.seconds;
+            self.payload_bytes_per_second = payload_bytes as f64 / self.seconds;
+        }
         if payload_bytes > 0 {
             self.wire_ratio =
                 (self.wire_bytes_sent + self.wire_bytes_received) as f64 / payload_bytes as f64;
@@ -150,7 +153,7 @@ impl Report {
         let mut text = String::new();
         let rate = self.rate.map_or_else(
             || "as fast as answered".to_owned(),
-            |rate| format!("{rate} messages/s"),
+            |rate| format!("{}/s", counted(rate, "message")),
         );
         let _ = writeln!(
             text,
@@ -159,8 +162,12 @@ impl Report {
         );
         let _ = writeln!(
             text,
-            "{} connections, {} in flight, {} {} B, {rate}, {:.1} s\n",
-            self.connections, self.in_flight, self.payload, self.payload_bytes, self.seconds
+            "{}, {} in flight, {} {} B, {rate}, {:.1} s\n",
+            counted(self.connections as u64, "connection"),
+            self.in_flight,
+            self.payload,
+            self.payload_bytes,
+            self.seconds
         );
         let _ = writeln!(
             text,
@@ -196,7 +203,8 @@ impl Report {
         if self.errors.is_empty() {
             text.push_str("\nno errors\n");
         } else {
-            text.push_str("\nerrors\n");
+            let failures = counted(self.errors.values().sum(), "failure");
+            let _ = writeln!(text, "\n{failures}");
             for (error, count) in &self.errors {
                 let _ = writeln!(text, "{count:>8}  {error}");
             }

@@ -11,6 +11,7 @@ use super::link::{Link, Step, Turn};
 use super::load::Work;
 use super::{histogram, micros};
 use crate::moment::after;
+use crate::tally::counted;
 
 /// What one connection measured.
 pub(super) struct Measured {
@@ -187,7 +188,8 @@ impl Worker {
             Step::Other => {
                 let missing = self.link.underway();
                 if missing > 0 && now >= after(self.last_step, self.work.patience) {
-                    return Err(format!("{missing} replies missing"));
+                    let replies = counted(missing as u64, "reply");
+                    return Err(format!("{replies} missing"));
                 }
             }
             Step::Ended(error) => return Err(error),
