@@ -1,4 +1,9 @@
 //! The local CA: made once, kept, reissued with the same key when it must permit more names or last longer.
+//!
+//! It is limited to DNS names by name constraints (RFC 5280 §4.2.1.10), to TLS by its extended key usages, and to leaves
+//! by its path length. IP addresses are not limited: BoringSSL knows no constraint of that kind and refuses every chain
+//! in which one meets a certificate for an address ("unsupported name constraint type"), which would shut out gRPC,
+//! Chromium and Bun.
 
 use std::collections::BTreeSet;
 
@@ -53,15 +58,7 @@ impl Authority {
         subject.push(DnType::OrganizationName, ORGANISATION);
         // Two CAs of one name but with different keys confuse those who look CAs up by name, such as OpenSSL.
         subject.push(DnType::CommonName, format!("Development CA {tag}"));
-        let permitted = names.iter().map(Name::subtree).collect();
-        Self::self_signed(
-            subject,
-            key,
-            Permitted {
-                subtrees: permitted,
-            },
-            now,
-        )
+        Self::self_signed(subject, key, Permitted::default().with(names), now)
     }
 
     fn self_signed(
@@ -125,10 +122,7 @@ impl Authority {
                 "it is not the certificate of a CA; move it and its key away",
             ));
         }
-        let ours = x509
-            .subject()
-            .iter_organization()
-            .any(|name| name.as_str() == Ok(ORGANISATION));
+        let ours = is_ours(&x509);
         let permitted = match x509.name_constraints() {
             Ok(None) => None,
             Ok(Some(constraints)) if constraints.value.excluded_subtrees.is_none() => {
@@ -155,8 +149,16 @@ impl Authority {
         issue::is_signed_by(certificate, &self.certificate)
     }
 
-    /// Why this CA cannot sign for `names` until `end` as it is, or `None` when it can.
+    /// The reason for which this CA cannot sign for `names` until `end` as it is, or `None` when it can.
     pub(crate) fn shortcoming(&self, names: &[Name], end: OffsetDateTime) -> Option<String> {
+        if self.ours
+            && self
+                .permitted
+                .as_ref()
+                .is_some_and(Permitted::limits_addresses)
+        {
+            return Some(LIMITS_ADDRESSES.to_owned());
+        }
         let missing: Vec<String> = match &self.permitted {
             None => Vec::new(),
             Some(permitted) => names
@@ -183,8 +185,7 @@ impl Authority {
         if !self.ours {
             return None;
         }
-        let mut permitted = self.permitted.unwrap_or_default();
-        permitted.subtrees.extend(names.iter().map(Name::subtree));
+        let permitted = self.permitted.unwrap_or_default().with(names);
         Some(
             subject_of(&self.certificate)
                 .and_then(|subject| Self::self_signed(subject, self.key, permitted, now)),
@@ -203,6 +204,28 @@ impl Authority {
         }
         batch.certificate(CERTIFICATE, &self.pem)
     }
+}
+
+/// What an older version of this crate did, and what comes of it.
+const LIMITS_ADDRESSES: &str =
+    "it limits IP addresses, for which gRPC, Chromium and other programs on BoringSSL refuse it";
+
+/// The shortcoming of the CA in `certificate` that its holders should know of: made here by an older version, it is refused
+/// by programs on BoringSSL. `None` for every other certificate.
+///
+/// [`ensure`](crate::ensure) reissues such a CA under its own key; the certificates that it signed stay valid.
+pub fn authority_shortcoming(certificate: &CertificateDer<'_>) -> Option<&'static str> {
+    let (_, x509) = X509Certificate::from_der(certificate).ok()?;
+    let constraints = x509.name_constraints().ok()??;
+    let is_affected = is_ours(&x509) && Permitted::parse(constraints.value).limits_addresses();
+    is_affected.then_some(LIMITS_ADDRESSES)
+}
+
+/// Whether the subject is one that this crate gives.
+fn is_ours(x509: &X509Certificate<'_>) -> bool {
+    x509.subject()
+        .iter_organization()
+        .any(|name| name.as_str() == Ok(ORGANISATION))
 }
 
 /// The subtrees that a CA may sign for (RFC 5280 §4.2.1.10).
@@ -232,7 +255,25 @@ impl Permitted {
         }
     }
 
+    /// The same for the DNS names of `names` too, and for every address.
+    fn with(mut self, names: &[Name]) -> Self {
+        self.subtrees.extend(names.iter().map(Name::subtree));
+        self.subtrees
+            .retain(|subtree| matches!(subtree, Name::Dns(_)));
+        self
+    }
+
+    /// Whether it permits certain addresses, and so no others.
+    fn limits_addresses(&self) -> bool {
+        self.subtrees
+            .iter()
+            .any(|subtree| matches!(subtree, Name::Ip(_)))
+    }
+
     fn covers(&self, name: &Name) -> bool {
+        if matches!(name, Name::Ip(_)) && !self.limits_addresses() {
+            return true;
+        }
         self.subtrees
             .iter()
             .any(|subtree| match (subtree, name.subtree()) {

@@ -1,8 +1,8 @@
 //! Certificates for development, and the reading of any certificate: a local CA, the pairs it signs, PEM files.
 //!
 //! Making ([`ensure`]): a CA is kept in a directory and reused; from it come `server.crt` with `server.key` and, on
-//! request, client pairs. The CA may sign only for the names it serves (RFC 5280 §4.2.1.10), so its key is of little
-//! use to a thief. Nothing that this crate did not make is ever overwritten, and no half file is left behind.
+//! request, client pairs. The CA may sign only for the DNS names it serves (RFC 5280 §4.2.1.10) and for addresses,
+//! so its key is of little use to a thief. Nothing that this crate did not make is ever overwritten, and no half file is left behind.
 //!
 //! Reading ([`load_pair`], [`load_certificates`], [`load_roots`], [`describe`]): what the server and the client use for
 //! every PEM file, and for every file with a secret ([`read_secret_file`], [`check_secret_file`]). Errors are one line that names the file, what is wrong with it and what to do.
@@ -30,6 +30,7 @@ mod name;
 mod secret;
 mod store;
 
+pub use authority::authority_shortcoming;
 pub use describe::{Description, Sha256Digest, describe};
 pub use ensure::{Action, Dates, Outcome, Request, ensure};
 pub use error::Error;

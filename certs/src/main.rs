@@ -9,8 +9,8 @@ use clap::Parser;
 
 /// Makes, keeps or renews development certificates: a local CA and the server's pair that it signs.
 ///
-/// The CA (ca.crt, ca.key) is made once and reused. It may sign only for the names it serves; when --name adds one, it
-/// is reissued with the same key to permit that name too, and must then be trusted again. A second run keeps a pair that
+/// The CA (ca.crt, ca.key) is made once and reused. It may sign only for the DNS names it serves, and for IP
+/// addresses; when --name adds a name, it is reissued with the same key to permit that too, and must then be trusted again. A second run keeps a pair that
 /// is good, renews one with less than a third of its lifetime left or with other names, and says why. Renewal keeps the
 /// pair's key, so a public-key pin holds; --force makes a new key. Files that this program did not make are never
 /// overwritten.

@@ -11,7 +11,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
 
-use certs::{Action, Dates, Error, Outcome, Request, describe, ensure, load_pair, load_roots};
+use certs::{
+    Action, Dates, Error, Outcome, Request, authority_shortcoming, describe, ensure,
+    load_certificates, load_pair, load_roots,
+};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{ServerName, UnixTime};
@@ -472,4 +475,87 @@ fn serial_numbers_differ_and_description_matches_the_file() {
     assert_eq!(describe(&chain[0]).unwrap(), second.description);
     assert_eq!(second.description.sha256.to_string().len(), 95);
     assert!(second.description.spki_pin().starts_with("sha256//"));
+}
+
+/// A CA as older versions made it, limited to addresses too, with a pair that it signed.
+fn old_authority(directory: &Path) {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType,
+        ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+        NameConstraints,
+    };
+    let write = |name: &str, text: &str, mode: u32| {
+        let path = directory.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    let mut subject = DistinguishedName::new();
+    subject.push(
+        DnType::OrganizationName,
+        "tungstenite-deflate development CA",
+    );
+    subject.push(DnType::CommonName, "Development CA 0A1B2C3D");
+    params.distinguished_name = subject;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let address = |text: &str, bits| {
+        GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(text.parse().unwrap(), bits))
+    };
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: vec![
+            GeneralSubtree::DnsName("localhost".to_owned()),
+            address("127.0.0.1", 32),
+            address("::1", 128),
+        ],
+        excluded_subtrees: Vec::new(),
+    });
+    let authority = params.self_signed(&key).unwrap();
+    write("ca.crt", &authority.pem(), 0o644);
+    write("ca.key", &key.serialize_pem(), 0o600);
+    let leaf_key = KeyPair::generate().unwrap();
+    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut leaf = CertificateParams::new(names).unwrap();
+    leaf.use_authority_key_identifier_extension = true;
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    leaf.not_before = time::OffsetDateTime::now_utc() - time::Duration::hours(1);
+    leaf.not_after = time::OffsetDateTime::now_utc() + time::Duration::days(90);
+    let issuer = Issuer::from_params(&params, &key);
+    let leaf = leaf.signed_by(&leaf_key, &issuer).unwrap();
+    write("server.crt", &leaf.pem(), 0o644);
+    write("server.key", &leaf_key.serialize_pem(), 0o600);
+}
+
+#[test]
+fn authority_that_limits_addresses_is_reissued_and_its_pair_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    old_authority(directory.path());
+    let before = directory.path().join("old.crt");
+    fs::copy(directory.path().join("ca.crt"), &before).unwrap();
+    let shortcoming = |path: &Path| {
+        authority_shortcoming(&load_certificates(path).unwrap()[0]).unwrap_or_default()
+    };
+    assert!(shortcoming(&before).contains("BoringSSL"));
+    let outcome = ensure(directory.path(), &Request::default()).unwrap();
+    assert_eq!(outcome.action, Action::Kept);
+    assert!(
+        matches!(&outcome.authority_action, Action::Renewed(reason) if reason.contains("BoringSSL")),
+        "{outcome:?}"
+    );
+    assert_eq!(shortcoming(&outcome.authority), "");
+    // Both the old certificate of the CA and the new one vouch for the pair.
+    for authority in [&before, &outcome.authority] {
+        for name in ["localhost", "127.0.0.1", "::1"] {
+            verify(&outcome, authority, name).unwrap();
+        }
+    }
+    let again = ensure(directory.path(), &Request::default()).unwrap();
+    assert_eq!(again.authority_action, Action::Kept);
+    // An address more needs no new authority; a name does.
+    let more = ensure(directory.path(), &names(&["192.0.2.7"])).unwrap();
+    assert_eq!(more.authority_action, Action::Kept);
+    verify(&more, &more.authority, "192.0.2.7").unwrap();
+    let named = ensure(directory.path(), &names(&["chat.test"])).unwrap();
+    assert!(matches!(named.authority_action, Action::Renewed(_)));
 }

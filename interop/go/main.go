@@ -2,6 +2,7 @@
 //
 //	go-peer client SCENARIOS.json
 //	go-peer server [-cert FILE -key FILE] [-demand JSON]
+//	go-peer get CA URL
 //
 // gorilla compresses only without context takeover and with windows of 15 bits, so offers and demands have no effect.
 package main
@@ -343,11 +344,32 @@ func main() {
 		err = client(os.Args[2])
 	case len(os.Args) >= 2 && os.Args[1] == "server":
 		err = server(os.Args[2:])
+	case len(os.Args) == 4 && os.Args[1] == "get":
+		err = get(os.Args[2], os.Args[3])
 	default:
-		err = errors.New("usage: go-peer client SCENARIOS.json | go-peer server [-cert FILE -key FILE]")
+		err = errors.New("usage: go-peer client SCENARIOS.json | go-peer server [-cert FILE -key FILE] | go-peer get CA URL")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// get gets a URL that the authority in the file ca must vouch for.
+func get(ca, url string) error {
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	client := http.Client{
+		Timeout:   timeout,
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
+	}
+	response, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
 }

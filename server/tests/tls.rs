@@ -430,3 +430,42 @@ async fn a_changed_file_is_noticed_and_a_bad_one_changes_nothing() {
     assert_ne!(now, before);
     until(async || shown(&server).await == now).await;
 }
+
+/// A CA of an older version, which programs on BoringSSL refuse, is told of at the start.
+#[tokio::test]
+async fn an_authority_of_an_older_version_is_reported() {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, GeneralSubtree,
+        IsCa, KeyPair, NameConstraints,
+    };
+    let pair = tempfile::tempdir().unwrap();
+    certs::ensure(pair.path(), &Request::default()).unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(
+        DnType::OrganizationName,
+        "tungstenite-deflate development CA",
+    );
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let loopback = CidrSubnet::from_addr_prefix("127.0.0.1".parse().unwrap(), 32);
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: vec![GeneralSubtree::IpAddress(loopback)],
+        excluded_subtrees: Vec::new(),
+    });
+    let old = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let log = || {
+        // The fourth argument is the directory of --certs.
+        let preparation = format!("cp {}/* \"$4\"", pair.path().display());
+        let program = common::program::begin_after(&preparation, &[]);
+        program.signal("TERM");
+        let (_, output, errors) = program.end();
+        output + &errors
+    };
+    assert!(!log().contains("the CA is of an older version"));
+    std::fs::write(pair.path().join("ca.crt"), old.pem()).unwrap();
+    let line = log();
+    assert!(
+        line.contains("the CA is of an older version; run scripts/generate-certs"),
+        "{line}"
+    );
+}

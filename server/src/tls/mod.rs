@@ -95,6 +95,7 @@ impl Tls {
             );
         }
         pairs::make_if_missing(&options)?;
+        pairs::report_authority(&options);
         let tickets = options.session_tickets.is_on().then(Arc::default);
         let config = build(&options, tickets.clone(), &metrics)?;
         Ok(Arc::new(Self {

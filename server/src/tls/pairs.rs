@@ -136,6 +136,18 @@ pub(super) fn make_if_missing(options: &TlsOptions) -> Result<(), TlsError> {
     Ok(())
 }
 
+/// Logs that the CA of `--certs` should be made anew, if the pair of that directory is served and its CA is an old one.
+pub(super) fn report_authority(options: &TlsOptions) {
+    if !options.cert.is_empty() {
+        return;
+    }
+    let file = options.certs.join("ca.crt");
+    let authority = certs::load_certificates(&file).unwrap_or_default();
+    if let Some(shortcoming) = authority.first().and_then(certs::authority_shortcoming) {
+        warn!(file = %file.display(), shortcoming, "the CA is of an older version; run scripts/generate-certs and trust it again");
+    }
+}
+
 /// Tells how long a certificate is good for.
 pub(super) fn report(file: &Path, description: &Description, metrics: &Metrics) {
     let label = CertificateLabel {
