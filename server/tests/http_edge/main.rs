@@ -31,7 +31,11 @@ fn begin(flags: &[&str]) -> Program {
     let certs = tempfile::tempdir().unwrap();
     let path = certs.path().to_str().unwrap();
     let fixed = ["--listen", "127.0.0.1:0", "--certs", path];
-    let mut child = command(&[&fixed, flags].concat()).spawn().unwrap();
+    // A refused handshake leaves its connection open for the next request, until this is over.
+    let wait = ["--head-timeout", "1s"];
+    let mut child = command(&[&fixed[..], &wait, flags].concat())
+        .spawn()
+        .unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let port = loop {
         let mut line = String::new();
