@@ -246,7 +246,7 @@ async fn bad_tokens_are_401_and_too_many_are_429() {
         ("no name", hs256(json!({"sub": null})), ""),
         (
             "a name that is none",
-            hs256(json!({"sub": "a b"})),
+            hs256(json!({"sub": "a\nb"})),
             "its sub is no name",
         ),
         (
@@ -298,7 +298,7 @@ async fn h21_stale_pages_do_not_lock_out_their_neighbours() {
         hs256(json!({"nbf": now() + 3600})),
         hs256(json!({"aud": "other"})),
         hs256(json!({"exp": "soon"})),
-        hs256(json!({"sub": "a b"})),
+        hs256(json!({"sub": "a\nb"})),
         "x".to_owned(),
     ];
     let good = hs256(json!({"exp": 1e10 + 0.5}));

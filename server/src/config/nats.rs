@@ -1,10 +1,13 @@
 //! Where rooms are kept when there is more than one node.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use async_nats::ServerAddr;
 use certs::SecretFiles;
-use clap::Args;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command};
 use values::units::count;
 
 use super::{ByteSize, Span, Switch};
@@ -17,7 +20,7 @@ use crate::rooms::backplane::NatsSettings;
 pub struct NatsOptions {
     /// NATS server (run with -js) that keeps the rooms, nats://HOST:PORT or tls://HOST:PORT; repeatable, whichever answers
     /// [default: none, rooms are kept in this process]
-    #[arg(long, value_name = "URL", value_parser = address)]
+    #[arg(long, value_name = "URL", value_parser = AddressParser)]
     pub nats: Vec<ServerAddr>,
     /// File with a user's JWT and seed, as nsc writes it [default: none]
     #[arg(long, value_name = "FILE")]
@@ -76,6 +79,27 @@ impl NatsOptions {
     }
 }
 
+/// Parses a server's address. Its errors do not repeat the value, as clap's own do, since it may hold a password.
+#[derive(Clone, Copy, Debug)]
+struct AddressParser;
+
+impl TypedValueParser for AddressParser {
+    type Value = ServerAddr;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<ServerAddr, clap::Error> {
+        let parsed = value.to_str().ok_or_else(|| "it is not UTF-8".to_owned());
+        parsed.and_then(address).map_err(|problem| {
+            let text = format!("invalid value for '--nats <URL>': {problem}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
+}
+
 /// Reads a server's address; a password in it would be seen in lists of processes and in logs.
 fn address(text: &str) -> Result<ServerAddr, String> {
     let wrong = || "it is written nats://HOST:PORT or tls://HOST:PORT".to_owned();
@@ -115,6 +139,27 @@ mod tests {
             let error = address(bad).unwrap_err();
             assert!(error.contains(part), "{bad}: {error}");
             assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn errors_do_not_repeat_passwords() {
+        for url in [
+            "nats://ana:hunter2@localhost",
+            "ana:hunter2@localhost",
+            "ws://ana:hunter2@localhost",
+            "tls://ana:hunter2@local host:x",
+        ] {
+            let arguments = ["server", "--nats", url].map(Into::into);
+            let error = crate::config::Config::load(arguments).unwrap_err();
+            let text = format!("{error} {error:?}");
+            assert!(
+                text.contains("--nats") && !text.contains("hunter2"),
+                "{text}"
+            );
+            let file = format!("nats = [\"{url}\"]\n");
+            let error = crate::config::from_text(&file).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
         }
     }
 }
