@@ -17,8 +17,8 @@ fn what_default_options_send_default_options_receive() {
         let message = Message::binary(vec![7; 17 << 20]);
         let mut sender = engine(role, Options::default(), None, now);
         sender.send(message.clone(), now).unwrap();
-        let mut receiver = engine(other, Options::default(), None, now);
-        let received = receive(&mut receiver, &written(&mut sender), now);
+        let mut peer = engine(other, Options::default(), None, now);
+        let received = receive(&mut peer, &written(&mut sender), now);
         assert!(received == Ok(Some(Event::Message(message))), "{role:?}");
     }
 }

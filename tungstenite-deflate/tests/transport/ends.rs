@@ -134,7 +134,7 @@ async fn a_transport_that_does_not_shut_down_is_waited_for_as_long_as_a_close() 
     }
 }
 
-/// Both sides end the transport, which is a close_notify of TLS: the server first, the client when it sees the end.
+/// Both sides end the transport, which is a `close_notify` of TLS: the server first, the client when it sees the end.
 #[tokio::test(start_paused = true)]
 async fn both_roles_shut_the_transport_down() {
     for role in ROLES {

@@ -136,6 +136,7 @@ pub(crate) fn run(role: Role) -> Vec<Call> {
 }
 
 type Run = fn(Role, &mut Script<'_>);
+type Config = fn() -> Option<WebSocketConfig>;
 
 fn small() -> Option<WebSocketConfig> {
     let config = WebSocketConfig::default().max_message_size(Some(10));
@@ -147,7 +148,7 @@ fn tight() -> Option<WebSocketConfig> {
     Some(config.max_write_buffer_size(50))
 }
 
-const SCRIPTS: &[(&str, fn() -> Option<WebSocketConfig>, Run)] = &[
+const SCRIPTS: &[(&str, Config, Run)] = &[
     ("messages", || None, messages),
     ("close", || None, closes),
     ("closed by the peer", || None, closed_by_peer),
