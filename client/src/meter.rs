@@ -96,8 +96,13 @@ impl Wire {
         while !self.head_is_over && !bytes.is_empty() {
             self.head.push(bytes[0]);
             bytes = &bytes[1..];
-            self.head_is_over =
-                self.head.ends_with(b"\r\n\r\n") || self.head.len() >= MAX_HEAD_BYTES;
+            self.head_is_over = self.head.len() >= MAX_HEAD_BYTES;
+            if self.head.ends_with(b"\r\n\r\n") {
+                self.head_is_over = !is_interim(&self.head);
+                if !self.head_is_over {
+                    self.head.clear();
+                }
+            }
         }
         self.frames.scan(bytes, &mut self.messages);
         if self.messages.len() > MAX_MESSAGES {
@@ -105,6 +110,11 @@ impl Wire {
             self.messages.clear();
         }
     }
+}
+
+/// Whether a head is that of an interim response, which another follows (RFC 9110 §15.2); 101 is final here.
+fn is_interim(head: &[u8]) -> bool {
+    head.starts_with(b"HTTP/1.1 1") && !head.starts_with(b"HTTP/1.1 101")
 }
 
 /// Most handshake text kept.
@@ -301,6 +311,16 @@ mod tests {
             assert_eq!(wire.head, b"GET / HTTP/1.1\r\n\r\n");
             assert_eq!(wire.bytes, STREAM.len() as u64);
         }
+    }
+
+    #[test]
+    fn interim_responses_are_passed_over() {
+        let mut wire = Wire::default();
+        wire.pass(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n");
+        wire.pass(b"HTTP/1.1 101 Go\r\n\r\n\x81\x01a");
+        assert_eq!(wire.head, b"HTTP/1.1 101 Go\r\n\r\n");
+        assert_eq!(wire.messages.len(), 1);
+        assert_eq!(wire.messages[0].bytes, 3);
     }
 
     #[test]
