@@ -101,7 +101,8 @@ async fn names_that_deceive_are_refused_everywhere() {
         "\u{1c3} the server restarts",
         "ana\u{200d}",
     ] {
-        let encoded: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded: Vec<String> = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = encoded.concat();
         let path = format!("/chat/tea?name={encoded}");
         let (mut socket, _) = server.open(&path, &[]).await;
         let (code, lines) = until_closed(&mut socket).await;
