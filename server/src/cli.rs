@@ -51,8 +51,12 @@ fn check(loaded: &Loaded) -> ExitCode {
     for warning in &loaded.warnings {
         complain(&format_args!("warning: {warning}"));
     }
+    for unknown in &loaded.unknown_variables {
+        complain(unknown);
+    }
     match Server::check(&loaded.config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if loaded.unknown_variables.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(WRONG_USAGE),
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
@@ -78,7 +82,7 @@ fn start(loaded: Loaded) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    for warning in &loaded.warnings {
+    for warning in loaded.unknown_variables.iter().chain(&loaded.warnings) {
         warn!("{warning}");
     }
     let runtime = match runtime() {

@@ -1,6 +1,7 @@
 //! Which hosts requests may be for (RFC 9110 §7.4, threat H3).
 
 use http::uri::Authority;
+use url::Url;
 
 /// The hosts that requests may be for; an empty list stands for all.
 ///
@@ -40,13 +41,30 @@ impl Hosts {
     }
 }
 
-/// Reads an entry of the list.
+/// Parses an entry of the list, and writes its host as clients send it: in lower case and in ASCII (`xn--…`).
 pub(crate) fn host(text: &str) -> Result<String, String> {
-    match text.parse::<Authority>() {
-        Ok(authority) if !authority.host().is_empty() && !text.contains('@') => Ok(text.to_owned()),
-        _ => Err(format!(
-            "`{text}` is not a host: write a name or an address, with a port if it matters, as in example.org:8443"
-        )),
+    let wrong = |reason: &str| {
+        format!(
+            "`{text}` is not a host: {reason}; write a name or an address, with a port if it matters, as in example.org:8443"
+        )
+    };
+    if text.contains("://") {
+        return Err(wrong("a scheme is part of an origin"));
+    }
+    if text.contains('*') {
+        return Err(wrong("there are no patterns, list each host"));
+    }
+    if text.contains(|character: char| character.is_whitespace() || r"/\?#@".contains(character)) {
+        return Err(wrong("it has characters that hosts do not have"));
+    }
+    let url = Url::parse(&format!("https://{text}")).map_err(|error| wrong(&error.to_string()))?;
+    let host = url.host_str().unwrap_or_default();
+    match text.rsplit_once(':') {
+        Some((_, port)) if !text.ends_with(']') => match port.parse() {
+            Ok(0_u16) | Err(_) => Err(wrong("the port must be a number from 1 to 65535")),
+            Ok(port) => Ok(format!("{host}:{port}")),
+        },
+        _ => Ok(host.to_owned()),
     }
 }
 
@@ -78,9 +96,46 @@ mod tests {
 
     #[test]
     fn h3_entries_are_checked() {
-        for text in ["", "https://example.org", "a b", "user@example.org", "/"] {
-            assert!(host(text).is_err(), "{text}");
+        for text in [
+            "",
+            " ",
+            "https://example.org",
+            "a b",
+            "user@example.org",
+            "/",
+            "example.org/",
+            "*",
+            "*.example.org",
+            ":8443",
+            "example.org:",
+            "example.org:0",
+            "example.org:65536",
+            "example.org:x",
+            "example.org:-1",
+            "[::1",
+            "::1",
+            "[::1]:",
+            "[::1%eth0]",
+            "a?b",
+            "a#b",
+            r"a\b",
+            "256.1.1.1",
+            "xn--zz--",
+            "a%00b",
+        ] {
+            assert!(host(text).is_err(), "{text}: {:?}", host(text));
         }
-        assert!(host("example.org:8443").is_ok() && host("[::1]").is_ok());
+        for (text, written) in [
+            ("example.org", "example.org"),
+            ("Example.ORG:8443", "example.org:8443"),
+            ("example.org:443", "example.org:443"),
+            ("[::1]", "[::1]"),
+            ("[0:0::1]:65535", "[::1]:65535"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("under_score", "under_score"),
+        ] {
+            assert_eq!(host(text).as_deref(), Ok(written), "{text}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Which pages may connect (RFC 6455 §10.2, RFC 6454).
 
 use http::header::{self, HeaderMap};
+use url::Url;
 
 /// Which pages may connect.
 ///
@@ -43,6 +44,71 @@ impl Origins {
 fn is_same(origin: &str, authority: &str) -> bool {
     let authority = authority.strip_suffix(":443").unwrap_or(authority);
     !authority.is_empty() && origin.strip_prefix("https://") == Some(authority)
+}
+
+/// Parses an entry of the list, and writes it as browsers do (WHATWG URL, "serialization of an origin"): in lower case and
+/// in ASCII, without the default port and without a path.
+pub(crate) fn origin(text: &str) -> Result<String, String> {
+    let wrong =
+        |reason: &str| format!("`{text}` is not an origin, as in https://example.org: {reason}");
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    if text.contains(|character: char| {
+        character.is_whitespace() || character.is_control() || character == '\\'
+    }) {
+        return Err(wrong("it has characters that origins do not have"));
+    }
+    if text.contains('*') {
+        return Err(wrong(
+            "there are no patterns, list each origin or allow all with `*`",
+        ));
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(match text {
+            "null" => wrong("`null` is sent for pages of any site"),
+            _ => wrong(&format!("the scheme is missing, write https://{text}")),
+        });
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" | "https" => origin_of_site(text).map_err(|reason| wrong(&reason)),
+        "ws" | "wss" => Err(wrong(&format!(
+            "the origin is that of the page, write https://{rest}"
+        ))),
+        "file" => Err(wrong("pages from files have the origin `null`")),
+        // Extensions and application shells: chrome-extension://…, capacitor://localhost, tauri://localhost.
+        _ => origin_of_application(text)
+            .ok_or_else(|| wrong("write SCHEME://HOST, or SCHEME://HOST:PORT")),
+    }
+}
+
+fn origin_of_site(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let written = url.origin().ascii_serialization();
+    if url.port() == Some(0) {
+        return Err("no page has port 0".to_owned());
+    }
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !bare || !url.username().is_empty() || url.password().is_some() || text.contains('@') {
+        return Err(format!(
+            "it is scheme, host and port alone, write {written}"
+        ));
+    }
+    Ok(written)
+}
+
+fn origin_of_application(text: &str) -> Option<String> {
+    let bare = text.strip_suffix('/').unwrap_or(text);
+    let (scheme, host) = bare.split_once("://")?;
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let is_host = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
+    (is_scheme && is_host).then(|| bare.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -110,5 +176,66 @@ mod tests {
             &["https://good.example"]
         ));
         assert!(allowed(&["https://any.example"], &["*"]));
+    }
+
+    #[test]
+    fn entries_are_written_as_browsers_do() {
+        for (text, written) in [
+            ("*", "*"),
+            ("https://example.org", "https://example.org"),
+            ("HTTPS://Example.ORG", "https://example.org"),
+            ("https://example.org/", "https://example.org"),
+            ("https://example.org:443", "https://example.org"),
+            ("http://example.org:80/", "http://example.org"),
+            ("https://example.org:8443", "https://example.org:8443"),
+            ("https://example.org:80", "https://example.org:80"),
+            (
+                "https://b\u{fc}cher.example",
+                "https://xn--bcher-kva.example",
+            ),
+            ("https://[0:0::1]:8443", "https://[::1]:8443"),
+            ("https://127.1", "https://127.0.0.1"),
+            ("chrome-extension://AbCd", "chrome-extension://abcd"),
+            ("capacitor://localhost/", "capacitor://localhost"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Ok(written), "{text}");
+        }
+    }
+
+    #[test]
+    fn entries_that_never_match_are_refused() {
+        for (text, part) in [
+            ("", "scheme is missing"),
+            ("null", "any site"),
+            ("example.org", "write https://example.org"),
+            ("example.org:8443", "write https://example.org:8443"),
+            ("//example.org", "scheme is missing"),
+            ("https://example.org/path", "write https://example.org"),
+            ("https://example.org//", "write https://example.org"),
+            ("https://example.org?x", "write https://example.org"),
+            ("https://example.org#x", "write https://example.org"),
+            ("https://user@example.org", "write https://example.org"),
+            ("https://@example.org", "write https://example.org"),
+            ("https://", "empty host"),
+            ("https://example.org:0", "port 0"),
+            ("https://example.org:65536", "port"),
+            ("https://example.org:x", "port"),
+            ("https://*.example.org", "no patterns"),
+            ("https://a.example,https://b.example", "not an origin"),
+            ("https://a.example https://b.example", "characters"),
+            (" https://example.org", "characters"),
+            ("https:\\\\example.org", "characters"),
+            ("wss://example.org", "write https://example.org"),
+            ("file:///tmp/page.html", "null"),
+            ("app://", "SCHEME://HOST"),
+            ("app://a/b", "SCHEME://HOST"),
+            ("1app://a", "SCHEME://HOST"),
+        ] {
+            let error = origin(text).expect_err(text);
+            assert!(
+                error.contains(part) && error.contains(&format!("`{text}`")),
+                "{error}"
+            );
+        }
     }
 }

@@ -166,43 +166,6 @@ async fn a_second_signal_stops_at_once() {
 }
 
 #[test]
-fn check_prints_every_value_with_its_origin() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("server.toml");
-    std::fs::write(&file, "max-streams = 7\nnonsense = 1\n").unwrap();
-    let arguments = [
-        "check",
-        "--config",
-        file.to_str().unwrap(),
-        "--listen",
-        "127.0.0.1:1",
-    ];
-    let output = command(&arguments)
-        .env("SERVER_MAX_HEADERS", "50")
-        .env("SERVER_NONSENSE", "1")
-        .output()
-        .unwrap();
-    let (shown, errors) = (
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    );
-    assert_eq!(output.status.code(), Some(0), "{errors}");
-    for line in [
-        "listen = 127.0.0.1:1  (command line)",
-        "max-headers = 50  (environment)",
-        "max-streams = 7  (file)",
-        "deflate = on  (default)",
-        "client-ca = (none)  (default)",
-    ] {
-        assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
-    }
-    assert!(
-        errors.contains("SERVER_NONSENSE") && errors.contains("`nonsense`"),
-        "{errors}"
-    );
-}
-
-#[test]
 fn wrong_usage_and_failures_have_their_exit_codes() {
     let directory = tempfile::tempdir().unwrap();
     let certs = directory.path().to_str().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use values::units::{ByteSize, TimeSpan};
+use values::units::{ByteSize, TimeSpan, positive_time};
 
 use crate::target::Target;
 
@@ -16,12 +16,9 @@ pub(super) fn parse_size(text: &str) -> Result<usize, String> {
     text.parse::<ByteSize>().map(|size| size.0)
 }
 
-/// A time that is longer than none.
+/// A time longer than zero.
 pub(super) fn parse_positive(text: &str) -> Result<Duration, String> {
-    match parse_time(text)? {
-        Duration::ZERO => Err("it must be longer than 0".into()),
-        duration => Ok(duration),
-    }
+    positive_time(text).map(Duration::from)
 }
 
 /// A URL of a gRPC server. The service and its method are the path.

@@ -52,7 +52,7 @@ impl Target {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("SERVER_") {
+            if name.to_string_lossy().starts_with("WSS_") {
                 command.env_remove(name);
             }
         }

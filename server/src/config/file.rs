@@ -1,15 +1,36 @@
-//! The TOML file: its values by key, as they would be written on the command line.
+//! The TOML file: its values by key, each with its position.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::ConfigError;
 
-/// Values of the file by key.
-pub(super) type FileValues = BTreeMap<String, Vec<String>>;
+/// A position in the file, printed as `PATH:LINE:COLUMN`.
+#[derive(Clone, Debug)]
+pub(super) struct Position {
+    path: PathBuf,
+    line: usize,
+    column: usize,
+}
+
+/// A key of the file with its values.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Name of the setting as far as the file goes, without dashes in front.
+    pub(super) setting: String,
+    /// Its values as they would be written on the command line.
+    pub(super) values: Vec<String>,
+    /// The value is an array, and so the setting has to be a list.
+    pub(super) is_array: bool,
+    /// The position of the key.
+    pub(super) position: Position,
+}
 
 /// Reads the file.
-pub(super) fn read(path: &Path) -> Result<FileValues, ConfigError> {
+pub(super) fn read(path: &Path) -> Result<Vec<Entry>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable {
         path: path.to_owned(),
         source,
@@ -18,51 +39,94 @@ pub(super) fn read(path: &Path) -> Result<FileValues, ConfigError> {
     parse(path, &text)
 }
 
-/// What a file says; `_` in keys is as good as `-`.
-pub(super) fn parse(path: &Path, text: &str) -> Result<FileValues, ConfigError> {
+/// Parses the text of a file; `_` in keys is as good as `-`.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, ConfigError> {
+    // An editor's byte order mark is no part of the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let not_toml = |source| ConfigError::NotToml {
         path: path.to_owned(),
         source: Box::new(source),
     };
-    let table: toml::Table = text.parse().map_err(not_toml)?;
-    let mut values = FileValues::new();
-    for (key, value) in flatten(table) {
-        let items = match value {
-            toml::Value::Array(items) => items,
+    let table = DeTable::parse(text).map_err(not_toml)?;
+    let mut wrong = Vec::new();
+    let mut entries = Vec::new();
+    let mut flat = flatten("", table.get_ref());
+    flat.sort_by_key(|(_, start, _)| *start);
+    for (setting, start, value) in flat {
+        let position = Position::of(path, text, start);
+        let items: Vec<&DeValue<'_>> = match value {
+            DeValue::Array(items) => items.iter().map(Spanned::get_ref).collect(),
             value => vec![value],
         };
-        let items: Option<Vec<String>> = items.into_iter().map(written).collect();
-        let items = items.ok_or_else(|| ConfigError::ValueKind {
-            path: path.to_owned(),
-            key: key.clone(),
-        })?;
-        values.insert(key.replace('_', "-"), items);
+        let values: Option<Vec<String>> = items.into_iter().map(written).collect();
+        match values {
+            Some(values) => entries.push(Entry {
+                setting,
+                values,
+                is_array: matches!(value, DeValue::Array(_)),
+                position,
+            }),
+            None => wrong.push(format!(
+                "{position}: `{setting}` must be a string, a number, true, false or a list of these"
+            )),
+        }
     }
-    Ok(values)
+    if wrong.is_empty() {
+        Ok(entries)
+    } else {
+        Err(ConfigError::Invalid(wrong))
+    }
 }
 
 /// `[rooms]` and `policy` beneath it mean `rooms-policy`, and so for every table.
-fn flatten(table: toml::Table) -> Vec<(String, toml::Value)> {
+fn flatten<'a>(prefix: &str, table: &'a DeTable<'a>) -> Vec<(String, usize, &'a DeValue<'a>)> {
     let mut flat = Vec::new();
     for (key, value) in table {
-        match value {
-            toml::Value::Table(inner) => {
-                let inner = flatten(inner).into_iter();
-                flat.extend(inner.map(|(name, value)| (format!("{key}-{name}"), value)));
-            }
-            value => flat.push((key, value)),
+        let name = format!("{prefix}{}", key.get_ref().replace('_', "-"));
+        match value.get_ref() {
+            DeValue::Table(inner) => flat.extend(flatten(&format!("{name}-"), inner)),
+            value => flat.push((name, key.span().start, value)),
         }
     }
     flat
 }
 
 /// A value as it would be written on the command line.
-fn written(value: toml::Value) -> Option<String> {
+fn written(value: &DeValue<'_>) -> Option<String> {
     match value {
-        toml::Value::String(text) => Some(text),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Boolean(true) => Some("on".to_owned()),
-        toml::Value::Boolean(false) => Some("off".to_owned()),
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        DeValue::Integer(number) => {
+            let number = i64::from_str_radix(number.as_str(), number.radix());
+            number.ok().map(|number| number.to_string())
+        }
+        DeValue::Float(number) => Some(number.as_str().replace('_', "")),
+        DeValue::Boolean(true) => Some("on".to_owned()),
+        DeValue::Boolean(false) => Some("off".to_owned()),
         _ => None,
+    }
+}
+
+impl Position {
+    /// Line and column, from one and in characters, of the byte at `start`.
+    fn of(path: &Path, text: &str, start: usize) -> Self {
+        let before = text.get(..start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{}:{}:{}",
+            self.path.display(),
+            self.line,
+            self.column
+        )
     }
 }

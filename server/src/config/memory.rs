@@ -1,6 +1,9 @@
 //! How much memory peers may make the server hold, and how it is given back to the system.
 
+use std::time::Duration;
+
 use clap::Args;
+use values::units::off_or;
 
 use super::{ByteSize, Limit, Span};
 
@@ -24,6 +27,19 @@ pub struct MemoryOptions {
     pub max_buffered_bytes_per_connection: ByteSize,
     /// Shortest time between two times that free memory is given back to the system, which is done when load has fallen
     /// (`malloc_trim`, Linux with glibc), at least 100ms, or `off`
-    #[arg(long, value_name = "TIME", default_value = "5s")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = trim_interval)]
     pub memory_trim_interval: Limit<Span>,
 }
+
+/// Parses an interval of at least [`MIN_TRIM_INTERVAL`], or `off`.
+fn trim_interval(text: &str) -> Result<Limit<Span>, String> {
+    off_or(text, |text| match text.parse()? {
+        Span(interval) if interval < MIN_TRIM_INTERVAL => {
+            Err(format!("`{text}` is below the minimum of 100ms"))
+        }
+        interval => Ok(interval),
+    })
+}
+
+/// Looking more often costs more than it finds.
+const MIN_TRIM_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,5 +1,7 @@
 //! Settings of the server, typed and validated, each with a flag, an environment name and a key in the file.
 
+mod contradictions;
+mod environment;
 mod file;
 mod memory;
 mod nats;
@@ -32,8 +34,10 @@ pub use websocket::{DeflateOptions, WebSocketOptions};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
     /// The behaviour is wanted.
+    #[value(alias = "true")]
     On,
     /// The behaviour is not wanted.
+    #[value(alias = "false")]
     Off,
 }
 
@@ -57,7 +61,7 @@ pub enum Task {
 
 /// Everything that can be chosen about the server.
 ///
-/// A value comes from the command line, else from the environment (`SERVER_` and the flag's name), else from the TOML
+/// A value comes from the command line, else from the environment (`WSS_` and the flag's name), else from the TOML
 /// file (the flag's name as the key), else from the default. [`Config::load`] reads them all; [`Config::default`] holds
 /// the defaults alone and reads neither environment nor file.
 #[derive(Clone, Debug, Parser)]
@@ -65,7 +69,7 @@ pub enum Task {
     name = "server",
     version,
     about = "A wss server with permessage-deflate: WebSockets, pages and metrics on one TLS port",
-    after_help = "Every option is also read from the environment (SERVER_ and its name) and from the TOML file of --config \
+    after_help = "Every option is also read from the environment (WSS_ and its name) and from the TOML file of --config \
                   (its name as the key). Precedence: flag, environment, file, default.\n\
                   Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong usage or settings.",
     max_term_width = 110
@@ -115,7 +119,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        sources::command_without_environment()
+        sources::command()
             .try_get_matches_from(["server"])
             .and_then(|matches| Self::from_arg_matches(&matches))
             .expect("every option has a default or is optional")

@@ -8,7 +8,7 @@ use certs::SecretFiles;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command};
-use values::units::count;
+use values::units::{at_least, positive_time, up_to};
 
 use super::{ByteSize, Span, Switch};
 use crate::rooms::backplane::NatsSettings;
@@ -38,19 +38,19 @@ pub struct NatsOptions {
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub nats_max_age: Span,
     /// Bytes that the stream may take; beyond it the oldest messages of any room go
-    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = at_least(ByteSize(1)))]
     pub nats_max_bytes: ByteSize,
     /// Copies of everything, where NATS is a cluster
-    #[arg(long, value_name = "N", default_value = "1", value_parser = count::<usize>)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = up_to(5))]
     pub nats_replicas: usize,
     /// How long NATS itself knows a repeated message; later ones are looked for among those that are kept
-    #[arg(long, value_name = "TIME", default_value = "2m")]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = positive_time)]
     pub nats_duplicate_window: Span,
     /// How long members are known of a node that no longer says so
-    #[arg(long, value_name = "TIME", default_value = "30s")]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time)]
     pub nats_presence_ttl: Span,
     /// Time for a connection to NATS, or for an answer
-    #[arg(long, value_name = "TIME", default_value = "2s")]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = positive_time)]
     pub nats_timeout: Span,
     /// Say on /readyz and by gRPC health that this node is not ready while there is no NATS
     #[arg(long, value_enum, default_value = "off")]

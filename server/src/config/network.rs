@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use values::units::{address, count, off_or, rate};
+use values::units::{address, at_least, count, off_or, positive_time, rate, up_to};
 
 use super::{ByteSize, Limit, Span, Switch};
 use crate::host::host;
@@ -42,10 +42,10 @@ pub struct Network {
     #[arg(long, value_name = "N", default_value = "256", value_parser = count::<usize>)]
     pub max_handshakes: usize,
     /// Longest time a connection may take for its TLS handshake
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
     pub handshake_timeout: Span,
     /// Time without acknowledgement after which the system drops a connection (`TCP_USER_TIMEOUT`, Linux), or `off`
-    #[arg(long, value_name = "TIME", default_value = "30s")]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time_or_off)]
     pub tcp_user_timeout: Limit<Span>,
 }
 
@@ -59,19 +59,19 @@ pub struct HttpLimits {
     #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
     pub host_allow: Vec<String>,
     /// Longest time for a whole request head; also how long an idle HTTP/1.1 connection is kept
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
     pub head_timeout: Span,
     /// Longest request head; beyond it 431
-    #[arg(long, value_name = "SIZE", default_value = "16KiB")]
+    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = at_least(ByteSize(MIN_HEAD_BYTES)))]
     pub max_head_bytes: ByteSize,
     /// Longest request target; beyond it 414
-    #[arg(long, value_name = "SIZE", default_value = "8KiB")]
+    #[arg(long, value_name = "SIZE", default_value = "8KiB", value_parser = at_least(ByteSize(MIN_URI_BYTES)))]
     pub max_uri_bytes: ByteSize,
     /// Most header fields in a request; beyond it 431
-    #[arg(long, value_name = "N", default_value = "100", value_parser = count::<usize>)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = up_to(MAX_HEADERS))]
     pub max_headers: usize,
     /// Streams that one HTTP/2 connection may have open
-    #[arg(long, value_name = "N", default_value = "100")]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = count::<u32>)]
     pub max_streams: u32,
 }
 
@@ -92,3 +92,15 @@ pub struct ShutdownOptions {
 pub(super) fn rate_or_off(text: &str) -> Result<Limit<usize>, String> {
     off_or(text, rate)
 }
+
+/// Parses a time longer than zero, or `off`.
+pub(super) fn positive_time_or_off(text: &str) -> Result<Limit<Span>, String> {
+    off_or(text, positive_time)
+}
+
+/// Room for a WebSocket handshake as browsers send it, without cookies.
+const MIN_HEAD_BYTES: usize = 1024;
+/// Room for the paths of this server.
+const MIN_URI_BYTES: usize = 64;
+/// The maximum that `http::HeaderMap` takes.
+const MAX_HEADERS: usize = 32_768;

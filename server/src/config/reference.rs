@@ -5,14 +5,15 @@ use std::fmt::Write;
 use clap::{Arg, ArgAction};
 
 use super::Config;
-use super::sources::{command_without_environment, variable};
+use super::environment::variable;
+use super::sources::command;
 
 impl Config {
     /// The reference of all settings, as `server reference` prints it and `server/CONFIGURATION.md` holds it.
     pub fn reference() -> String {
         let mut page = INTRODUCTION.replace("@SYNTAX@", values::units::SYNTAX);
         let mut heading = None;
-        let command = command_without_environment();
+        let command = command();
         for argument in command.get_arguments() {
             let Some(name) = argument.get_long().filter(|name| *name != "config") else {
                 continue;
@@ -83,10 +84,17 @@ const INTRODUCTION: &str = "\
 Every option of `server`, written by `server reference` from the same declarations that the program reads; a test fails when this page is
 not what the program would print.
 
-A value comes from the command line, else from the environment, else from the TOML file that `--config FILE` or `SERVER_CONFIG` names, else it
+A value comes from the command line, else from the environment, else from the TOML file that `--config FILE` or `WSS_CONFIG` names, else it
 is the default. The key in the file is the option's name without dashes in front (`_` for `-` will do); a table is the beginning of names. What
-is repeatable is an array. Unknown keys and variables are warned about. `server check` validates everything and prints each value with its
-origin; it changes nothing.
+is repeatable is an array in the file and a comma-separated list in a variable, where `\\,` is a comma within an item.
+
+Unknown options and keys are errors, so are values that can never work and settings that contradict each other. Of the environment only variables
+with the prefix `WSS_` are read. An unknown one is a warning, and an error for `server check`, except those that other programs set: `WSS_PROXY` and the service links of
+Kubernetes (`WSS_PORT`, `WSS_SERVICE_HOST` …). The former prefix `SERVER_` is not read: `SERVER_NAME` or `SERVER_PORT` belong to others; a former
+name of a setting is a warning with the new name.
+
+`server check` validates everything, names the files that cannot be used, and prints each value with its origin; it changes nothing and exits with a
+status other than 0 if the server could not run so.
 
 ```toml
 listen = \"0.0.0.0:443\"
@@ -100,5 +108,5 @@ policy = \"drop-oldest\"
 token-key = \"/etc/wss/tokens.pem\"
 ```
 @SYNTAX@
-Switches are `on` and `off`, in the file also `true` and `false`. Where `off` is allowed beside a value, it removes the limit.
+Switches are `on` and `off`, or `true` and `false`. Where `off` is allowed beside a value, it removes the limit.
 ";

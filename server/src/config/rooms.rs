@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use values::units::{count, rate};
+use clap::builder::NonEmptyStringValueParser;
+use values::units::{at_least, count, positive_time, rate};
 
 use super::network::rate_or_off;
 
@@ -50,7 +51,7 @@ pub struct RoomOptions {
     #[arg(long, value_name = "N", default_value = "5", value_parser = rate_or_off)]
     pub rooms_token_failures: Limit<usize>,
     /// What tokens must name as their audience (aud)
-    #[arg(long, value_name = "NAME", default_value = "rooms")]
+    #[arg(long, value_name = "NAME", default_value = "rooms", value_parser = NonEmptyStringValueParser::new())]
     pub rooms_token_audience: String,
     /// By how much clocks may differ when the times in tokens are checked
     #[arg(long, value_name = "TIME", default_value = "30s")]
@@ -65,13 +66,13 @@ pub struct RoomOptions {
     #[arg(long, value_name = "N", default_value = "256")]
     pub rooms_max_presence: usize,
     /// Longest message; beyond it 1009 (message too big)
-    #[arg(long, value_name = "SIZE", default_value = "64KiB")]
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = at_least(ByteSize(1)))]
     pub rooms_max_text_bytes: ByteSize,
     /// Events that a member may be behind
     #[arg(long, value_name = "N", default_value = "256", value_parser = count::<usize>)]
     pub rooms_queue_messages: usize,
     /// Bytes that a member may be behind
-    #[arg(long, value_name = "SIZE", default_value = "1MiB")]
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = at_least(ByteSize(1)))]
     pub rooms_queue_bytes: ByteSize,
     /// Messages kept of one room
     #[arg(long, value_name = "N", default_value = "500")]
@@ -89,10 +90,10 @@ pub struct RoomOptions {
     #[arg(long, value_name = "N", default_value = "1000", value_parser = count::<usize>)]
     pub rooms_outbox_messages: usize,
     /// Longest time that a message waits while the backplane is away; beyond it its sender is told that it was not stored
-    #[arg(long, value_name = "TIME", default_value = "10m")]
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = positive_time)]
     pub rooms_outbox_time: Span,
     /// How long the backplane may take to store a message before it counts as away
-    #[arg(long, value_name = "TIME", default_value = "2s")]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = positive_time)]
     pub rooms_publish_timeout: Span,
     /// Messages that a member, or an address without one, may send at once; beyond it 1008 or 429
     #[arg(long, value_name = "N", default_value = "400", value_parser = count::<u32>)]

@@ -5,17 +5,19 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::Config;
-use super::file::{self, FileValues};
+use super::contradictions::contradictions;
+use super::environment::{Environment, Variable};
+use super::file::{self, Entry};
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A flag.
     CommandLine,
-    /// A `SERVER_…` variable.
+    /// A `WSS_…` variable.
     Environment,
     /// The file of `--config`.
     File,
@@ -41,7 +43,9 @@ pub struct Loaded {
     pub config: Config,
     /// Every setting with its origin, in the order of `--help`.
     pub settings: Vec<Setting>,
-    /// Things that are probably mistakes: unknown keys and variables.
+    /// Variables that have no effect and may have been meant for another program; they fail `check` alone.
+    pub unknown_variables: Vec<String>,
+    /// Former names of variables, which have no effect.
     pub warnings: Vec<String>,
 }
 
@@ -67,70 +71,189 @@ pub enum ConfigError {
         /// What the parser said.
         source: Box<toml::de::Error>,
     },
-    /// A value in the file is of a kind that no setting has.
-    #[error("{}: `{key}` must be a string, a number, true, false or a list of these", path.display())]
-    ValueKind {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: String,
-    },
-    /// A value in the file is not allowed.
-    #[error("{}: {message}", path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it, and what is allowed.
-        message: String,
-    },
+    /// Values in the file or the environment are not allowed, or settings contradict each other; a line for each.
+    #[error("{}", .0.join("\n"))]
+    Invalid(Vec<String>),
 }
 
-/// What every variable of ours begins with.
-const PREFIX: &str = "SERVER_";
+/// A setting that was made in the environment or in the file.
+#[derive(Debug)]
+struct Made {
+    setting: String,
+    values: Vec<OsString>,
+    origin: Origin,
+    /// The variable, or the position in the file.
+    place: String,
+}
 
 impl Config {
     /// Reads `arguments` (the program's name first), the environment and the file that they name.
     ///
     /// # Errors
-    /// A value is not allowed, a flag is unknown, or the file cannot be used; also `--help` and `--version`, which
-    /// arrive as [`ConfigError::Usage`] with exit code 0.
+    /// A value is not allowed, a flag or a key is unknown, settings contradict each other, or the file cannot be used;
+    /// also `--help` and `--version`, which arrive as [`ConfigError::Usage`] with exit code 0.
     pub fn load(arguments: impl IntoIterator<Item = OsString>) -> Result<Loaded, ConfigError> {
-        let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
         let matches = command().try_get_matches_from(&arguments)?;
-        let mut warnings = unknown_variables(std::env::vars_os().map(|(name, _)| name));
-        let Some(path) = matches.get_one::<PathBuf>("config").cloned() else {
-            let settings = settings(&matches, &FileValues::new());
-            return Ok(Loaded {
-                config: Self::from_arg_matches(&matches)?,
-                settings,
-                warnings,
-            });
-        };
-        let mut file = file::read(&path)?;
-        warnings.extend(drop_unknown(&path, &mut file));
-        file.retain(|key, _| {
-            matches!(
-                matches.value_source(&identifier(key)),
-                None | Some(ValueSource::DefaultValue)
-            )
-        });
-        for (key, values) in &file {
-            arguments.extend(values.iter().map(|value| format!("--{key}={value}").into()));
+        let environment = Environment::read(&command(), std::env::vars_os());
+        let mut made: Vec<Made> = environment.variables.into_iter().map(Made::from).collect();
+        if let Some(path) = file_of_settings(&matches, &made) {
+            made.extend(known(file::read(&path)?)?);
         }
-        // The arguments alone were good, so whatever is wrong now stands in the file.
-        let wrong = |error: clap::Error| ConfigError::Value {
-            path: path.clone(),
-            message: brief(&error),
-        };
-        let matches = command().try_get_matches_from(&arguments).map_err(wrong)?;
-        let settings = settings(&matches, &file);
+        let (config, settings) = combine(arguments, &matches, made)?;
         Ok(Loaded {
-            config: Self::from_arg_matches(&matches)?,
+            config,
             settings,
-            warnings,
+            unknown_variables: environment.unknown,
+            warnings: environment.retired,
         })
     }
 }
+
+impl From<Variable> for Made {
+    fn from(variable: Variable) -> Self {
+        Self {
+            setting: variable.setting,
+            values: variable.values,
+            origin: Origin::Environment,
+            place: format!("environment variable {}", variable.name),
+        }
+    }
+}
+
+/// The file that `--config` names, or its variable.
+fn file_of_settings(matches: &ArgMatches, made: &[Made]) -> Option<PathBuf> {
+    let of_environment = || {
+        let made = made.iter().find(|made| made.setting == CONFIG)?;
+        made.values.first().map(PathBuf::from)
+    };
+    matches.get_one(CONFIG).cloned().or_else(of_environment)
+}
+
+/// The entries of the file as settings.
+///
+/// A file that named another file, a task or the help would be read once and then contradict itself.
+fn known(entries: Vec<Entry>) -> Result<Vec<Made>, ConfigError> {
+    let command = command();
+    let settings: Vec<&Arg> = command
+        .get_arguments()
+        .filter(|argument| argument.get_long().is_some_and(|name| name != CONFIG))
+        .collect();
+    let names = || settings.iter().filter_map(|argument| argument.get_long());
+    let (mut made, mut wrong) = (Vec::<Made>::new(), Vec::new());
+    for entry in entries {
+        let Entry {
+            setting,
+            values,
+            is_array,
+            position,
+        } = entry;
+        let argument = settings
+            .iter()
+            .find(|argument| argument.get_long() == Some(&setting));
+        let mut refuse = |reason: String| wrong.push(format!("{position}: `{setting}` {reason}"));
+        match argument.map(|argument| argument.get_action()) {
+            None => {
+                let hint = nearest(&setting, names());
+                let hint =
+                    hint.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+                refuse(format!("is not a setting of this server{hint}"));
+            }
+            Some(ArgAction::Set) if is_array => {
+                refuse("has one value, which is no array".to_owned());
+            }
+            Some(_) if made.iter().any(|earlier| earlier.setting == setting) => {
+                refuse("is in the file twice, perhaps once in a table".to_owned());
+            }
+            Some(_) => made.push(Made {
+                values: values.into_iter().map(OsString::from).collect(),
+                origin: Origin::File,
+                place: position.to_string(),
+                setting,
+            }),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(made)
+    } else {
+        Err(ConfigError::Invalid(wrong))
+    }
+}
+
+/// Adds to `arguments` what was made elsewhere and is not in `matches` already; the first origin of a setting wins.
+fn combine(
+    mut arguments: Vec<OsString>,
+    matches: &ArgMatches,
+    made: Vec<Made>,
+) -> Result<(Config, Vec<Setting>), ConfigError> {
+    let mut effective: Vec<Made> = Vec::new();
+    for made in made {
+        let by_flag =
+            matches.value_source(&identifier(&made.setting)) == Some(ValueSource::CommandLine);
+        if !by_flag
+            && effective
+                .iter()
+                .all(|earlier| earlier.setting != made.setting)
+        {
+            effective.push(made);
+        }
+    }
+    arguments.extend(effective.iter().flat_map(Made::flags));
+    // The arguments alone were good, so whatever is wrong now is in what was made elsewhere.
+    let matches = command()
+        .try_get_matches_from(&arguments)
+        .map_err(|error| ConfigError::Invalid(blame(&effective, &error)))?;
+    let config = Config::from_arg_matches(&matches)?;
+    let settings = settings(&matches, &effective);
+    let given = |name: &str| {
+        let setting = settings.iter().find(|setting| setting.name == name);
+        setting.is_some_and(|setting| setting.origin != Origin::Default)
+    };
+    let wrong = contradictions(&config, given);
+    if wrong.is_empty() {
+        Ok((config, settings))
+    } else {
+        Err(ConfigError::Invalid(wrong))
+    }
+}
+
+/// A line with its place for each of `made` that is not accepted alone; `error` if all of them are.
+fn blame(made: &[Made], error: &clap::Error) -> Vec<String> {
+    let wrong = made.iter().filter_map(|made| {
+        let arguments = std::iter::once(OsString::from("server")).chain(made.flags());
+        let error = command().try_get_matches_from(arguments).err()?;
+        Some(format!("{}: {}", made.place, brief(&error)))
+    });
+    let lines: Vec<String> = wrong.collect();
+    if lines.is_empty() {
+        vec![brief(error)]
+    } else {
+        lines
+    }
+}
+
+impl Made {
+    /// The same on a command line.
+    fn flags(&self) -> impl Iterator<Item = OsString> {
+        self.values.iter().map(|value| {
+            let mut flag = OsString::from(format!("--{}=", self.setting));
+            flag.push(value);
+            flag
+        })
+    }
+}
+
+/// The one of `known` that `name` was probably meant to be.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = known.map(|known| (strsim::jaro_winkler(name, known), known));
+    let best = likeness.max_by(|one, other| one.0.total_cmp(&other.0))?;
+    (best.0 > ALIKE).then_some(best.1)
+}
+
+/// Likeness above which a name is suggested.
+const ALIKE: f64 = 0.9;
+/// Name of the setting that names the file.
+const CONFIG: &str = "config";
 
 impl fmt::Display for Setting {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,25 +276,9 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The command with a variable for every option.
-fn command() -> Command {
-    Config::command().mut_args(|argument| match argument.get_long() {
-        Some(name) if !["help", "version"].contains(&name) => {
-            let variable = variable(name);
-            argument.env(variable).hide_env(true)
-        }
-        _ => argument,
-    })
-}
-
-/// The command as it is for [`Config::default`].
-pub(super) fn command_without_environment() -> Command {
+/// The options, which read neither environment nor file.
+pub(super) fn command() -> Command {
     Config::command()
-}
-
-/// `max-streams` → `SERVER_MAX_STREAMS`.
-pub(super) fn variable(flag: &str) -> String {
-    format!("{PREFIX}{}", flag.replace('-', "_").to_uppercase())
 }
 
 /// `max-streams` → `max_streams`, clap's name for it.
@@ -188,65 +295,21 @@ fn flags() -> Vec<String> {
         .collect()
 }
 
-/// One warning for each variable that looks like ours and is not.
-fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
-    let known: Vec<String> = flags().iter().map(|flag| variable(flag)).collect();
-    names
-        .filter_map(|name| name.into_string().ok())
-        .filter(|name| name.starts_with(PREFIX) && !known.contains(name))
-        .map(|name| {
-            format!(
-                "the environment variable {name} is not a setting of this server and has no effect"
-            )
-        })
-        .collect()
-}
-
-/// Removes what no option is called, with one warning each.
-fn drop_unknown(path: &Path, file: &mut FileValues) -> Vec<String> {
-    // A file that names another file, a task or the help would be read once and then contradict itself.
-    let known: Vec<String> = flags()
-        .into_iter()
-        .filter(|flag| flag != "config")
-        .collect();
-    let unknown: Vec<String> = file
-        .keys()
-        .filter(|key| !known.contains(key))
-        .cloned()
-        .collect();
-    for key in &unknown {
-        file.remove(key);
-    }
-    let warn = |key| {
-        format!(
-            "{}: `{key}` is not a setting of this server and has no effect",
-            path.display()
-        )
-    };
-    unknown.into_iter().map(warn).collect()
-}
-
-/// The settings that a text would make if it stood in a file and nothing was said elsewhere, with the warnings.
-pub(crate) fn from_text(text: &str) -> Result<(Config, Vec<String>), ConfigError> {
-    let path = Path::new("settings");
-    let mut file = file::parse(path, text)?;
-    let warnings = drop_unknown(path, &mut file);
-    let values = file.iter().flat_map(|(key, values)| {
-        values
-            .iter()
-            .map(move |value| OsString::from(format!("--{key}={value}")))
-    });
-    let arguments = std::iter::once(OsString::from("server")).chain(values);
-    let matches = command_without_environment().try_get_matches_from(arguments)?;
-    Ok((Config::from_arg_matches(&matches)?, warnings))
+/// The settings that a text would make if it stood in a file and nothing was said elsewhere.
+pub(crate) fn from_text(text: &str) -> Result<Config, ConfigError> {
+    let made = known(file::parse(Path::new("settings"), text)?)?;
+    let arguments = vec![OsString::from("server")];
+    let matches = command().try_get_matches_from(&arguments)?;
+    combine(arguments, &matches, made).map(|(config, _)| config)
 }
 
 /// Every option with its value and origin.
-fn settings(matches: &ArgMatches, file: &FileValues) -> Vec<Setting> {
+fn settings(matches: &ArgMatches, made: &[Made]) -> Vec<Setting> {
     let origin = |name: &str| match matches.value_source(&identifier(name)) {
-        _ if file.contains_key(name) => Origin::File,
-        Some(ValueSource::CommandLine) => Origin::CommandLine,
-        Some(ValueSource::EnvVariable) => Origin::Environment,
+        Some(ValueSource::CommandLine) => {
+            let made = made.iter().find(|made| made.setting == name);
+            made.map_or(Origin::CommandLine, |made| made.origin)
+        }
         _ => Origin::Default,
     };
     let values = |name: &str| {
@@ -332,7 +395,6 @@ mod tests {
             find(&loaded, "max-streams").to_string(),
             "max-streams = 7  (file)"
         );
-        assert!(loaded.warnings.is_empty());
     }
 
     #[test]
@@ -344,22 +406,6 @@ mod tests {
         let rooms = loaded.config.rooms;
         assert_eq!(rooms.rooms_policy, crate::rooms::Policy::Latest);
         assert_eq!((rooms.rooms_kind.len(), rooms.rooms_max_members), (1, 3));
-        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    }
-
-    #[test]
-    fn unknown_key_is_warned_about_with_its_file() {
-        let file = file("max-conections = 3\nconfig = \"x\"\n");
-        let loaded = load(&["--config", file.path().to_str().unwrap()]).unwrap();
-        assert_eq!(loaded.warnings.len(), 2);
-        assert!(
-            loaded
-                .warnings
-                .iter()
-                .any(|warning| warning.contains("max-conections")),
-            "{:?}",
-            loaded.warnings
-        );
     }
 
     #[test]
@@ -367,6 +413,7 @@ mod tests {
         for (text, part) in [
             ("max-streams = \"many\"", "max-streams"),
             ("listen = 3.5", "listen"),
+            ("listen = 1979-05-27", "must be a string"),
             ("a = [", "not valid TOML"),
         ] {
             let file = file(text);
@@ -382,13 +429,5 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("/nonexistent/x.toml"), "{error}");
-    }
-
-    #[test]
-    fn unknown_variable_is_warned_about() {
-        let names = ["SERVER_LISTEN", "SERVER_LISTENN", "HOME"].map(OsString::from);
-        let warnings = unknown_variables(names.into_iter());
-        assert_eq!(warnings.len(), 1);
-        assert!(warnings[0].contains("SERVER_LISTENN"));
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use certs::SecretFiles;
 use clap::{Args, ValueEnum};
 
+use super::network::positive_time_or_off;
 use super::{Limit, Span, Switch};
 
 /// Whether clients must show a certificate.
@@ -48,7 +49,7 @@ pub struct TlsOptions {
     #[arg(long, value_enum, default_value = "off")]
     pub insecure_secret_files: Switch,
     /// How often the certificate files are looked at for a change and their end, or `off` (SIGHUP reloads at once)
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time_or_off)]
     pub certificate_poll: Limit<Span>,
     /// Whether clients must show a certificate
     #[arg(long, value_enum, default_value = "off")]

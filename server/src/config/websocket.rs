@@ -2,9 +2,11 @@
 
 use clap::Args;
 use tungstenite_deflate::DeflateConfig;
-use values::units::{count, rate};
+use values::units::{at_least, count, off_or, positive_time, rate};
 
+use super::network::positive_time_or_off;
 use super::{ByteSize, Limit, Span, Switch};
+use crate::origin::origin;
 
 /// Limits and behaviour of WebSocket connections.
 #[derive(Args, Clone, Debug)]
@@ -12,10 +14,10 @@ use super::{ByteSize, Limit, Span, Switch};
 #[non_exhaustive]
 pub struct WebSocketOptions {
     /// Largest message, after decompression; beyond it the connection fails with 1009 (message too big)
-    #[arg(long, value_name = "SIZE", default_value = "1MiB")]
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = at_least(ByteSize(MIN_MESSAGE_BYTES)))]
     pub max_message_bytes: ByteSize,
     /// Most fragments of one message, or `off` for max(1024, max-message-bytes / 64); beyond it 1008
-    #[arg(long, value_name = "N", default_value = "off")]
+    #[arg(long, value_name = "N", default_value = "off", value_parser = count_or_off)]
     pub max_fragments: Limit<usize>,
     /// Maximum number of WebSockets held at a time, over HTTP/1.1 and HTTP/2 together; one more is answered with 503
     #[arg(long, value_name = "N", default_value = "10000", value_parser = count::<usize>)]
@@ -25,7 +27,7 @@ pub struct WebSocketOptions {
     pub max_websockets_per_address: usize,
     /// Maximum time without progress of an unfinished message or request body, or `off`; exceeding it closes with 1008, or is
     /// answered with 408 or `DEADLINE_EXCEEDED`
-    #[arg(long, value_name = "TIME", default_value = "30s")]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time_or_off)]
     pub message_timeout: Limit<Span>,
     /// Minimum part of a message or body that counts as progress; its end always does
     #[arg(long, value_name = "SIZE", default_value = "1KiB")]
@@ -37,24 +39,24 @@ pub struct WebSocketOptions {
     #[arg(long, value_name = "N", default_value = "100", value_parser = rate::<u32>)]
     pub control_per_second: u32,
     /// Silence after which a Ping is sent, or `off`
-    #[arg(long, value_name = "TIME", default_value = "25s")]
+    #[arg(long, value_name = "TIME", default_value = "25s", value_parser = positive_time_or_off)]
     pub ping_interval: Limit<Span>,
     /// Maximum time after that Ping was written without anything received and without progress of writing; exceeding it
     /// drops the connection
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
     pub pong_timeout: Span,
     /// Longest time a peer may take to accept bytes that are ready to be sent; a slower reader is dropped
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
     pub write_timeout: Span,
     /// Maximum time for the closing handshake after the Close was written, or `off`
-    #[arg(long, value_name = "TIME", default_value = "5s")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = positive_time_or_off)]
     pub close_timeout: Limit<Span>,
     /// Bytes queued for a peer beyond which its handler has to wait
     #[arg(long, value_name = "SIZE", default_value = "128KiB")]
     pub max_queue_bytes: ByteSize,
     /// Origin whose pages may connect, as in <https://example.org> or <https://example.org:8443>; repeatable.
     /// The server's own pages always may, and so may clients without an Origin (not browsers); `*` allows all
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub origin_allow: Vec<String>,
 }
 
@@ -111,3 +113,11 @@ impl DeflateOptions {
         self.deflate.is_on().then_some(config)
     }
 }
+
+/// Parses a count, or `off`.
+fn count_or_off(text: &str) -> Result<Limit<usize>, String> {
+    off_or(text, count)
+}
+
+/// The payload of the largest control frame (RFC 6455 §5.5): a message may be as long.
+const MIN_MESSAGE_BYTES: usize = 125;

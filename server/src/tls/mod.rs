@@ -56,6 +56,14 @@ pub enum TlsError {
         /// What rustls said.
         source: rustls::Error,
     },
+    /// The pair cannot be made in `--certs`, which is a file or beneath one.
+    #[error("{} cannot hold certificates: {} is not a directory", certs.display(), found.display())]
+    NotDirectory {
+        /// The directory that was asked for.
+        certs: PathBuf,
+        /// What is there.
+        found: PathBuf,
+    },
     /// Client certificates are wanted and nobody said from whom.
     #[error(
         "--client-auth optional and required need --client-ca FILE: the CA certificates that clients' certificates come from"
@@ -112,6 +120,7 @@ impl Tls {
     /// A file cannot be used.
     pub(crate) fn check(options: &TlsOptions) -> Result<(), TlsError> {
         if pairs::would_be_made(options) {
+            pairs::check_directory(&options.certs)?;
             return client_verifier(options, &Arc::new(aws_lc_rs::default_provider())).map(drop);
         }
         build(options, None, &Metrics::new()).map(drop)

@@ -123,6 +123,17 @@ pub(super) fn would_be_made(options: &TlsOptions) -> bool {
         && missing("server.key")
 }
 
+/// Finds out if `certs` is a directory or can become one.
+pub(super) fn check_directory(certs: &Path) -> Result<(), TlsError> {
+    match certs.ancestors().find(|path| path.exists()) {
+        Some(found) if !found.is_dir() => Err(TlsError::NotDirectory {
+            certs: certs.to_owned(),
+            found: found.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Makes the pair of `--certs` when nobody named another and both its files are missing.
 pub(super) fn make_if_missing(options: &TlsOptions) -> Result<(), TlsError> {
     if would_be_made(options) {

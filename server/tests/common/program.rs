@@ -37,7 +37,7 @@ fn clean(mut command: Command) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     for (name, _) in
-        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SERVER_"))
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WSS_"))
     {
         command.env_remove(name);
     }

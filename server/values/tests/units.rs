@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use values::units::{ByteSize, Limit, TimeSpan, address, count, ip, list, off_or, rate};
+use values::units::{
+    ByteSize, Limit, TimeSpan, address, at_least, count, ip, list, off_or, positive_time, rate,
+    up_to,
+};
 
 /// Texts that are no number with one unit, whatever the unit.
 const NO_NUMBER: [&str; 22] = [
@@ -218,6 +221,31 @@ fn no_sizes_are_refused_by_name() {
     }
     let error = "1MB".parse::<ByteSize>().unwrap_err();
     assert!(error.contains("write MiB"), "{error}");
+}
+
+#[test]
+fn minimums_hold_on_both_sides() {
+    assert_eq!(
+        positive_time("0.000000001s"),
+        Ok(TimeSpan(Duration::from_nanos(1)))
+    );
+    for text in ["0", "0s", "0.0ms", "0.0000000001s", "10ss"] {
+        assert!(
+            positive_time(text)
+                .unwrap_err()
+                .contains(&format!("`{text}`"))
+        );
+    }
+    let parse = at_least(ByteSize(1024));
+    assert_eq!(parse("1KiB"), Ok(ByteSize(1024)));
+    assert_eq!(
+        parse("1023").unwrap_err(),
+        "`1023` is below the minimum of 1KiB"
+    );
+    assert!(parse("1KB").is_err());
+    assert_eq!(up_to(5)("5"), Ok(5));
+    assert_eq!(up_to(5)("6").unwrap_err(), "`6` exceeds the maximum of 5");
+    assert!(up_to(5)("0").is_err());
 }
 
 #[test]

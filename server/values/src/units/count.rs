@@ -14,6 +14,14 @@ pub fn count<N: FromStr + Default + PartialEq>(text: &str) -> Result<N, String> 
     }
 }
 
+/// A parser of counts that refuses those above `maximum`.
+pub fn up_to(maximum: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| match count(text)? {
+        number if number > maximum => Err(format!("`{text}` exceeds the maximum of {maximum}")),
+        number => Ok(number),
+    }
+}
+
 /// Parses a rate per second: a whole number of at least one, `/s` may follow.
 ///
 /// # Errors

@@ -2,9 +2,9 @@
 //!
 //! | kind | examples | type or function |
 //! |---|---|---|
-//! | time | `250ms`, `1.5s`, `10m`, `24h`, `365d`; a bare number is seconds | [`TimeSpan`] |
-//! | size | `96B`, `64KiB`, `1.5MiB`, `1GiB`; a bare number is bytes | [`ByteSize`] |
-//! | count | `1`, `10000` | [`count`] |
+//! | time | `250ms`, `1.5s`, `10m`, `24h`, `365d`; a bare number is seconds | [`TimeSpan`], [`positive_time`] |
+//! | size | `96B`, `64KiB`, `1.5MiB`, `1GiB`; a bare number is bytes | [`ByteSize`], [`at_least`] |
+//! | count | `1`, `10000` | [`count`], [`up_to`] |
 //! | rate | `50`, `50/s` | [`rate`] |
 //! | limit | `off`, or any of the above | [`Limit`], [`off_or`] |
 //! | address | `127.0.0.1:8443`, `[::1]:8443` | [`address`], [`ip`] |
@@ -22,11 +22,11 @@ mod size;
 mod time;
 
 pub use address::{address, ip};
-pub use count::{count, rate};
+pub use count::{count, rate, up_to};
 pub use limit::{Limit, off_or};
 pub use list::list;
-pub use size::ByteSize;
-pub use time::TimeSpan;
+pub use size::{ByteSize, at_least};
+pub use time::{TimeSpan, positive_time};
 
 /// The grammar in Markdown, for the reference pages of the programs.
 pub const SYNTAX: &str = "Times are written `250ms`, `1.5s`, `10m`, `24h` or `365d`, a bare number is seconds; sizes `96B`, `64KiB`, `1.5MiB` or `1GiB`, a bare number is bytes.";

@@ -91,6 +91,14 @@ impl FromStr for ByteSize {
     }
 }
 
+/// A parser of sizes that refuses those below `minimum`.
+pub fn at_least(minimum: ByteSize) -> impl Fn(&str) -> Result<ByteSize, String> + Clone {
+    move |text| match text.parse()? {
+        size if size < minimum => Err(format!("`{text}` is below the minimum of {minimum}")),
+        size => Ok(size),
+    }
+}
+
 fn too_large(text: &str) -> String {
     format!("`{text}` exceeds the maximum of {}", ByteSize::MAX)
 }

@@ -61,6 +61,17 @@ impl FromStr for TimeSpan {
     }
 }
 
+/// Parses a time longer than zero, as deadlines and intervals are.
+///
+/// # Errors
+/// Names the text if it is no time, or zero.
+pub fn positive_time(text: &str) -> Result<TimeSpan, String> {
+    match text.parse()? {
+        TimeSpan(Duration::ZERO) => Err(format!("`{text}` must be longer than 0")),
+        span => Ok(span),
+    }
+}
+
 impl From<TimeSpan> for Duration {
     fn from(span: TimeSpan) -> Self {
         span.0

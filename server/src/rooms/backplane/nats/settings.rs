@@ -141,10 +141,8 @@ impl NatsSettings {
                 return Err(NatsError::TooShort { what, seen, least });
             }
         }
-        if let Some(path) = &self.authorities {
-            read("authorities for NATS", path)?;
-        }
-        self.read_credentials()?;
+        self.check_credentials()?;
+        self.check_authorities()?;
         self.user().map(drop)
     }
 
@@ -164,6 +162,35 @@ impl NatsSettings {
             path: path.to_owned(),
             wrong: "it is not UTF-8",
         })
+    }
+
+    /// Finds out if the file of credentials has a JWT and a seed.
+    fn check_credentials(&self) -> Result<(), NatsError> {
+        let (Some(path), Some(text)) = (&self.credentials, self.read_credentials()?) else {
+            return Ok(());
+        };
+        let usable = async_nats::ConnectOptions::with_credentials(&text);
+        usable.map(drop).map_err(|_| NatsError::Unusable {
+            what: "credentials for NATS",
+            path: path.clone(),
+            wrong: "there must be a JWT and a seed, as nsc writes them",
+        })
+    }
+
+    /// Finds out if the file of authorities has a certificate.
+    fn check_authorities(&self) -> Result<(), NatsError> {
+        let what = "authorities for NATS";
+        let Some(path) = &self.authorities else {
+            return Ok(());
+        };
+        read(what, path)?;
+        certs::load_roots(path)
+            .map(drop)
+            .map_err(|_| NatsError::Unusable {
+                what,
+                path: path.clone(),
+                wrong: "there must be at least one certificate (PEM)",
+            })
     }
 
     /// Name and password of the user file.

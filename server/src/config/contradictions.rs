@@ -1,0 +1,157 @@
+//! Settings that are fine alone and cannot work together.
+
+use super::{ClientAuth, Config};
+
+/// A line for each pair of settings that contradict each other.
+///
+/// `given` reports if somebody gave a setting. A default never contradicts: it yields to what was given.
+pub(super) fn contradictions(config: &Config, given: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut rules = connections(config);
+    rules.extend(websocket(config));
+    rules.extend(rooms(config));
+    rules.extend(nats(config));
+    let broken = rules
+        .into_iter()
+        .filter(|rule| rule.broken && given(rule.useless));
+    broken
+        .map(|rule| format!("--{} {}", rule.useless, rule.reason))
+        .collect()
+}
+
+/// What must hold between a setting and others.
+struct Rule {
+    /// The setting that is without effect or can never work when the rule is broken.
+    useless: &'static str,
+    broken: bool,
+    reason: &'static str,
+}
+
+/// A rule that is broken if `broken`.
+fn rule(useless: &'static str, broken: bool, reason: &'static str) -> Rule {
+    Rule {
+        useless,
+        broken,
+        reason,
+    }
+}
+
+fn connections(config: &Config) -> Vec<Rule> {
+    let (network, http, tls, shutdown) =
+        (&config.network, &config.http, &config.tls, &config.shutdown);
+    let same_port = network
+        .grpc_listen
+        .is_some_and(|plain| plain == network.listen && plain.port() != 0);
+    let unlimited = network.handshake_rate.0.is_none();
+    vec![
+        rule(
+            "grpc-listen",
+            same_port,
+            "is the address of --listen: one of them needs another port",
+        ),
+        rule(
+            "max-connections-per-address",
+            network.max_connections_per_address > network.max_connections,
+            "exceeds --max-connections, so that it can never be reached",
+        ),
+        rule(
+            "handshake-burst",
+            unlimited,
+            "has no effect while --handshake-rate is off",
+        ),
+        rule(
+            "handshake-rate-loopback",
+            unlimited && network.handshake_rate_loopback.is_on(),
+            "has no effect while --handshake-rate is off",
+        ),
+        rule(
+            "max-uri-bytes",
+            http.max_uri_bytes > http.max_head_bytes,
+            "exceeds --max-head-bytes, which holds the target too",
+        ),
+        rule(
+            "client-ca",
+            tls.client_auth == ClientAuth::Off,
+            "has no effect while --client-auth is off: no client is asked for a certificate",
+        ),
+        rule(
+            "drain-window",
+            shutdown.drain_window > shutdown.drain_timeout,
+            "exceeds --drain-timeout, after which connections are dropped",
+        ),
+    ]
+}
+
+fn websocket(config: &Config) -> Vec<Rule> {
+    let websocket = &config.websocket;
+    let everybody = websocket.origin_allow.iter().any(|origin| origin == "*");
+    vec![
+        rule(
+            "pong-timeout",
+            websocket.ping_interval.0.is_none(),
+            "has no effect while --ping-interval is off: no Ping is sent",
+        ),
+        rule(
+            "origin-allow",
+            everybody && websocket.origin_allow.len() > 1,
+            "has `*`, which allows every origin, beside others",
+        ),
+    ]
+}
+
+fn rooms(config: &Config) -> Vec<Rule> {
+    let rooms = &config.rooms;
+    let text = rooms.rooms_max_text_bytes;
+    vec![
+        rule(
+            "rooms-max-text-bytes",
+            text > config.websocket.max_message_bytes,
+            "exceeds --max-message-bytes, so that such a message cannot arrive",
+        ),
+        rule(
+            "rooms-queue-bytes",
+            rooms.rooms_queue_bytes < text,
+            "is below --rooms-max-text-bytes, so that a member is too slow for one message",
+        ),
+        rule(
+            "rooms-history-memory",
+            rooms.rooms_history_memory < rooms.rooms_history_bytes,
+            "is below --rooms-history-bytes, which one room may keep",
+        ),
+    ]
+}
+
+fn nats(config: &Config) -> Vec<Rule> {
+    let nats = &config.nats;
+    let alone = nats.nats.is_empty();
+    let unused = "has no effect without --nats";
+    let mut rules: Vec<Rule> = [
+        "nats-credentials",
+        "nats-user-file",
+        "nats-ca",
+        "nats-stream",
+        "nats-max-age",
+        "nats-max-bytes",
+        "nats-replicas",
+        "nats-duplicate-window",
+        "nats-presence-ttl",
+        "nats-timeout",
+    ]
+    .map(|useless| rule(useless, alone, unused))
+    .into();
+    rules.push(rule(
+        "nats-required-for-readiness",
+        alone && nats.nats_required_for_readiness.is_on(),
+        "can never be fulfilled without --nats",
+    ));
+    rules.push(rule(
+        "nats-user-file",
+        nats.nats_credentials.is_some(),
+        "and --nats-credentials are two identities: give one",
+    ));
+    rules.push(rule(
+        "nats-duplicate-window",
+        nats.nats_duplicate_window > nats.nats_max_age,
+        "exceeds --nats-max-age, which NATS refuses",
+    ));
+    rules
+}
