@@ -39,11 +39,10 @@ async fn a_close_after_queued_output_waits_for_a_steady_reader() {
         let begun = Instant::now();
         for _ in 0..30 {
             socket
-                .feed(Message::binary(vec![7; 1_000_000]))
-                .await
+                .start_send_unpin(Message::binary(vec![7; 1_000_000]))
                 .unwrap();
         }
-        socket.feed(close()).await.unwrap();
+        socket.start_send_unpin(close()).unwrap();
         let answer = socket.next().await.unwrap().unwrap();
         assert_eq!(answer, close());
         assert!(socket.next().await.is_none());
@@ -68,8 +67,7 @@ async fn an_answer_after_queued_output_waits_for_a_steady_reader() {
         });
         for _ in 0..30 {
             socket
-                .feed(Message::binary(vec![7; 1_000_000]))
-                .await
+                .start_send_unpin(Message::binary(vec![7; 1_000_000]))
                 .unwrap();
         }
         let answer = socket.next().await.unwrap().unwrap();
@@ -98,8 +96,7 @@ async fn a_reader_that_stalls_is_not_waited_for() {
             });
             let begun = Instant::now();
             socket
-                .feed(Message::binary(vec![7; 30_000_000]))
-                .await
+                .start_send_unpin(Message::binary(vec![7; 30_000_000]))
                 .unwrap();
             let item = if answers {
                 assert!(socket.next().await.unwrap().unwrap().is_close());

@@ -32,8 +32,7 @@ async fn a_ping_after_30_megabytes_waits_for_a_reader_at_5_megabytes_a_second() 
             let begun = Instant::now();
             for _ in 0..30 {
                 socket
-                    .feed(Message::binary(vec![7; 1_000_000]))
-                    .await
+                    .start_send_unpin(Message::binary(vec![7; 1_000_000]))
                     .unwrap();
             }
             // Pongs alone come, and nothing fails.
@@ -85,8 +84,7 @@ async fn a_reader_that_stalls_is_given_up() {
         });
         let begun = Instant::now();
         socket
-            .feed(Message::binary(vec![7; 30_000_000]))
-            .await
+            .start_send_unpin(Message::binary(vec![7; 30_000_000]))
             .unwrap();
         let error = socket.next().await.unwrap().unwrap_err();
         assert!(error.to_string().contains("pong_timeout"), "{error}");
