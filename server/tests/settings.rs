@@ -81,7 +81,7 @@ fn values_that_can_never_work_are_refused() {
         ("--max-message-bytes", "64KiBKiB", "`64KiBKiB`"),
         ("--max-message-bytes", "1MB", "write MiB"),
         ("--drain-timeout", "36501d", "maximum"),
-        ("--max-unfinished-bytes", "18446744073709551615", "maximum"),
+        ("--max-buffered-bytes", "18446744073709551615", "maximum"),
         // Origins and hosts.
         ("--origin-allow", "example.org", "write https://example.org"),
         (
@@ -370,6 +370,8 @@ fn files_in_every_kind_of_toml_are_read() {
         "deflate = true\n[rooms]\npolicy = \"latest\"\nkind = [\"tea=disconnect\"]\n[rooms.max]\nmembers = 3\n",
         "origin-allow = \"https://a.example\"\n",
         "origin-allow = []\n",
+        // A former name of an option is one of its key too.
+        "max-unfinished-bytes = \"64MiB\"\n",
     ] {
         assert_eq!(check_file(text), (Some(0), String::new()), "{text}");
     }

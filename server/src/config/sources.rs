@@ -143,18 +143,18 @@ fn known(entries: Vec<Entry>) -> Result<Vec<Made>, ConfigError> {
     let (mut made, mut wrong) = (Vec::<Made>::new(), Vec::new());
     for entry in entries {
         let Entry {
-            setting,
+            setting: key,
             values,
             is_array,
             position,
         } = entry;
-        let argument = settings
-            .iter()
-            .find(|argument| argument.get_long() == Some(&setting));
-        let mut refuse = |reason: String| wrong.push(format!("{position}: `{setting}` {reason}"));
+        let argument = settings.iter().find(|argument| is_called(argument, &key));
+        let setting = argument.and_then(|argument| argument.get_long());
+        let setting = setting.unwrap_or(&key).to_owned();
+        let mut refuse = |reason: String| wrong.push(format!("{position}: `{key}` {reason}"));
         match argument.map(|argument| argument.get_action()) {
             None => {
-                let hint = nearest(&setting, names());
+                let hint = nearest(&key, names());
                 let hint =
                     hint.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
                 refuse(format!("is not a setting of this server{hint}"));
@@ -178,6 +178,12 @@ fn known(entries: Vec<Entry>) -> Result<Vec<Made>, ConfigError> {
     } else {
         Err(ConfigError::Invalid(wrong))
     }
+}
+
+/// Reports if `key` is the name of an option, or a former one.
+fn is_called(argument: &Arg, key: &str) -> bool {
+    let former = argument.get_all_aliases().unwrap_or_default();
+    argument.get_long() == Some(key) || former.contains(&key)
 }
 
 /// Adds to `arguments` what was made elsewhere and is not in `matches` already; the first origin of a setting wins.
