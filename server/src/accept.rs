@@ -26,6 +26,8 @@ use tower::ServiceExt;
 use tracing::{Instrument, debug, debug_span, error};
 
 use crate::arrivals::Arrivals;
+#[cfg(target_os = "linux")]
+use crate::config::ByteSize;
 use crate::config::{AccessLog, Config};
 use crate::connection::{Connection, Peer};
 use crate::descriptors::Spare;
@@ -205,8 +207,14 @@ impl Acceptor {
     fn prepare(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         #[cfg(target_os = "linux")]
-        SockRef::from(stream)
-            .set_tcp_user_timeout(self.config.network.tcp_user_timeout.0.map(Duration::from))?;
+        {
+            let (limits, socket) = (&self.config.network, SockRef::from(stream));
+            socket.set_tcp_user_timeout(limits.tcp_user_timeout.0.map(Duration::from))?;
+            if let Some(ByteSize(bytes)) = limits.tcp_notsent_bytes.0 {
+                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+                socket.set_tcp_notsent_lowat(bytes)?;
+            }
+        }
         Ok(())
     }
 

@@ -36,11 +36,22 @@ pub struct Conversation {
     finished: bool,
 }
 
+/// What ends a wait for the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// The next text or binary message; `None` once the connection is closed.
+    Message(Option<Message>),
+    /// The transport has taken everything that was fed.
+    Sent,
+}
+
 /// What a conversation waits for.
 enum Next {
     Received(Option<Result<Message, Error>>),
     /// The server ends.
     GoingAway,
+    /// The transport has taken everything that was fed.
+    Sent,
 }
 
 impl Conversation {
@@ -69,17 +80,32 @@ impl Conversation {
     ///
     /// Cancel safe.
     pub async fn next(&mut self) -> Option<Message> {
+        match self.listen(false).await {
+            Heard::Message(message) => message,
+            Heard::Sent => None,
+        }
+    }
+
+    /// The next message as from [`next`](Self::next), unless everything that was fed is sent before it comes.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn next_or_sent(&mut self) -> Heard {
+        self.listen(true).await
+    }
+
+    async fn listen(&mut self, until_sent: bool) -> Heard {
         loop {
             if let Some(frame) = self.pending_close.clone() {
                 let sent = self.feed(Message::Close(Some(frame))).await;
                 self.pending_close = None;
                 if sent.is_err() {
                     Box::pin(self.finish()).await;
-                    return None;
+                    return Heard::Message(None);
                 }
             }
-            let received = match poll_fn(|context| self.poll_next(context)).await {
+            let received = match poll_fn(|context| self.poll_next(context, until_sent)).await {
                 Next::Received(received) => received,
+                Next::Sent => return Heard::Sent,
                 Next::GoingAway => {
                     self.close(CloseCode::Away, "server is shutting down");
                     continue;
@@ -92,23 +118,23 @@ impl Conversation {
                     // The Close that tells the peer why goes out before the transport ends.
                     Box::pin(async { while self.socket.next().await.is_some() {} }).await;
                     Box::pin(self.finish()).await;
-                    return None;
+                    return Heard::Message(None);
                 }
                 None => {
                     Box::pin(self.finish()).await;
-                    return None;
+                    return Heard::Message(None);
                 }
             };
             self.tally.message(Direction::In, (&message).into());
             self.info.note_close(&message, "client");
             if (message.is_text() || message.is_binary()) && !self.closing {
-                return Some(message);
+                return Heard::Message(Some(message));
             }
         }
     }
 
     /// A message, or what else ends a wait; a peer that does not read is told so meanwhile.
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
+    fn poll_next(&mut self, context: &mut Context<'_>, until_sent: bool) -> Poll<Next> {
         if let Poll::Ready(received) = self.socket.poll_next_unpin(context) {
             return Poll::Ready(Next::Received(received));
         }
@@ -121,9 +147,14 @@ impl Conversation {
             tell_slow(&mut self.socket, &self.info);
             return Poll::Pending;
         }
-        Pin::new(&mut self.going_away)
-            .poll(context)
-            .map(|()| Next::GoingAway)
+        if Pin::new(&mut self.going_away).poll(context).is_ready() {
+            return Poll::Ready(Next::GoingAway);
+        }
+        // A failure shows when receiving.
+        if until_sent && matches!(self.socket.poll_flush_unpin(context), Poll::Ready(Ok(()))) {
+            return Poll::Ready(Next::Sent);
+        }
+        Poll::Pending
     }
 
     /// Queues a message; [`next`](Self::next) sends it, several at once where it can.

@@ -47,6 +47,10 @@ pub struct Network {
     /// Time without acknowledgement after which the system drops a connection (`TCP_USER_TIMEOUT`, Linux), or `off`
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time_or_off)]
     pub tcp_user_timeout: Limit<Span>,
+    /// Bytes that the system takes ahead of what it sends on a connection (`TCP_NOTSENT_LOWAT`, Linux), or `off`; more
+    /// would grow old there while the peer reads slowly
+    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = notsent)]
+    pub tcp_notsent_bytes: Limit<ByteSize>,
 }
 
 /// Limits of the HTTP part of a connection.
@@ -104,3 +108,8 @@ const MIN_HEAD_BYTES: usize = 1024;
 const MIN_URI_BYTES: usize = 64;
 /// The maximum that `http::HeaderMap` takes.
 const MAX_HEADERS: usize = 32_768;
+
+/// Parses a size from one byte on, or `off`; to the system, zero would be its own default.
+fn notsent(text: &str) -> Result<Limit<ByteSize>, String> {
+    off_or(text, at_least(ByteSize(1)))
+}

@@ -10,6 +10,7 @@
 mod common;
 mod names;
 mod once;
+mod paced;
 mod posts;
 mod slow;
 mod talk;
@@ -17,6 +18,10 @@ mod talk;
 use common::{Client, Running, soon};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 /// Starts a server that does not wait long for members which this test no longer reads.
@@ -30,8 +35,8 @@ async fn start(flags: &[&str]) -> Running {
 }
 
 /// A member that speaks `chat.v1.json`.
-struct Member {
-    socket: Client,
+struct Member<S = TcpStream> {
+    socket: WebSocketStream<TlsStream<S>>,
     /// Its first event.
     joined: Value,
 }
@@ -53,7 +58,10 @@ async fn line_member(server: &Running, path: &str) -> Client {
     server.open(path, &[]).await.0
 }
 
-async fn next_text(socket: &mut Client) -> String {
+async fn next_text<S>(socket: &mut WebSocketStream<S>) -> String
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     loop {
         match soon(socket.next()).await.unwrap().unwrap() {
             Message::Text(text) => return text.to_string(),
@@ -76,7 +84,7 @@ async fn until_closed(socket: &mut Client) -> (u16, Vec<String>) {
     }
 }
 
-impl Member {
+impl<S: AsyncRead + AsyncWrite + Unpin> Member<S> {
     async fn next(&mut self) -> Value {
         serde_json::from_str(&next_text(&mut self.socket).await).unwrap()
     }

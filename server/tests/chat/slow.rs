@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Message;
@@ -18,6 +19,14 @@ async fn join_with_small_buffer(server: &Running, path: &str) -> Member {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(64 << 10).unwrap();
     let stream = soon(socket.connect(server.address)).await.unwrap();
+    join_over(server, path, stream).await
+}
+
+/// Joins over `stream`, with events as JSON.
+pub(super) async fn join_over<S>(server: &Running, path: &str, stream: S) -> Member<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let config = common::client_config(&server.authority(), &["http/1.1"]);
     let name = "localhost".try_into().unwrap();
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);

@@ -13,6 +13,7 @@ use crate::rooms::backplane::Published;
 use crate::rooms::counts::Counts;
 use crate::rooms::grant::Right;
 use crate::rooms::hub::{Joined, Replay};
+use crate::rooms::kind::Policy;
 use crate::rooms::member::{Membership, Seen};
 use crate::rooms::message::MessageId;
 use crate::rooms::name::{MemberName, RoomName};
@@ -114,6 +115,12 @@ impl Member {
         self.posting.has_room()
     }
 
+    /// Reports if the room gives its newest message alone to whoever is behind, so that nothing is to be taken from it
+    /// before the member has what it was given.
+    pub fn takes_latest(&self) -> bool {
+        self.membership.place().policy == Policy::Latest
+    }
+
     /// Whether it is known of every message what became of it.
     pub fn is_settled(&self) -> bool {
         self.posting.is_settled()
@@ -126,6 +133,27 @@ impl Member {
     /// # Errors
     /// The member is too far behind, and its room disconnects such members.
     pub async fn next<T>(&mut self, incoming: impl Future<Output = T>) -> Result<Next<T>, Refusal> {
+        self.wait(incoming, true).await
+    }
+
+    /// Waits as [`next`](Self::next) does, but leaves the room's events where they are.
+    ///
+    /// Cancel safe if `incoming` is.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    pub async fn next_unseen<T>(
+        &mut self,
+        incoming: impl Future<Output = T>,
+    ) -> Result<Next<T>, Refusal> {
+        self.wait(incoming, false).await
+    }
+
+    async fn wait<T>(
+        &mut self,
+        incoming: impl Future<Output = T>,
+        with_events: bool,
+    ) -> Result<Next<T>, Refusal> {
         let has_capacity = self.posting.has_room();
         let shared = &self.participant.shared;
         tokio::select! {
@@ -135,7 +163,7 @@ impl Member {
                 Ok(Next::Settled { id, outcome })
             }
             incoming = incoming, if has_capacity => Ok(Next::Incoming(incoming)),
-            seen = self.membership.next() => {
+            seen = self.membership.next(), if with_events => {
                 shared.counted(seen.map_err(Refusal::from)).map(Next::Seen)
             }
         }

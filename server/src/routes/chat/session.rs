@@ -1,5 +1,6 @@
 //! One connection to a room, in either subprotocol.
 
+use futures_util::FutureExt;
 use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{DeflateConfig, WebSocketStream};
 
@@ -7,7 +8,7 @@ use super::entry::Entry;
 use super::json;
 use super::speaker::{Dialect, Speaker};
 use crate::connection::ConnectionInfo;
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Heard};
 use crate::rooms::participant::{Answer, Member, Next, Request};
 use crate::rooms::{Hub, Participant, Refusal};
 use crate::stream::ServerStream;
@@ -75,20 +76,42 @@ async fn serve(
 
 /// Passes messages both ways until one side has enough.
 async fn stay(mut member: Member, speaker: &mut Speaker) -> Result<(), End> {
+    let takes_latest = member.takes_latest();
+    // Something was fed that may not be sent yet; a newer message in the queue behind it would grow old there.
+    let mut waits = takes_latest;
     loop {
         if !member.has_capacity() {
             // Nothing is read for now, and it is reading that sends what was fed. A failure shows when reading.
             let _ = speaker.conversation.flush().await;
+            waits = false;
         }
-        match member.next(speaker.conversation.next()).await? {
-            Next::Incoming(None) => return Ok(()),
-            Next::Incoming(Some(message)) => take(&mut member, message, speaker).await?,
+        let next = if waits {
+            member
+                .next_unseen(speaker.conversation.next_or_sent())
+                .await?
+        } else {
+            member
+                .next(speaker.conversation.next().map(Heard::Message))
+                .await?
+        };
+        match next {
+            Next::Incoming(Heard::Sent) => {
+                waits = false;
+                continue;
+            }
+            Next::Incoming(Heard::Message(None)) => return Ok(()),
+            Next::Incoming(Heard::Message(Some(message))) => {
+                take(&mut member, message, speaker).await?;
+            }
             Next::Seen(seen) => {
                 speaker.pass_on(&seen).await?;
-                pass_on_more(&mut member, speaker).await?;
+                if !takes_latest {
+                    pass_on_more(&mut member, speaker).await?;
+                }
             }
             Next::Settled { id, outcome } => speaker.settle(id.as_ref(), outcome).await?,
         }
+        waits = takes_latest;
     }
 }
 
