@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use futures_util::{FutureExt, TryFutureExt};
-use http::StatusCode;
+use http::{StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
@@ -288,8 +288,14 @@ impl Acceptor {
                     .max(SMALLEST_BUFFER),
             );
         let peer = Peer(connection.peer);
-        let service = service_fn(|request| self.answer(request, &connection, None));
         let stream = Wire::new(stream, &connection.account);
+        let interim = stream.interim();
+        let service = service_fn(|mut request: http::Request<Incoming>| {
+            if request.headers().contains_key(header::EXPECT) {
+                request.extensions_mut().insert(Arc::clone(&interim));
+            }
+            self.answer(request, &connection, None)
+        });
         let serving = builder
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();

@@ -38,6 +38,7 @@ mod drain;
 pub mod fuzzing;
 pub mod grpc;
 mod host;
+mod interim;
 mod ledger;
 mod limits;
 mod listen;

@@ -12,6 +12,7 @@ use http::{Request, Response, StatusCode, Version, header};
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 use tracing::{Instrument, debug, error};
+use tungstenite_deflate::handshake::server::interim_response;
 use tungstenite_deflate::hyper::{Pending, Upgrade};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
@@ -19,6 +20,7 @@ use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
 use tungstenite_deflate::{Options, WebSocketStream};
 
 use crate::connection::{Connection, ConnectionInfo, Peer};
+use crate::interim::Interim;
 use crate::ledger::{Http2, Part, Stream, Wire};
 use crate::limits::Permit;
 use crate::log::{Reason, Route, failure, limited};
@@ -103,6 +105,7 @@ fn accept<B>(
         .iter()
         .copied()
         .find(|&name| chosen.as_ref().is_some_and(|chosen| chosen == name));
+    announce_continue(request)?;
     let (response, pending) = upgrade.accept();
     let info = ConnectionInfo {
         peer: connection.peer,
@@ -134,6 +137,23 @@ fn accept<B>(
     );
     context.drain.spawn(run(Box::pin(running)));
     Ok(response.map(|()| Body::empty()))
+}
+
+/// Has `100 Continue` written before the 101 if the request expects it (RFC 9110 §7.8).
+///
+/// # Errors
+/// The peer has not taken the response to an earlier request yet, which the interim one would interrupt: 417.
+fn announce_continue<B>(request: &Request<B>) -> Result<(), Refusal> {
+    if interim_response(request).is_empty() {
+        return Ok(());
+    }
+    match request.extensions().get::<Arc<Interim>>() {
+        Some(interim) if !interim.request() => refused(
+            StatusCode::EXPECTATION_FAILED,
+            "100-continue cannot be sent before an earlier response has been read; ask again without Expect\n",
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// The options of `route`.

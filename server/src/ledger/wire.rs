@@ -13,6 +13,7 @@ use tungstenite_deflate::MemoryReservation;
 use super::frames::{PREFACE_BYTES, Scanner};
 use super::http2::Http2;
 use super::{Account, PAUSE, Part};
+use crate::interim::{CONTINUE, Interim};
 
 /// The transport of a connection while HTTP is spoken on it.
 ///
@@ -23,6 +24,9 @@ pub(crate) struct Wire<S> {
     stream: S,
     account: Account,
     frames: Option<Box<Frames>>,
+    interim: Arc<Interim>,
+    /// The rest of an interim response that has been begun.
+    unwritten: &'static [u8],
     /// What is held since the peer took nothing, and until when it may.
     stalled: Option<(Pin<Box<Sleep>>, MemoryReservation)>,
 }
@@ -43,8 +47,15 @@ impl<S> Wire<S> {
             stream,
             account: account.clone(),
             frames: None,
+            interim: Arc::default(),
+            unwritten: &[],
             stalled: None,
         }
+    }
+
+    /// Returns the handle with which a handler has `100 Continue` written before its response.
+    pub(crate) fn interim(&self) -> Arc<Interim> {
+        Arc::clone(&self.interim)
     }
 
     /// Creates the transport of an HTTP/2 connection.
@@ -116,16 +127,39 @@ impl<S> Wire<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Looks at the frames among the first `count` bytes of `slices`, which were written.
-    fn sent(&mut self, slices: &[IoSlice<'_>], mut count: usize) {
+    /// Looks at what a write of `slices` took: at its frames, or whether it took everything.
+    fn sent(&mut self, slices: &[IoSlice<'_>], result: &Poll<io::Result<usize>>) {
+        let mut count = match result {
+            Poll::Ready(Ok(count)) => *count,
+            _ => 0,
+        };
         let Some(frames) = &mut self.frames else {
-            return;
+            let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
+            return self.interim.written(count == bytes);
         };
         for slice in slices {
             let part = &slice[..slice.len().min(count)];
             count -= part.len();
             frames.sent.pass(part, |head| frames.http2.sent(head));
         }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Wire<S> {
+    /// Ready when the interim response that was asked for has been written.
+    fn poll_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.interim.take() {
+            self.unwritten = CONTINUE;
+        }
+        while !self.unwritten.is_empty() {
+            let result = Pin::new(&mut self.stream).poll_write(context, self.unwritten);
+            let count = ready!(self.within_deadline(context, result))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unwritten = &self.unwritten[count..];
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -157,10 +191,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_interim(context))?;
         let result = Pin::new(&mut this.stream).poll_write(context, bytes);
-        if let Poll::Ready(Ok(count)) = result {
-            this.sent(&[IoSlice::new(bytes)], count);
-        }
+        this.sent(&[IoSlice::new(bytes)], &result);
         this.within_deadline(context, result)
     }
 
@@ -170,10 +203,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_interim(context))?;
         let result = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
-        if let Poll::Ready(Ok(count)) = result {
-            this.sent(slices, count);
-        }
+        this.sent(slices, &result);
         this.within_deadline(context, result)
     }
 

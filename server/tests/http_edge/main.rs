@@ -10,6 +10,7 @@ mod access_log;
 #[path = "../common/mod.rs"]
 mod common;
 mod cors;
+mod expect;
 mod exposition;
 mod flood;
 mod json_log;
