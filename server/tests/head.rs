@@ -81,11 +81,6 @@ async fn what_is_wrong_with_a_handshake_decides_the_status() {
             with("dGhlIHNhbXBsZSBub25jZQ==", "!!!!!!!!!!!!!!!!!!!!!!=="),
         ),
         (
-            "H9 empty element",
-            400,
-            handshake("/ws", "Sec-WebSocket-Protocol: chat,,x\r\n"),
-        ),
-        (
             "H9 no token",
             400,
             handshake("/ws", "Sec-WebSocket-Protocol: ch at\r\n"),

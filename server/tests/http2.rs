@@ -121,7 +121,7 @@ async fn h3_other_hosts_are_misdirected_over_http2_too() {
     let server = start(&["--host-allow", "localhost"]).await;
     let mut sender = dial(&server).await;
     let answer = async |sender: &mut Sender, authority: &str, host: Option<&str>| {
-        let mut request = Request::get(format!("https://{authority}/healthz"));
+        let mut request = Request::get(format!("https://{authority}/"));
         if let Some(host) = host {
             request = request.header("host", host);
         }

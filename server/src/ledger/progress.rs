@@ -105,7 +105,8 @@ mod tests {
 
     /// Moves `bytes` each `interval` until the pace is lost; gives up after `patience`.
     async fn lasts(bytes: usize, interval: Duration, patience: Duration) -> Option<Duration> {
-        let mut pace = Pace::new(Some(Progress::new(Duration::from_secs(10), 2_560)));
+        // A tenth piece would arrive at the very end of the window: nine are asked for.
+        let mut pace = Pace::new(Some(Progress::new(Duration::from_secs(10), 9 * 256)));
         let begun = Instant::now();
         let receiving = async {
             loop {
