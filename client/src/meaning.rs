@@ -1,6 +1,7 @@
 //! From the command line as typed to settings that make sense together.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http::header::HeaderMap;
 use tungstenite_deflate::DeflateConfig;
@@ -113,8 +114,10 @@ fn common(args: &ReachArgs, target: Target) -> Result<Settings, ConnectError> {
     for spec in &args.timeouts {
         settings.timeouts.apply(spec);
     }
-    settings.options =
-        default_options(args.max_message).close_timeout(settings.timeouts.get(Phase::Close));
+    // The modes' own time-out comes first and says which phase was late; this one ends what no mode waits for.
+    let close = settings.timeouts.get(Phase::Close);
+    let close = close.map(|limit| limit.saturating_add(CLOSE_MARGIN));
+    settings.options = default_options(args.max_message).close_timeout(close);
     Ok(settings)
 }
 
@@ -277,3 +280,6 @@ fn is_token(text: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
+
+/// Time by which the library waits longer for a Close than the mode that sent one.
+const CLOSE_MARGIN: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@ use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::deflate::Agreed;
 use crate::exchange::{part, read_more, write, write_last};
 use crate::handshake::Rejection;
 use crate::handshake::server::{self, RequestReader};
@@ -12,7 +13,9 @@ use crate::options::{HeadLimits, Options};
 use crate::stream::WebSocketStream;
 use crate::tungstenite::Error;
 use crate::tungstenite::error::ProtocolError;
-use crate::tungstenite::handshake::server::{Callback, ErrorResponse, NoCallback, Request};
+use crate::tungstenite::handshake::server::{
+    Callback, ErrorResponse, NoCallback, Request, Response,
+};
 use crate::tungstenite::protocol::{Role, WebSocketConfig};
 
 /// Accepts a WebSocket connection: reads the client's request from `stream`, and answers it.
@@ -123,17 +126,11 @@ where
         Ok(accepted) => accepted,
         Err(rejection) => return Err(reject(&mut stream, rejection).await),
     };
-    let extensions = response
-        .headers()
-        .get(header::SEC_WEBSOCKET_EXTENSIONS)
-        .cloned();
-    let response = match callback.on_request(&request, response) {
-        Ok(response) => response,
-        Err(refusal) => return Err(refuse(&mut stream, refusal).await),
+    let (head, agreed) = match answered(callback, request, response, agreed) {
+        Ok(accepted) => accepted,
+        Err(refusal) => return Err(refuse(&mut stream, *refusal).await),
     };
-    let interim = server::interim_response(&request);
-    write(&mut stream, &[interim, &server::encode(&response)].concat()).await?;
-    let agreed = agreed.filter(|_| names_only(response.headers(), extensions.as_ref()));
+    write(&mut stream, &head).await?;
     Ok(WebSocketStream::with_options(
         stream,
         part(buffer),
@@ -141,6 +138,28 @@ where
         options,
         agreed,
     ))
+}
+
+/// Returns the bytes that accept `request`, once the callback agrees, and the extension that they name.
+///
+/// A function of its own, so that the future keeps neither head while it writes.
+fn answered<C: Callback>(
+    callback: C,
+    request: Request,
+    response: Response,
+    agreed: Option<Agreed>,
+) -> Result<(Vec<u8>, Option<Agreed>), Box<ErrorResponse>> {
+    let extensions = response
+        .headers()
+        .get(header::SEC_WEBSOCKET_EXTENSIONS)
+        .cloned();
+    let response = callback.on_request(&request, response)?;
+    let head = [
+        server::interim_response(&request),
+        &server::encode(&response),
+    ];
+    let agreed = agreed.filter(|_| names_only(response.headers(), extensions.as_ref()));
+    Ok((head.concat(), agreed))
 }
 
 async fn read_request<S>(
