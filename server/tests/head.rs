@@ -17,7 +17,6 @@ fn with(from: &str, to: &str) -> String {
     request.replace(from, to)
 }
 
-#[expect(clippy::too_many_lines, reason = "one table")]
 #[tokio::test]
 async fn what_is_wrong_with_a_handshake_decides_the_status() {
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

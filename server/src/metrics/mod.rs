@@ -249,11 +249,7 @@ impl Metrics {
                 "websocket_refused",
                 "WebSocket requests refused, by HTTP status"
             ),
-            websockets: register!(
-                registry,
-                "websocket_connections",
-                "WebSocket connections held"
-            ),
+            websockets: register!(registry, "websocket_connections", "WebSockets held"),
             opened: register!(
                 registry,
                 "websocket_opened",
