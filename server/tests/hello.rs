@@ -117,3 +117,55 @@ async fn t6_half_a_hello_is_forgotten_at_once() {
     );
     println!("{expected} bad inputs: halves of a ClientHello, 0 wrong");
 }
+
+/// A `ClientHello` of `version` with one cipher suite and these extensions.
+fn hello_of(version: [u8; 2], extensions: &[u8]) -> Vec<u8> {
+    let mut hello = version.to_vec();
+    hello.extend_from_slice(&[7; 32]);
+    // No session, TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, no compression.
+    hello.extend_from_slice(&[0, 0, 2, 0xc0, 0x13, 1, 0]);
+    if !extensions.is_empty() {
+        hello.extend_from_slice(&u16::try_from(extensions.len()).unwrap().to_be_bytes());
+        hello.extend_from_slice(extensions);
+    }
+    let length = u16::try_from(hello.len()).unwrap();
+    let mut record = vec![HANDSHAKE, 3, version[1].min(1)];
+    record.extend_from_slice(&(length + 4).to_be_bytes());
+    record.extend_from_slice(&[1, 0]);
+    record.extend_from_slice(&length.to_be_bytes());
+    record.extend_from_slice(&hello);
+    record
+}
+
+#[tokio::test]
+async fn t1_old_versions_get_protocol_version() {
+    let server = start(&[]).await;
+    // secp256r1 and its form, as TLS 1.0 has them; rsa_pkcs1_sha256, which it has not.
+    let groups = [0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0];
+    let signatures = [0, 13, 0, 4, 0, 2, 4, 1];
+    let versions_11 = [0, 43, 0, 3, 2, 3, 2];
+    for (name, version, extensions) in [
+        ("SSL 3.0", [3, 0], vec![]),
+        ("TLS 1.0 without extensions", [3, 1], vec![]),
+        ("TLS 1.0", [3, 1], groups.to_vec()),
+        ("TLS 1.0 with signatures", [3, 1], signatures.to_vec()),
+        ("TLS 1.1 without extensions", [3, 2], vec![]),
+        ("TLS 1.1", [3, 2], groups.to_vec()),
+        ("TLS 1.1 with signatures", [3, 2], signatures.to_vec()),
+        (
+            "TLS 1.1 by its extension",
+            [3, 3],
+            [&signatures[..], &versions_11].concat(),
+        ),
+    ] {
+        let hello = hello_of(version, &extensions);
+        let mut tcp = TcpStream::connect(server.address).await.unwrap();
+        tcp.write_all(&hello).await.unwrap();
+        let mut answer = Vec::new();
+        soon(tcp.read_to_end(&mut answer)).await.unwrap();
+        // One record: an alert, fatal, protocol_version.
+        assert_eq!(answer.len(), 7, "{name}: {answer:02x?}");
+        assert_eq!(answer[0], 21, "{name}: {answer:02x?}");
+        assert_eq!(answer[3..], [0, 2, 2, 70], "{name}: {answer:02x?}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod info;
 mod name;
+mod old;
 mod pairs;
 mod reminder;
 mod rest;

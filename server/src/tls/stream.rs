@@ -18,6 +18,7 @@ use rustls::{Error, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::name;
+use super::old::{PROTOCOL_VERSION, is_old_hello};
 use super::rest::Rest;
 
 /// The server's side of TLS over `S`.
@@ -309,6 +310,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 Poll::Ready(Ok(read))
             }
             Err(error) => {
+                if is_old_hello(&error, received) {
+                    self.sealed.replace(&PROTOCOL_VERSION);
+                }
                 // The alert, if it can still be told.
                 let _ = self.poll_send(context);
                 Poll::Ready(Err(invalid(error)))
