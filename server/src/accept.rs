@@ -1,6 +1,7 @@
 //! The accept loop: TCP, TLS in a task of its own with a deadline, then HTTP as ALPN says.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -10,11 +11,13 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::future::Either;
 use futures_util::{FutureExt, TryFutureExt};
 use http::{StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::{AlertDescription, InvalidMessage};
@@ -32,6 +35,7 @@ use crate::config::{AccessLog, Config};
 use crate::connection::{Connection, Peer};
 use crate::descriptors::Spare;
 use crate::drain::Drain;
+use crate::heads::{Heads, foreign_version};
 use crate::ledger::{
     Account, CONNECTION_WINDOW, Http2, Ledger, PIECE_BYTES, Received, STREAM_WINDOW,
     StreamExecutor, Wire, respond,
@@ -288,25 +292,30 @@ impl Acceptor {
                     .max(SMALLEST_BUFFER),
             );
         let peer = Peer(connection.peer);
-        let stream = Wire::new(stream, &connection.account);
+        let heads = Arc::new(Heads::default());
+        let stream = Wire::new(stream, &connection.account).with_heads(&heads);
         let interim = stream.interim();
         let service = service_fn(|mut request: http::Request<Incoming>| {
             if request.headers().contains_key(header::EXPECT) {
                 request.extensions_mut().insert(Arc::clone(&interim));
             }
-            self.answer(request, &connection, None)
+            self.answer_http1(request, &connection, &heads)
         });
-        let serving = builder
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        let mut serving = pin!(serving);
-        let ended = tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = self.drain.begun() => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
+        let ended = {
+            let serving = builder
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades();
+            let mut serving = pin!(serving);
+            tokio::select! {
+                ended = serving.as_mut() => ended,
+                () = self.drain.begun() => {
+                    serving.as_mut().graceful_shutdown();
+                    serving.await
+                }
             }
         };
+        // hyper's side is dropped, so that it either has given the transport or never will.
+        heads.finish().await;
         match ended {
             // hyper has answered it.
             Err(error) if error.is_parse() || error.is_parse_too_large() => {
@@ -365,6 +374,27 @@ impl Acceptor {
     fn sweep_interval(&self) -> Duration {
         let timeout = Duration::from(self.config.websocket.write_timeout);
         (timeout / 8).clamp(Duration::from_millis(20), Duration::from_secs(1))
+    }
+
+    /// Has one request answered whose head was looked at.
+    fn answer_http1(
+        &self,
+        request: http::Request<Incoming>,
+        connection: &Arc<Connection>,
+        heads: &Arc<Heads>,
+    ) -> impl Future<Output = Result<http::Response<Body>, Infallible>> + use<> {
+        if heads.begin() {
+            let line = RequestLine::of(&request, Peer(connection.peer));
+            let answer = line.finish(foreign_version(), self.has_access_log());
+            return Either::Left(ready(Ok(answer)));
+        }
+        let heads = Arc::clone(heads);
+        let upgrade = request.extensions().get::<OnUpgrade>().cloned();
+        let answering = self.answer(request, connection, None);
+        Either::Right(answering.map_ok(move |mut answer| {
+            heads.end(&mut answer, upgrade);
+            answer
+        }))
     }
 
     /// Has one request answered, which is told what is known of its connection.

@@ -37,10 +37,12 @@ mod drain;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod grpc;
+mod heads;
 mod host;
 mod interim;
 mod ledger;
 mod limits;
+mod linger;
 mod listen;
 pub mod log;
 mod memory;

@@ -7,13 +7,14 @@
 //! ```
 //! No TLS record begins with a letter (RFC 8446 §5.1). The deadline is the handshake's.
 
+use std::future::poll_fn;
 use std::io::{self, Cursor};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use values::escape::Escaped;
+
+use crate::linger::Linger;
 
 /// What a connection to the TLS port begins with.
 pub(crate) enum Opening<O> {
@@ -93,10 +94,8 @@ impl PlainRequest {
         };
         self.stream.write_all((head + content).as_bytes()).await?;
         self.stream.shutdown().await?;
-        // Closing with bytes unread would reset the connection, and the answer could be lost (RFC 9112 §9.6).
-        let mut rest = (&mut self.stream).take(DRAIN_BYTES);
-        let mut sink = tokio::io::sink();
-        let _ = timeout(DRAIN_TIMEOUT, tokio::io::copy(&mut rest, &mut sink)).await;
+        let mut linger = Linger::new();
+        poll_fn(|context| linger.poll(&mut self.stream, context)).await;
         Ok(())
     }
 }
@@ -149,10 +148,6 @@ const METHOD_BYTES: usize = 20;
 const HEAD_BYTES: usize = 512;
 /// Maximum of bytes of the request in the log.
 const SHOWN_BYTES: usize = 128;
-/// Maximum of bytes that are read after the answer.
-const DRAIN_BYTES: u64 = 64 * 1024;
-/// Maximum of time for reading them.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

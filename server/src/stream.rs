@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use crate::ledger::{Http2, PAUSE, PIECE_BYTES, Stream};
+use crate::linger::Linger;
 use crate::metrics::Traffic;
 use crate::tls::TlsTransport;
 
@@ -36,6 +37,8 @@ pub struct ServerStream {
     /// Where the transport goes when a panic drops this.
     rescue: Option<oneshot::Sender<Transport>>,
     traffic: Traffic,
+    /// What the peer still sends after our end.
+    linger: Option<Linger>,
 }
 
 /// What is counted of a stream of HTTP/2 (RFC 8441).
@@ -111,6 +114,7 @@ impl ServerStream {
             interrupted: false,
             rescue: None,
             traffic,
+            linger: None,
         }
     }
 
@@ -243,8 +247,16 @@ impl AsyncWrite for ServerStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = with_transport!(self, transport => transport.poll_shutdown(context));
-        self.within_deadline(context, result)
+        if self.linger.is_none() {
+            let result = with_transport!(self, transport => transport.poll_shutdown(context));
+            ready!(self.within_deadline(context, result))?;
+        }
+        let this = &mut *self;
+        if let Transport::Tls(transport) = &mut this.transport {
+            let linger = this.linger.get_or_insert_with(Linger::new);
+            ready!(linger.poll(transport.as_mut(), context));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -13,7 +13,9 @@ use tungstenite_deflate::MemoryReservation;
 use super::frames::{PREFACE_BYTES, Scanner};
 use super::http2::Http2;
 use super::{Account, PAUSE, Part};
+use crate::heads::{Heads, REFUSED};
 use crate::interim::{CONTINUE, Interim};
+use crate::linger::Linger;
 
 /// The transport of a connection while HTTP is spoken on it.
 ///
@@ -27,8 +29,14 @@ pub(crate) struct Wire<S> {
     interim: Arc<Interim>,
     /// The rest of an interim response that has been begun.
     unwritten: &'static [u8],
+    /// The heads of HTTP/1.1.
+    heads: Option<Arc<Heads>>,
+    /// What is still to be read of a head that is refused; nothing follows it.
+    refused: Option<&'static [u8]>,
     /// What is held since the peer took nothing, and until when it may.
     stalled: Option<(Pin<Box<Sleep>>, MemoryReservation)>,
+    /// What the peer still sends after our end.
+    linger: Option<Linger>,
 }
 
 #[derive(Debug)]
@@ -49,8 +57,17 @@ impl<S> Wire<S> {
             frames: None,
             interim: Arc::default(),
             unwritten: &[],
+            heads: None,
+            refused: None,
             stalled: None,
+            linger: None,
         }
+    }
+
+    /// Has the heads of requests looked at.
+    pub(crate) fn with_heads(mut self, heads: &Arc<Heads>) -> Self {
+        self.heads = Some(Arc::clone(heads));
+        self
     }
 
     /// Returns the handle with which a handler has `100 Continue` written before its response.
@@ -127,6 +144,18 @@ impl<S> Wire<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Gives what is left of [`REFUSED`]; behind it nothing comes until hyper has answered.
+    fn poll_refused(&mut self, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let rest = self.refused.unwrap_or_default();
+        let (given, rest) = rest.split_at(rest.len().min(buffer.remaining()));
+        buffer.put_slice(given);
+        self.refused = Some(rest);
+        if buffer.filled().is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Looks at what a write of `slices` took: at its frames, or whether it took everything.
     fn sent(&mut self, slices: &[IoSlice<'_>], result: &Poll<io::Result<usize>>) {
         let mut count = match result {
@@ -170,6 +199,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.refused.is_some() {
+            return this.poll_refused(buffer);
+        }
         ready!(this.poll_memory(context))?;
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
@@ -179,12 +211,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
             } = &mut **frames;
             let read = &buffer.filled()[before..];
             received.pass(read, |head| http2.received(head));
+        } else if let Some(heads) = &this.heads {
+            let refused = heads.pass(&mut buffer.filled_mut()[before..]);
+            if let Some(at) = refused {
+                buffer.set_filled(before + at);
+                this.refused = Some(REFUSED);
+                return this.poll_refused(buffer);
+            }
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -221,8 +260,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let result = Pin::new(&mut this.stream).poll_shutdown(context);
-        this.within_deadline(context, result)
+        if this.linger.is_none() {
+            let result = Pin::new(&mut this.stream).poll_shutdown(context);
+            ready!(this.within_deadline(context, result))?;
+        }
+        let linger = this.linger.get_or_insert_with(Linger::new);
+        linger.poll(&mut this.stream, context).map(Ok)
     }
 }
 

@@ -1,0 +1,381 @@
+//! Heads of HTTP/1.1 requests looked at as they pass on their way to hyper, which reads more than we permit.
+//!
+//! ```text
+//! Before ─→ Request ─→ Field ─┬→ Before                       no body
+//!                             ├→ Body ─→ Before               Content-Length
+//!                             ├→ Size ⇄ Chunk, ─→ Trailer ─→ Before
+//!                             └→ Upgrade                      until it is refused
+//! ```
+//! Instead of a line feed without a carriage return hyper gets [`REFUSED`], for which it answers with 400 in the request's
+//! turn. A version that is not spoken here becomes 1.1, and the service is told to answer with 505. Only what hyper accepts
+//! has to be followed: whatever else comes is the last on its connection.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::body::Body;
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+
+/// The heads of one connection, shared by its transport and its service.
+#[derive(Debug, Default)]
+pub(crate) struct Heads(Mutex<Scanner>);
+
+impl Heads {
+    /// Looks at what was read, and makes foreign versions 1.1. Gives the position of a line feed that is not permitted, if
+    /// there is one; it and what is behind it must not be read.
+    pub(crate) fn pass(&self, bytes: &mut [u8]) -> Option<usize> {
+        self.scanner().pass(bytes)
+    }
+
+    /// Counts the request that is answered now, and tells if its version is none of ours.
+    pub(crate) fn begin(&self) -> bool {
+        let mut scanner = self.scanner();
+        scanner.begun += 1;
+        scanner.foreign == Some(scanner.begun)
+    }
+
+    /// Goes on behind an upgrade that `response` refuses; with bytes behind it that nobody looked at, the connection ends.
+    /// hyper keeps the transport for `upgrade` until then.
+    pub(crate) fn end(&self, response: &mut Response<Body>, upgrade: Option<OnUpgrade>) {
+        let mut scanner = self.scanner();
+        let is_upgrade = scanner.position == Position::Upgrade && scanner.begun == scanner.passed;
+        if !is_upgrade || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return;
+        }
+        scanner.refused = upgrade;
+        if scanner.is_behind {
+            close(response);
+        } else {
+            scanner.position = Position::Before;
+        }
+    }
+
+    /// The end in order of a connection whose last upgrade was refused, which hyper would only drop.
+    pub(crate) async fn finish(&self) {
+        let refused = self.scanner().refused.take();
+        if let Some(refused) = refused
+            && let Ok(transport) = refused.await
+        {
+            let _ = TokioIo::new(transport).shutdown().await;
+        }
+    }
+
+    fn scanner(&self) -> MutexGuard<'_, Scanner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The answer to a version that is not spoken here; it ends the connection.
+pub(crate) fn foreign_version() -> Response<Body> {
+    let mut response = Response::new(Body::from(FOREIGN));
+    *response.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    close(&mut response);
+    response
+}
+
+fn close(response: &mut Response<Body>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+}
+
+/// Position in the stream of requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Position {
+    /// Before a request, where empty lines may stand.
+    #[default]
+    Before,
+    Request,
+    Field,
+    /// Bytes of a body that are still to come.
+    Body(u64),
+    /// The number of a chunk, and whether all of its digits were seen.
+    Size(u64, bool),
+    /// Bytes of a chunk that are still to come, with its end of line.
+    Chunk(u64),
+    Trailer,
+    /// Behind the head of an upgrade: frames, if it is accepted.
+    Upgrade,
+}
+
+#[derive(Debug, Default)]
+struct Scanner {
+    position: Position,
+    line: Line,
+    head: Head,
+    /// Heads that have passed.
+    passed: u64,
+    /// Requests that the service has begun to answer.
+    begun: u64,
+    /// The first head with a foreign version, counted from one.
+    foreign: Option<u64>,
+    /// Whether bytes came behind the head of an upgrade.
+    is_behind: bool,
+    /// The last upgrade that was refused.
+    refused: Option<OnUpgrade>,
+}
+
+/// What a head says of what follows it.
+#[derive(Debug, Default)]
+struct Head {
+    is_foreign: bool,
+    is_chunked: bool,
+    is_upgrade: bool,
+    length: u64,
+}
+
+/// What is known of a line.
+#[derive(Debug, Default)]
+struct Line {
+    /// Bytes before the line's end.
+    count: usize,
+    /// Whether the last byte was a carriage return.
+    is_return: bool,
+    /// Spaces before the version, and the position in it.
+    spaces: usize,
+    at: usize,
+    major: u8,
+    /// The field's name in lower case, as far as it is needed.
+    name: [u8; NAME_BYTES],
+    is_value: bool,
+    /// The number in the value.
+    number: u64,
+}
+
+impl Scanner {
+    fn pass(&mut self, bytes: &mut [u8]) -> Option<usize> {
+        let mut at = 0;
+        while let Some(byte) = bytes.get_mut(at) {
+            at += match self.position {
+                Position::Body(left) => {
+                    self.skip(left, bytes.len() - at, Position::Body, Position::Before)
+                }
+                Position::Chunk(left) => {
+                    let next = Position::Size(0, false);
+                    self.skip(left, bytes.len() - at, Position::Chunk, next)
+                }
+                Position::Size(size, is_whole) => self.size(size, is_whole, *byte),
+                Position::Upgrade => {
+                    self.is_behind = true;
+                    return None;
+                }
+                _ if *byte == b'\n' && !self.line.is_return => return Some(at),
+                _ => self.line(byte),
+            };
+        }
+        None
+    }
+
+    /// Passes over what is here of `left` bytes.
+    fn skip(&mut self, left: u64, here: usize, more: fn(u64) -> Position, next: Position) -> usize {
+        let taken = usize::try_from(left).map_or(here, |left| left.min(here));
+        let left = left - taken as u64;
+        self.position = if left == 0 { next } else { more(left) };
+        taken
+    }
+
+    /// Reads the line in front of a chunk (RFC 9112 §7.1).
+    fn size(&mut self, size: u64, is_whole: bool, byte: u8) -> usize {
+        let digit = char::from(byte).to_digit(16).filter(|_| !is_whole);
+        self.position = match (digit, byte) {
+            (Some(digit), _) => {
+                Position::Size(size.saturating_mul(16).saturating_add(digit.into()), false)
+            }
+            (None, b'\n') if size == 0 => Position::Trailer,
+            (None, b'\n') => Position::Chunk(size.saturating_add(2)),
+            (None, _) => Position::Size(size, true),
+        };
+        1
+    }
+
+    /// Reads a byte of a line.
+    fn line(&mut self, byte: &mut u8) -> usize {
+        self.line.is_return = *byte == b'\r';
+        match *byte {
+            b'\r' => return 1,
+            b'\n' => {
+                self.end_of_line();
+                return 1;
+            }
+            _ => {}
+        }
+        if self.position == Position::Before {
+            self.position = Position::Request;
+        }
+        match self.position {
+            Position::Request => self.head.is_foreign |= self.line.request(byte),
+            _ => self.line.field(*byte),
+        }
+        self.line.count += 1;
+        1
+    }
+
+    fn end_of_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        match self.position {
+            Position::Request => self.position = Position::Field,
+            Position::Field if line.count == 0 => self.end_of_head(),
+            Position::Field => self.head.add(&line),
+            Position::Trailer if line.count == 0 => self.position = Position::Before,
+            _ => {}
+        }
+    }
+
+    fn end_of_head(&mut self) {
+        let head = std::mem::take(&mut self.head);
+        self.passed += 1;
+        if head.is_foreign && self.foreign.is_none() {
+            self.foreign = Some(self.passed);
+        }
+        self.is_behind = false;
+        self.position = match head {
+            Head {
+                is_upgrade: true, ..
+            } => Position::Upgrade,
+            Head {
+                is_chunked: true, ..
+            } => Position::Size(0, false),
+            Head { length: 0, .. } => Position::Before,
+            Head { length, .. } => Position::Body(length),
+        };
+    }
+}
+
+impl Head {
+    /// Adds a field. Contradictions are refused by hyper.
+    fn add(&mut self, line: &Line) {
+        match line.name.split(|byte| *byte == 0).next() {
+            Some(b"content-length") => self.length = line.number,
+            Some(b"transfer-encoding") => self.is_chunked = true,
+            Some(b"upgrade") => self.is_upgrade = true,
+            _ => {}
+        }
+    }
+}
+
+impl Line {
+    /// Reads a byte of a request line, and tells if the version turns out to be foreign, which makes it 1.1.
+    fn request(&mut self, byte: &mut u8) -> bool {
+        if *byte == b' ' {
+            self.spaces += 1;
+            return false;
+        }
+        if self.spaces < 2 {
+            return false;
+        }
+        let digit = byte.is_ascii_digit();
+        let is_foreign = match self.at {
+            MAJOR if digit => {
+                self.major = std::mem::replace(byte, b'1');
+                false
+            }
+            MINOR if digit && (self.major != b'1' || *byte > b'1') => {
+                *byte = b'1';
+                true
+            }
+            _ => false,
+        };
+        self.at += 1;
+        is_foreign
+    }
+
+    /// Reads a byte of a field.
+    fn field(&mut self, byte: u8) {
+        if self.is_value {
+            if byte.is_ascii_digit() {
+                let digit = u64::from(byte - b'0');
+                self.number = self.number.saturating_mul(10).saturating_add(digit);
+            }
+        } else if byte == b':' {
+            self.is_value = true;
+        } else if let Some(letter) = self.name.get_mut(self.count) {
+            *letter = byte.to_ascii_lowercase();
+        }
+    }
+}
+
+/// No head, whatever came before it, and the end of one, without which hyper would wait for more.
+pub(crate) const REFUSED: &[u8] = b"\0\r\n\r\n";
+/// Content of the answer to a foreign version.
+const FOREIGN: &str = "the versions of HTTP that are spoken here are 2 and 1.1\n";
+/// Longer than the longest name that matters, so that longer ones are not taken for it.
+const NAME_BYTES: usize = "transfer-encoding".len() + 1;
+/// Position of the two digits in `HTTP/1.1`.
+const MAJOR: usize = 5;
+const MINOR: usize = 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requests one after the other, with bodies that look like heads.
+    const GOOD: &[u8] = b"\r\nGET / HTTP/1.0\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 004\r\n\r\n\n\n\n\n\
+        POST / HTTP/1.1\r\ntransfer-ENCODING:chunked\r\n\r\n3;a=2\r\n\n\n\n\r\n0A\r\n01234\n\n789\r\n0\r\nA: b\r\n\r\n\
+        POST / HTTP/1.1\r\nContent-Lengths: 9\r\nTransfer-Encodings: chunked\r\n\r\n\
+        GET / HTTP/1.1\r\nUpgrade: x\r\n\r\n\n\n\n";
+
+    /// What becomes of `bytes`, cut at `cut`.
+    fn passed(bytes: &[u8], cut: usize) -> (Vec<u8>, Option<usize>, Heads) {
+        let heads = Heads::default();
+        let mut bytes = bytes.to_vec();
+        let (front, back) = bytes.split_at_mut(cut);
+        let refused = heads.pass(front);
+        let refused = refused.or_else(|| heads.pass(back).map(|at| at + cut));
+        (bytes, refused, heads)
+    }
+
+    #[test]
+    fn h13_what_is_permitted_passes_unchanged() {
+        for cut in 0..GOOD.len() {
+            let (bytes, refused, heads) = passed(GOOD, cut);
+            assert_eq!((&bytes[..], refused), (GOOD, None), "{cut}");
+            let scanner = heads.scanner();
+            assert_eq!(
+                (scanner.passed, scanner.position),
+                (5, Position::Upgrade),
+                "{cut}"
+            );
+            assert!(scanner.is_behind);
+        }
+    }
+
+    #[test]
+    fn h13_a_line_feed_alone_is_found_wherever_a_line_may_end() {
+        let heads: Vec<u8> = GOOD[..GOOD.len() - 3].to_vec();
+        let ends: Vec<usize> = (1..heads.len())
+            .filter(|&at| heads[at - 1..=at] == *b"\r\n")
+            // The lines within chunks are hyper's to check.
+            .filter(|&at| {
+                !heads[..at - 1].ends_with(b"3;a=2") && !heads[..at - 1].ends_with(b"\n\n\n")
+            })
+            .filter(|&at| {
+                !heads[..at - 1].ends_with(b"0A")
+                    && !heads[..at - 1].ends_with(b"9\r\n0")
+                    && !heads[..at - 1].ends_with(b"\n\n789")
+            })
+            .collect();
+        assert!(ends.len() >= 14, "{}", ends.len());
+        for end in ends {
+            let mut bytes = heads.clone();
+            bytes.remove(end - 1);
+            for cut in 0..bytes.len() {
+                assert_eq!(passed(&bytes, cut).1, Some(end - 1), "{end} {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn h2_foreign_versions_are_told_in_their_turn() {
+        let bytes = b"GET / HTTP/1.1\r\n\r\nGET / HTTP/3.0\r\n\r\n";
+        for cut in 0..bytes.len() {
+            let (bytes, refused, heads) = passed(bytes, cut);
+            assert_eq!(refused, None);
+            assert_eq!(&bytes[..], b"GET / HTTP/1.1\r\n\r\n".repeat(2));
+            assert_eq!((heads.begin(), heads.begin()), (false, true));
+        }
+    }
+}

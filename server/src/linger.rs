@@ -1,0 +1,55 @@
+//! What a peer still sends when we have ended our side: taken and dropped, within bounds.
+//!
+//! Closing a socket with bytes unread makes TCP reset the connection, and a reset overtakes what was sent before and not
+//! yet taken (RFC 9112 §9.6).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// Takes and drops what comes, from the end of our side until the peer's.
+#[derive(Debug)]
+pub(crate) struct Linger {
+    /// Bytes that may still come.
+    left: usize,
+    until: Pin<Box<Sleep>>,
+}
+
+impl Linger {
+    pub(crate) fn new() -> Self {
+        Self {
+            left: LINGER_BYTES,
+            until: Box::pin(sleep(LINGER_TIME)),
+        }
+    }
+
+    /// Ready when the peer has ended or broken off, or when it has had its bytes or its time.
+    pub(crate) fn poll<S>(&mut self, stream: &mut S, context: &mut Context<'_>) -> Poll<()>
+    where
+        S: AsyncRead + Unpin,
+    {
+        let mut piece = [0; PIECE_BYTES];
+        while self.left > 0 && self.until.as_mut().poll(context).is_pending() {
+            let mut buffer = ReadBuf::new(&mut piece);
+            match Pin::new(&mut *stream).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    self.left = self.left.saturating_sub(buffer.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// Maximum of time for the peer's end: several round trips of a slow link, and no more than an idle connection may have.
+const LINGER_TIME: Duration = Duration::from_secs(1);
+/// Maximum of bytes that are taken: what is on its way over a fast link when our end arrives.
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that are taken at once.
+const PIECE_BYTES: usize = 4096;
