@@ -126,7 +126,10 @@ where
         Ok(accepted) => accepted,
         Err(rejection) => return Err(reject(&mut stream, rejection).await),
     };
-    let (head, agreed) = match answered(callback, request, response, agreed) {
+    let answered = answered(callback, &request, response, agreed);
+    // Else the future keeps it while it writes.
+    drop(request);
+    let (head, agreed) = match answered {
         Ok(accepted) => accepted,
         Err(refusal) => return Err(refuse(&mut stream, *refusal).await),
     };
@@ -141,11 +144,9 @@ where
 }
 
 /// Returns the bytes that accept `request`, once the callback agrees, and the extension that they name.
-///
-/// A function of its own, so that the future keeps neither head while it writes.
 fn answered<C: Callback>(
     callback: C,
-    request: Request,
+    request: &Request,
     response: Response,
     agreed: Option<Agreed>,
 ) -> Result<(Vec<u8>, Option<Agreed>), Box<ErrorResponse>> {
@@ -153,9 +154,9 @@ fn answered<C: Callback>(
         .headers()
         .get(header::SEC_WEBSOCKET_EXTENSIONS)
         .cloned();
-    let response = callback.on_request(&request, response)?;
+    let response = callback.on_request(request, response)?;
     let head = [
-        server::interim_response(&request),
+        server::interim_response(request),
         &server::encode(&response),
     ];
     let agreed = agreed.filter(|_| names_only(response.headers(), extensions.as_ref()));
