@@ -50,6 +50,8 @@ pub(crate) struct Context {
     pub(crate) write_timeout: Duration,
     pub(crate) has_access_log: bool,
     pub(crate) routes: RouteOptions,
+    /// Time for which browsers keep to https, if they are told to.
+    pub(crate) hsts: Option<Duration>,
     pub(crate) max_uri_bytes: usize,
     pub(crate) max_headers: usize,
     pub(crate) max_grpc_bytes: usize,
@@ -184,7 +186,7 @@ pub(crate) fn router(
             "/readyz",
             get(routes::readyz).with_state(Arc::clone(&context)),
         )
-        .merge(routes::pages())
+        .merge(routes::pages(context.hsts))
         .merge(routes::chat(&context))
         .merge(routes::room_requests(&context))
         .merge(grpc::routes(&context))

@@ -263,6 +263,7 @@ impl Server {
             write_timeout: self.config.websocket.write_timeout.0,
             has_access_log: self.config.logging.access_log != AccessLog::Off,
             routes: self.config.routes.clone(),
+            hsts: self.config.http.hsts.0.map(Duration::from),
             max_uri_bytes: self.config.http.max_uri_bytes.0,
             max_headers: self.config.http.max_headers,
             max_grpc_bytes: self.config.websocket.max_message_bytes.0,

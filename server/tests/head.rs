@@ -339,7 +339,6 @@ async fn h20_pages_leave_little_room_for_mischief() {
         for field in [
             "x-content-type-options: nosniff",
             "referrer-policy: no-referrer",
-            "strict-transport-security: max-age=",
         ] {
             assert!(answer.contains(field), "{page}: {field}");
         }
@@ -355,5 +354,62 @@ async fn h20_pages_leave_little_room_for_mischief() {
             !policy.contains("unsafe") && !policy.contains('*'),
             "{policy}"
         );
+    }
+}
+
+#[tokio::test]
+async fn h20_no_answer_binds_the_host_beyond_the_visit_unless_told_to() {
+    // keycloak#32366: one visit to a development server made every other port of `localhost` unreachable over http.
+    const LASTING: [&str; 9] = [
+        "strict-transport-security",
+        "alt-svc",
+        "public-key-pins",
+        "expect-ct",
+        "nel",
+        "report-to",
+        "reporting-endpoints",
+        "set-cookie",
+        "refresh",
+    ];
+    let server = start(&[]).await;
+    for path in [
+        "/",
+        "/drone.html",
+        "/style.css",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/rooms/lobby/messages",
+        "/nothing",
+        "/echo",
+    ] {
+        let answer = server.get(path).await.to_lowercase();
+        assert_ne!(status_of(&answer), 0, "{path}");
+        for name in LASTING {
+            let field = format!("\r\n{name}:");
+            assert!(!answer.contains(&field), "{path}: {answer}");
+        }
+    }
+    let server = start(&["--hsts", "off"]).await;
+    let answer = server.get("/").await.to_lowercase();
+    assert!(!answer.contains("strict-transport-security"), "{answer}");
+}
+
+#[tokio::test]
+async fn h20_browsers_keep_to_https_for_as_long_as_told() {
+    // 0 takes back what an earlier visit was told (RFC 6797 §6.1.1).
+    for (time, field) in [
+        (
+            "365d",
+            "\r\nstrict-transport-security: max-age=31536000\r\n",
+        ),
+        ("90", "\r\nstrict-transport-security: max-age=90\r\n"),
+        ("0", "\r\nstrict-transport-security: max-age=0\r\n"),
+    ] {
+        let server = start(&["--hsts", time]).await;
+        for page in ["/", "/chat.html", "/common.js"] {
+            let answer = server.get(page).await.to_lowercase();
+            assert_eq!(answer.matches(field).count(), 1, "{page}: {answer}");
+        }
     }
 }

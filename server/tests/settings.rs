@@ -126,6 +126,8 @@ fn values_that_can_never_work_are_refused() {
         ("--certificate-poll", "0", "`off` switches it off"),
         ("--memory-trim-interval", "99ms", "100ms"),
         ("--rooms-publish-timeout", "0", "longer than 0"),
+        ("--hsts", "500ms", "whole seconds"),
+        ("--hsts", "on", "`off` switches it off"),
         ("--nats-timeout", "0", "longer than 0"),
         // Sizes below what has to fit.
         ("--max-message-bytes", "124", "minimum of 125B"),
@@ -165,6 +167,8 @@ fn values_on_the_right_side_of_a_bound_work() {
         &["--max-head-bytes", "1KiB", "--max-uri-bytes", "1KiB"],
         &["--max-headers", "32768"],
         &["--handshake-rate", "50/s"],
+        &["--hsts", "0"],
+        &["--hsts", "365d"],
         &["--drain-timeout", "1s"],
         &["--drain-timeout", "0", "--drain-window", "0"],
         &["--max-connections", "10"],

@@ -62,6 +62,10 @@ pub struct HttpLimits {
     /// request) [default: any host]
     #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
     pub host_allow: Vec<String>,
+    /// Time for which browsers that were on a page keep to https for this host name, all its ports included
+    /// (`Strict-Transport-Security`), whole seconds, or `off`; 0 has them forget it
+    #[arg(long, value_name = "TIME", default_value = "off", value_parser = whole_seconds_or_off)]
+    pub hsts: Limit<Span>,
     /// Longest time for a whole request head; also how long an idle HTTP/1.1 connection is kept
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
     pub head_timeout: Span,
@@ -100,6 +104,14 @@ pub(super) fn rate_or_off(text: &str) -> Result<Limit<usize>, String> {
 /// Parses a time longer than zero, or `off`.
 pub(super) fn positive_time_or_off(text: &str) -> Result<Limit<Span>, String> {
     off_or(text, positive_time)
+}
+
+/// Parses a time of whole seconds, or `off`.
+fn whole_seconds_or_off(text: &str) -> Result<Limit<Span>, String> {
+    off_or(text, |text| match text.parse()? {
+        Span(time) if time.subsec_nanos() != 0 => Err(format!("`{text}` must be whole seconds")),
+        time => Ok(time),
+    })
 }
 
 /// Room for a WebSocket handshake as browsers send it, without cookies.

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -59,8 +60,9 @@ const FILES: &[File] = &[
 /// Headers of every file.
 ///
 /// Scripts, styles and WebSockets come from this server alone and nothing is inline, so a message that a peer sends
-/// cannot become code; nobody may frame the pages; browsers keep to https for a year.
-const HEADERS: [(HeaderName, &str); 7] = [
+/// cannot become code; nobody may frame the pages. None outlives the visit or concerns other ports of the host: that is
+/// for who runs the host to choose, see [`pages`].
+const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -68,7 +70,6 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
     (
         HeaderName::from_static("cross-origin-opener-policy"),
         "same-origin",
@@ -81,18 +82,30 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (header::CACHE_CONTROL, "no-cache"),
 ];
 
-/// The routes of the pages.
-pub(crate) fn pages() -> Router {
+/// The routes of the pages, which have browsers keep to https for `hsts`, if that is wanted (RFC 6797 §6.1.1).
+pub(crate) fn pages(hsts: Option<Duration>) -> Router {
+    let hsts = hsts.and_then(max_age);
     FILES.iter().fold(Router::new(), |router, file| {
-        let tag = tag(file.content);
+        let (tag, hsts) = (tag(file.content), hsts.clone());
         router.route(
             file.path,
-            get(move |headers: HeaderMap| async move { respond(file, &tag, &headers) }),
+            get(move |headers: HeaderMap| async move { respond(file, &tag, hsts, &headers) }),
         )
     })
 }
 
-fn respond(file: &'static File, tag: &HeaderValue, request: &HeaderMap) -> Response {
+/// `max-age` with `age` in seconds.
+fn max_age(age: Duration) -> Option<HeaderValue> {
+    // Letters and digits are always a header's value.
+    HeaderValue::from_str(&format!("max-age={}", age.as_secs())).ok()
+}
+
+fn respond(
+    file: &'static File,
+    tag: &HeaderValue,
+    hsts: Option<HeaderValue>,
+    request: &HeaderMap,
+) -> Response {
     let mut response = if is_known(request, tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -107,6 +120,9 @@ fn respond(file: &'static File, tag: &HeaderValue, request: &HeaderMap) -> Respo
         HeaderValue::from_static(file.content_type),
     );
     headers.insert(header::ETAG, tag.clone());
+    if let Some(hsts) = hsts {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);
+    }
     response
 }
 
@@ -144,7 +160,7 @@ mod tests {
         if let Some(known) = known {
             request = request.header(header::IF_NONE_MATCH, known);
         }
-        pages()
+        pages(None)
             .oneshot(request.body(Body::empty()).unwrap())
             .await
             .unwrap()
