@@ -1,4 +1,10 @@
 //! The end of the server as its connections see it: a signal, a moment for each, a count of those still there.
+//!
+//! ```text
+//! serving ──announce──► leaving ──begin──► draining ──cut_off──► over
+//!           not ready,           no new work,        what is left
+//!           all is served        1001 to each        is dropped
+//! ```
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -21,6 +27,8 @@ pub(crate) struct Drain {
 /// The end of the server.
 #[derive(Debug, Default)]
 struct End {
+    /// Rings when the server is no longer ready.
+    announced: Bell,
     plan: OnceLock<Plan>,
     /// Rings when there is a plan.
     begun: Bell,
@@ -73,6 +81,22 @@ impl Drain {
         }));
     }
 
+    /// Makes the server not ready, while everything is still served.
+    pub(crate) fn announce(&self) {
+        self.end.announced.ring();
+    }
+
+    /// Reports if the end has been announced.
+    pub(crate) fn is_announced(&self) -> bool {
+        self.end.announced.has_rung()
+    }
+
+    /// Waits until the end has been announced. Cancel safe.
+    pub(crate) async fn announced(&self) {
+        let mut announced = self.end.announced.listen();
+        poll_fn(|cx| announced.poll(cx)).await;
+    }
+
     /// Whether the server is ending.
     pub(crate) fn has_begun(&self) -> bool {
         self.end.begun.has_rung()
@@ -94,6 +118,7 @@ impl Drain {
 
     /// Tells every connection to go within `window`; few connections need less of it.
     pub(crate) fn begin(&self, window: Duration) {
+        self.announce();
         let needed =
             PER_CONNECTION.saturating_mul(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX));
         // The first plan holds.
@@ -176,6 +201,22 @@ mod tests {
             start.elapsed()
         );
         assert_eq!(drain.cut_off(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_announced_end_has_not_begun() {
+        let drain = Drain::new();
+        drain.announce();
+        drain.announced().await;
+        assert_eq!((drain.is_announced(), drain.has_begun()), (true, false));
+    }
+
+    #[test]
+    fn an_end_that_has_begun_is_announced() {
+        let drain = Drain::new();
+        assert!(!drain.is_announced());
+        drain.begin(Duration::ZERO);
+        assert_eq!((drain.is_announced(), drain.has_begun()), (true, true));
     }
 
     #[tokio::test(start_paused = true)]

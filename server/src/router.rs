@@ -61,7 +61,7 @@ pub(crate) struct Context {
 impl Context {
     /// Why new work is not welcome; `None` if it is.
     pub(crate) fn obstacle(&self) -> Option<&'static str> {
-        if self.drain.has_begun() {
+        if self.drain.is_announced() {
             return Some("draining");
         }
         let is_cut_off = self.needs_rooms && !self.rooms.health().is_up();

@@ -185,8 +185,9 @@ impl Server {
         }
     }
 
-    /// Serves until `shutdown` resolves and then drains: no new connections, not ready, 1001 (going away) to every
-    /// WebSocket within the drain window, and at most the drain timeout until the rest is cut off.
+    /// Serves until `shutdown` resolves, goes on for the drain delay without being ready, and then drains: no new
+    /// connections, 1001 (going away) to every WebSocket within the drain window, and at most the drain timeout until
+    /// the rest is cut off.
     ///
     /// Dropping the returned future drops the listener and leaves the connections to themselves.
     ///
@@ -227,8 +228,9 @@ impl Server {
             accepting.push(tokio::spawn(acceptor.run_plain(listener, plain_router)));
         }
         shutdown.await;
-        info!("draining");
         draining.set(1);
+        leave(&drain, config.shutdown.drain_delay).await;
+        info!("draining");
         drain.begin(config.shutdown.drain_window.0);
         // The accept loop has been told; what ends it otherwise is a bug that must not stop the drain.
         for accepting in accepting {
@@ -326,6 +328,15 @@ fn plain_listener(config: &Config) -> Result<Option<tokio::net::TcpListener>, Se
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ServerError::Listener)?;
     info!(%address, "listening for gRPC without TLS");
     Ok(Some(listener))
+}
+
+/// Reports that the server is not ready and waits until balancers had the time to notice.
+async fn leave(drain: &Drain, delay: Span) {
+    drain.announce();
+    if delay > Span(Duration::ZERO) {
+        info!(%delay, "not ready, still serving");
+        tokio::time::sleep(delay.0).await;
+    }
 }
 
 /// Waits for the connections to end, for as long as it may.

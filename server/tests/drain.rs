@@ -1,4 +1,4 @@
-//! The end of the server as its clients see it (threats H17, X2).
+//! The end of the server as its clients see it (threats H17, X2), the delay before it included.
 
 #![allow(
     clippy::large_futures,
@@ -10,7 +10,8 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{soon, start, start_with, status_of};
+use common::program::{Program, begin};
+use common::{client_config, connect, soon, start, start_with, status_of, until};
 use futures_util::future::join_all;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -152,7 +153,7 @@ async fn new_work_is_refused_while_draining() {
         .unwrap();
     assert_eq!(status_of(&server.get("/readyz").await), 200);
     server.begin_stop();
-    common::until(async || TcpStream::connect(server.address).await.is_err()).await;
+    until(async || TcpStream::connect(server.address).await.is_err()).await;
     early.write_all(b"host\r\n\r\n").await.unwrap();
     upgrading
         .write_all(&request.as_bytes()[20..])
@@ -187,4 +188,82 @@ async fn who_does_not_go_is_cut_off_at_the_deadline() {
         begun.elapsed()
     );
     assert!(matches!(soon(client.next()).await, None | Some(Err(_))));
+}
+
+/// Sends a request for `path` over a new connection and gives the answer.
+async fn get(program: &Program, path: &str) -> String {
+    let config = client_config(&program.certs.path().join("ca.crt"), &["http/1.1"]);
+    let mut stream = soon(connect(program.address, config, "localhost"))
+        .await
+        .unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon(stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+/// Waits until the program says that it is not ready.
+async fn not_ready(program: &Program) {
+    until(async || status_of(&get(program, "/readyz").await) == 503).await;
+}
+
+/// Sends `text` to `/echo` and reads it back.
+async fn echo(client: &mut common::Client, text: &str) {
+    soon(client.send(Message::text(text))).await.unwrap();
+    assert_eq!(
+        soon(client.next()).await.unwrap().unwrap(),
+        Message::text(text)
+    );
+}
+
+#[tokio::test]
+async fn s16_all_is_served_during_the_delay_and_a_second_signal_ends_at_once() {
+    for signal in ["TERM", "INT"] {
+        let program = begin(&["--drain-delay", "1h"]);
+        let mut early = program.open("/echo").await;
+        echo(&mut early, "before the signal").await;
+        assert_eq!(status_of(&get(&program, "/readyz").await), 200);
+        program.signal(signal);
+        not_ready(&program).await;
+        let answer = get(&program, "/readyz").await;
+        assert!(answer.ends_with("draining\n"), "{answer}");
+        for path in ["/healthz", "/", "/rooms/lobby/messages", "/metrics"] {
+            assert_eq!(status_of(&get(&program, path).await), 200, "{path}");
+        }
+        assert!(get(&program, "/metrics").await.contains("wss_draining 1"));
+        let mut late = program.open("/echo").await;
+        echo(&mut late, "after the signal").await;
+        echo(&mut early, "still here").await;
+        program.signal(signal);
+        let asked = Instant::now();
+        let (code, _, errors) = program.end();
+        assert_eq!(code, Some(0), "{errors}");
+        assert!(errors.contains("second signal"), "{errors}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{errors}");
+    }
+}
+
+#[tokio::test]
+async fn s16_after_the_delay_the_drain_is_as_ever() {
+    const DELAY: Duration = Duration::from_secs(2);
+    let program = begin(&["--drain-delay", "2s", "--drain-window", "0s"]);
+    let early = program.open("/ws").await;
+    let signalled = Instant::now();
+    program.signal("TERM");
+    not_ready(&program).await;
+    let late = program.open("/echo").await;
+    for client in [early, late] {
+        let (code, at) = soon(goodbye(client)).await;
+        assert_eq!(code, Some(CloseCode::Away));
+        assert!(at - signalled >= DELAY, "{:?}", at - signalled);
+    }
+    let address = program.address;
+    until(async || TcpStream::connect(address).await.is_err()).await;
+    let (code, _, errors) = program.end();
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(
+        errors.contains("not ready, still serving delay=2s"),
+        "{errors}"
+    );
 }

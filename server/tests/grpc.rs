@@ -218,6 +218,33 @@ async fn deadlines_are_kept() {
 }
 
 #[tokio::test]
+async fn s16_health_is_not_serving_during_the_drain_delay_while_calls_are_served() {
+    let mut server = start(&["--drain-delay", "1h"]).await;
+    let channel = over_tls(&server).await;
+    let mut client = HealthClient::new(channel.clone());
+    let mut watch = soon(client.watch(HealthCheckRequest::default()))
+        .await
+        .unwrap()
+        .into_inner();
+    let first = soon(watch.message()).await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::Serving);
+    server.begin_stop();
+    let second = soon(watch.message()).await.unwrap().unwrap();
+    assert_eq!(second.status(), ServingStatus::NotServing);
+    // The connection that was there and a new one.
+    for channel in [channel, over_tls(&server).await] {
+        let mut health = HealthClient::new(channel.clone());
+        let answer = soon(health.check(HealthCheckRequest::default()))
+            .await
+            .unwrap()
+            .into_inner();
+        assert_eq!(answer.status(), ServingStatus::NotServing);
+        let mut client = ChatServiceClient::new(channel);
+        soon(client.send_message(hello())).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn health_is_told_until_the_end() {
     let mut server = start(&[]).await;
     let mut client = HealthClient::new(over_tls(&server).await);

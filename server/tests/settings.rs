@@ -168,6 +168,8 @@ fn values_on_the_right_side_of_a_bound_work() {
         &["--max-headers", "32768"],
         &["--handshake-rate", "50/s"],
         &["--hsts", "0"],
+        &["--drain-delay", "0"],
+        &["--drain-delay", "1h"],
         &["--hsts", "365d"],
         &["--drain-timeout", "1s"],
         &["--drain-timeout", "0", "--drain-window", "0"],

@@ -88,10 +88,14 @@ pub struct HttpLimits {
 #[command(next_help_heading = "Stopping")]
 #[non_exhaustive]
 pub struct ShutdownOptions {
+    /// Time after the signal in which connections and requests are still served while `/readyz` and gRPC health report
+    /// that the server is leaving; set it above the interval at which a balancer probes
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub drain_delay: Span,
     /// Going away (1001) reaches the connections spread over at most this time, so that they do not all come back at once
     #[arg(long, value_name = "TIME", default_value = "3s")]
     pub drain_window: Span,
-    /// Longest time to wait for connections to end after the signal; the rest is cut off
+    /// Longest time to wait for connections to end, after the signal and `--drain-delay`; the rest is cut off
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub drain_timeout: Span,
 }

@@ -67,8 +67,8 @@ impl HealthService for Health {
             async move {
                 while told == Some(this.status()) {
                     // The server's end is known at once; anything else is looked at now and then.
-                    let ending = this.context.drain.begun();
-                    let _ = tokio::time::timeout(INTERVAL, ending).await;
+                    let announced = this.context.drain.announced();
+                    let _ = tokio::time::timeout(INTERVAL, announced).await;
                     if told == Some(ServingStatus::NotServing) {
                         tokio::time::sleep(INTERVAL).await;
                     }
