@@ -112,6 +112,14 @@ fn values_that_can_never_work_are_refused() {
         ("--handshake-rate", "0", "at least 1"),
         ("--control-burst", "0", "at least 1"),
         ("--rooms-burst", "0", "at least 1"),
+        ("--max-websockets", "0", "at least 1"),
+        ("--max-websockets-per-address", "0", "at least 1"),
+        ("--rooms-presence-burst", "0", "at least 1"),
+        ("--rooms-presence-per-second", "0", "at least 1"),
+        ("--rooms-join-burst", "0", "at least 1"),
+        ("--rooms-joins-per-second", "0", "at least 1"),
+        ("--rooms-member-join-burst", "0", "at least 1"),
+        ("--rooms-member-joins-per-second", "0", "at least 1"),
         ("--max-headers", "32769", "32768"),
         ("--nats-replicas", "6", "maximum of 5"),
         // Deadlines and intervals of zero.
@@ -135,6 +143,7 @@ fn values_that_can_never_work_are_refused() {
         ("--max-uri-bytes", "63", "minimum of 64B"),
         ("--rooms-max-text-bytes", "0", "minimum of 1B"),
         ("--nats-max-bytes", "0", "minimum of 1B"),
+        ("--min-progress-bytes", "0", "minimum of 1B"),
         // Levels (S6) and words.
         ("--log-level", "verbose", "`verbose`"),
         ("--log-level", "info,server=loud", "`loud`"),
@@ -168,6 +177,9 @@ fn values_on_the_right_side_of_a_bound_work() {
         &["--max-headers", "32768"],
         &["--handshake-rate", "50/s"],
         &["--hsts", "0"],
+        &["--max-websockets", "10"],
+        &["--max-buffered-bytes", "4MiB"],
+        &["--rooms-joins-per-second", "100/s"],
         &["--drain-delay", "0"],
         &["--drain-delay", "1h"],
         &["--hsts", "365d"],
@@ -216,6 +228,18 @@ fn contradictions_are_refused() {
         (
             "--drain-window 11s",
             "--drain-window exceeds --drain-timeout",
+        ),
+        (
+            "--max-websockets 10 --max-websockets-per-address 11",
+            "--max-websockets-per-address exceeds",
+        ),
+        (
+            "--max-buffered-bytes 4MiB --max-buffered-bytes-per-connection 5MiB",
+            "--max-buffered-bytes-per-connection exceeds",
+        ),
+        (
+            "--max-buffered-bytes 16MiB --deflate-memory 17MiB",
+            "--deflate-memory exceeds",
         ),
         (
             "--ping-interval off --pong-timeout 5s",

@@ -83,12 +83,28 @@ fn connections(config: &Config) -> Vec<Rule> {
 
 fn websocket(config: &Config) -> Vec<Rule> {
     let websocket = &config.websocket;
+    let memory = &config.memory;
     let everybody = websocket.origin_allow.iter().any(|origin| origin == "*");
     vec![
         rule(
             "pong-timeout",
             websocket.ping_interval.0.is_none(),
             "has no effect while --ping-interval is off: no Ping is sent",
+        ),
+        rule(
+            "max-websockets-per-address",
+            websocket.max_websockets_per_address > websocket.max_websockets,
+            "exceeds --max-websockets, so that it can never be reached",
+        ),
+        rule(
+            "max-buffered-bytes-per-connection",
+            memory.max_buffered_bytes_per_connection > memory.max_buffered_bytes,
+            "exceeds --max-buffered-bytes, so that it can never be reached",
+        ),
+        rule(
+            "deflate-memory",
+            config.deflate.deflate_memory > memory.max_buffered_bytes,
+            "exceeds --max-buffered-bytes, of which it is a part",
         ),
         rule(
             "origin-allow",

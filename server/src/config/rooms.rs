@@ -102,22 +102,22 @@ pub struct RoomOptions {
     #[arg(long, value_name = "N", default_value = "50", value_parser = rate::<u32>)]
     pub rooms_per_second: u32,
     /// Maximum burst of join and leave events of a room; what exceeds it is told later, and not at all if it cancels out
-    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "256", value_parser = count::<u32>)]
     pub rooms_presence_burst: u32,
     /// Maximum sustained join and leave events per second of a room
-    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = rate::<u32>)]
     pub rooms_presence_per_second: u32,
     /// Maximum burst of joins from one address (an IPv6 /64 counts as one); exceeding it closes with 1013
-    #[arg(long, value_name = "N", default_value = "2000", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = count::<u32>)]
     pub rooms_join_burst: u32,
     /// Maximum sustained joins per second from one address
-    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = rate::<u32>)]
     pub rooms_joins_per_second: u32,
     /// Maximum burst of joins of one member that a token names
-    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = count::<u32>)]
     pub rooms_member_join_burst: u32,
     /// Maximum sustained joins per second of one member that a token names
-    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = rate::<u32>)]
     pub rooms_member_joins_per_second: u32,
 }
 

@@ -30,7 +30,7 @@ pub struct WebSocketOptions {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time_or_off)]
     pub message_timeout: Limit<Span>,
     /// Minimum part of a message or body that counts as progress; its end always does
-    #[arg(long, value_name = "SIZE", default_value = "1KiB")]
+    #[arg(long, value_name = "SIZE", default_value = "1KiB", value_parser = at_least(ByteSize(1)))]
     pub min_progress_bytes: ByteSize,
     /// Pings, and Pongs that nobody asked for, that a connection may send at once; beyond it 1008
     #[arg(long, value_name = "N", default_value = "200", value_parser = count::<u32>)]
