@@ -46,6 +46,7 @@ use crate::metrics::{CauseLabel, LimitLabel, Metrics};
 use crate::plain_http::{self, Opening, PlainHttp};
 use crate::table::Table;
 use crate::tls::{Tls, TlsInfo, TlsStream, TlsTransport};
+use crate::unsent;
 
 /// What every connection needs.
 #[derive(Debug)]
@@ -212,12 +213,11 @@ impl Acceptor {
         stream.set_nodelay(true)?;
         #[cfg(target_os = "linux")]
         {
-            let (limits, socket) = (&self.config.network, SockRef::from(stream));
-            socket.set_tcp_user_timeout(limits.tcp_user_timeout.0.map(Duration::from))?;
-            if let Some(ByteSize(bytes)) = limits.tcp_notsent_bytes.0 {
-                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-                socket.set_tcp_notsent_lowat(bytes)?;
-            }
+            let timeout = self.config.network.tcp_user_timeout.0.map(Duration::from);
+            SockRef::from(stream).set_tcp_user_timeout(timeout)?;
+        }
+        if let Some(ByteSize(bytes)) = self.config.network.tcp_notsent_bytes.0 {
+            unsent::limit(stream, bytes)?;
         }
         Ok(())
     }

@@ -86,6 +86,11 @@ impl Conversation {
         }
     }
 
+    /// Keeps what is sent from growing old on its way to a slow reader.
+    pub(crate) fn keep_fresh(&mut self) {
+        self.socket.get_ref().keep_fresh();
+    }
+
     /// The next message as from [`next`](Self::next), unless everything that was fed is sent before it comes.
     ///
     /// Cancel safe.

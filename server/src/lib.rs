@@ -57,6 +57,7 @@ mod server;
 mod stream;
 mod table;
 mod tls;
+mod unsent;
 mod upgrade;
 
 pub use config::Config;

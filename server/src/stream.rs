@@ -17,6 +17,7 @@ use crate::ledger::{Http2, PAUSE, PIECE_BYTES, Stream};
 use crate::linger::Linger;
 use crate::metrics::Traffic;
 use crate::tls::TlsTransport;
+use crate::unsent;
 
 /// The byte stream under a WebSocket.
 ///
@@ -127,6 +128,15 @@ impl ServerStream {
     /// Whether most of the write timeout has passed without the peer taking anything.
     pub(crate) fn is_slow(&self) -> bool {
         self.slow
+    }
+
+    /// Has the system hold little ahead of what it sends, so that what is written last does not grow old there. Over
+    /// HTTP/2 the connection is shared and stays as it is.
+    pub(crate) fn keep_fresh(&self) {
+        if let Transport::Tls(transport) = &self.transport {
+            // A connection that refuses is about to end.
+            let _ = unsent::limit(transport.get_ref(), unsent::NEWS_BYTES);
+        }
     }
 
     /// Whether this is a stream of an HTTP/2 connection.

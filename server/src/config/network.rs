@@ -48,8 +48,9 @@ pub struct Network {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time_or_off)]
     pub tcp_user_timeout: Limit<Span>,
     /// Bytes that the system takes ahead of what it sends on a connection (`TCP_NOTSENT_LOWAT`, Linux), or `off`; more
-    /// grows old there while the peer reads slowly, less costs large messages throughput
-    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = notsent)]
+    /// grows old there while the peer reads slowly, less costs large messages throughput. 16KiB for members of rooms of
+    /// the kind `latest`
+    #[arg(long, value_name = "SIZE", default_value = "128KiB", value_parser = notsent)]
     pub tcp_notsent_bytes: Limit<ByteSize>,
 }
 

@@ -84,6 +84,11 @@ impl<S> TlsStream<S> {
         &self.session
     }
 
+    /// The stream under TLS.
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// Takes the server's name as the client gave it (SNI).
     pub(crate) fn take_server_name(&mut self) -> Option<Box<str>> {
         self.server_name.take()

@@ -77,6 +77,9 @@ async fn serve(
 /// Passes messages both ways until one side has enough.
 async fn stay(mut member: Member, speaker: &mut Speaker) -> Result<(), End> {
     let takes_latest = member.takes_latest();
+    if takes_latest {
+        speaker.conversation.keep_fresh();
+    }
     // Something was fed that may not be sent yet; a newer message in the queue behind it would grow old there.
     let mut waits = takes_latest;
     loop {
