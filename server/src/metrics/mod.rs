@@ -209,7 +209,6 @@ macro_rules! register {
 
 impl Metrics {
     /// Creates all series, at zero.
-    #[expect(clippy::too_many_lines, reason = "it is the list of all series")]
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("wss");
         let mut metrics = Self {
