@@ -206,7 +206,7 @@ impl Authority {
     }
 }
 
-/// What an older version of this crate did, and what comes of it.
+/// A trait of a CA made by an older version of this crate, with its consequence.
 const LIMITS_ADDRESSES: &str =
     "it limits IP addresses, for which gRPC, Chromium and other programs on BoringSSL refuse it";
 
@@ -221,7 +221,7 @@ pub fn authority_shortcoming(certificate: &CertificateDer<'_>) -> Option<&'stati
     is_affected.then_some(LIMITS_ADDRESSES)
 }
 
-/// Whether the subject is one that this crate gives.
+/// Reports whether the subject is one that this crate gives.
 fn is_ours(x509: &X509Certificate<'_>) -> bool {
     x509.subject()
         .iter_organization()
@@ -263,7 +263,7 @@ impl Permitted {
         self
     }
 
-    /// Whether it permits certain addresses, and so no others.
+    /// Reports whether it permits certain addresses, and so no others.
     fn limits_addresses(&self) -> bool {
         self.subtrees
             .iter()

@@ -53,11 +53,11 @@ pub enum Error {
     /// The file holds a secret that other users can read or replace.
     #[error("{kind} {} {fault} {}, or set --insecure-secret-files", path.display(), path.display())]
     Secret {
-        /// What it was opened for.
+        /// The purpose for which it was opened.
         kind: Kind,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         fault: SecretFault,
     },
     /// The file's content cannot be used.

@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What helps when the file is missing.
+    /// Returns the remedy for a missing file.
     pub(crate) fn remedy(self) -> &'static str {
         match self {
             Self::Certificate | Self::PrivateKey => {

@@ -232,7 +232,7 @@ pub fn checks(request: &Head, response: &Head) -> Vec<Check> {
     ]
 }
 
-/// What to do about a refusal, in view of what was sent and what the answer asks for.
+/// Advises on a refusal, in view of what was sent and what the response asks for.
 fn status_remedy(request: &Head, response: &Head) -> Cow<'static, str> {
     let status = response.status().unwrap_or_default();
     let wants = response.get("WWW-Authenticate").unwrap_or_default();
@@ -261,7 +261,7 @@ fn status_remedy(request: &Head, response: &Head) -> Cow<'static, str> {
     })
 }
 
-/// Whether the request had anything that proves who asks.
+/// Reports whether the request had anything that proves who asks.
 fn sends_credentials(request: &Head) -> bool {
     let is_sensitive =
         |name: &str| HeaderName::try_from(name).is_ok_and(|name| is_sensitive_header(&name));
@@ -309,7 +309,7 @@ pub struct HandshakeFault {
     pub response: Option<Head>,
     /// What the library said, when all our own checks pass.
     pub detail: String,
-    /// What the server says in the answer's body, as one line that is not escaped.
+    /// Returns the server's explanation in the response's body, as one line that is not escaped.
     pub said: Option<String>,
 }
 

@@ -122,7 +122,7 @@ async fn body_of(response: Response<Incoming>) -> Bytes {
 /// Maximum length of a refusal's body that is read.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// How long the body of a refusal may take: the status is told without it as well.
+/// Time limit for the body of a refusal; the status is reported without it as well.
 const BODY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// SETTINGS are the first frame of a server (RFC 9113 §3.4): without them by now they do not say what is needed.

@@ -121,7 +121,7 @@ fn common(args: &ReachArgs, target: Target) -> Result<Settings, ConnectError> {
     Ok(settings)
 }
 
-/// What depends on everything else: whom the local CA may vouch for, what is refused, and what to warn about.
+/// Settles the choices that depend on all others: trust in the local CA, refusals and warnings.
 fn finish(
     args: &ReachArgs,
     settings: &mut Settings,

@@ -112,7 +112,7 @@ impl Wire {
     }
 }
 
-/// Whether a head is that of an interim response, which another follows (RFC 9110 §15.2); 101 is final here.
+/// Reports whether a head is that of an interim response, which another follows (RFC 9110 §15.2); 101 is final here.
 fn is_interim(head: &[u8]) -> bool {
     head.starts_with(b"HTTP/1.1 1") && !head.starts_with(b"HTTP/1.1 101")
 }

@@ -280,7 +280,7 @@ impl Output {
     }
 }
 
-/// What received messages begin with on a terminal, where they stand among typed lines.
+/// The mark before received messages on a terminal, where they stand among typed lines.
 const RECEIVED: &str = "< ";
 
 /// The lines of a peer's text, each made safe for a terminal.

@@ -1,4 +1,4 @@
-//! What a server says in the body of a refusal, as one line.
+//! The server's explanation in the body of a refusal, as one line.
 
 use serde_json::Value;
 

@@ -64,12 +64,12 @@ const PARAMETERS: [&str; 9] = [
     "ak", "code", "key", "otp", "pass", "pwd", "sid", "sig", "ticket",
 ];
 
-/// Whether a header of the request may prove who asks.
+/// Reports whether a header of the request may prove who asks.
 pub(crate) fn is_sensitive_header(name: &HeaderName) -> bool {
     !HARMLESS.contains(&name.as_str())
 }
 
-/// Whether a subprotocol looks like a token rather than a name (RFC 6455 §1.9).
+/// Reports whether a subprotocol looks like a token rather than a name (RFC 6455 §1.9).
 ///
 /// Browsers can set no header of a WebSocket, so tokens travel as subprotocols: `bearer.TOKEN`, or `bearer` and then the
 /// token. Names are made of short words, with digits at most at one place of each (`chat.v1.json`, `ocpp2.0.1`).
@@ -88,12 +88,12 @@ fn looks_like_token(subprotocol: &str) -> bool {
             .any(word_is_odd)
 }
 
-/// Whether one of these subprotocols is a token, or follows the name that announces one.
+/// Reports whether one of these subprotocols is a token, or follows the name that announces one.
 pub(crate) fn has_token(subprotocols: &[String]) -> bool {
     subprotocols.iter().any(|one| looks_like_token(one))
 }
 
-/// Whether the query of `target` has a parameter whose name promises a secret.
+/// Reports whether the query of `target` has a parameter whose name promises a secret.
 pub(crate) fn query_has_secret(target: &str) -> bool {
     matches!(shown_target(target), Cow::Owned(_))
 }

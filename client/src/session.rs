@@ -88,10 +88,10 @@ const BATCH: usize = 256;
 /// Maximum number of written messages that are remembered until a Pong confirms them.
 const MAX_UNCONFIRMED: usize = 256;
 
-/// How long the rest of the input is read to count it.
+/// Time limit for counting the rest of the input.
 const COUNTING_TIME: Duration = Duration::from_secs(2);
 
-/// How often an input that gives nothing is asked whether there is more.
+/// Interval at which an input that gives nothing is asked for more.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Session {

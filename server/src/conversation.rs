@@ -36,7 +36,7 @@ pub struct Conversation {
     finished: bool,
 }
 
-/// What ends a wait for the peer.
+/// The end of a wait for the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
     /// The next text or binary message; `None` once the connection is closed.

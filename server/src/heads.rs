@@ -113,13 +113,13 @@ struct Scanner {
     begun: u64,
     /// The first head with a foreign version, counted from one.
     foreign: Option<u64>,
-    /// Whether bytes came behind the head of an upgrade.
+    /// True if bytes came behind the head of an upgrade.
     is_behind: bool,
     /// The last upgrade that was refused.
     refused: Option<OnUpgrade>,
 }
 
-/// What a head says of what follows it.
+/// The framing of what follows a head.
 #[derive(Debug, Default)]
 struct Head {
     is_foreign: bool,
@@ -128,12 +128,12 @@ struct Head {
     length: u64,
 }
 
-/// What is known of a line.
+/// The state within a line.
 #[derive(Debug, Default)]
 struct Line {
     /// Bytes before the line's end.
     count: usize,
-    /// Whether the last byte was a carriage return.
+    /// True if the last byte was a carriage return.
     is_return: bool,
     /// Spaces before the version, and the position in it.
     spaces: usize,
@@ -318,7 +318,7 @@ mod tests {
         POST / HTTP/1.1\r\nContent-Lengths: 9\r\nTransfer-Encodings: chunked\r\n\r\n\
         GET / HTTP/1.1\r\nUpgrade: x\r\n\r\n\n\n\n";
 
-    /// What becomes of `bytes`, cut at `cut`.
+    /// Returns the result of `bytes`, cut at `cut`.
     fn passed(bytes: &[u8], cut: usize) -> (Vec<u8>, Option<usize>, Heads) {
         let heads = Heads::default();
         let mut bytes = bytes.to_vec();

@@ -1,4 +1,4 @@
-//! What a peer still sends when we have ended our side: taken and dropped, within bounds.
+//! Lingering close: bytes that a peer still sends after our end are taken and dropped, within bounds.
 //!
 //! Closing a socket with bytes unread makes TCP reset the connection, and a reset overtakes what was sent before and not
 //! yet taken (RFC 9112 §9.6).

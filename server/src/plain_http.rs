@@ -16,7 +16,7 @@ use values::escape::Escaped;
 
 use crate::linger::Linger;
 
-/// What a connection to the TLS port begins with.
+/// The opening bytes of a connection to the TLS port, by kind.
 pub(crate) enum Opening<O> {
     /// Bytes that may be TLS; none has been taken from the stream.
     Tls(TcpStream),

@@ -38,11 +38,11 @@ pub struct ServerStream {
     /// Where the transport goes when a panic drops this.
     rescue: Option<oneshot::Sender<Transport>>,
     traffic: Traffic,
-    /// What the peer still sends after our end.
+    /// Takes the peer's bytes after our end.
     linger: Option<Linger>,
 }
 
-/// What is counted of a stream of HTTP/2 (RFC 8441).
+/// The account of a stream of HTTP/2 (RFC 8441).
 #[derive(Debug)]
 pub(crate) struct Output {
     http2: Arc<Http2>,
@@ -271,7 +271,7 @@ impl AsyncWrite for ServerStream {
 }
 
 impl ServerStream {
-    /// How many of `bytes` may be written now; over HTTP/2 a piece, once there is memory for it.
+    /// Returns the number of `bytes` that may be written now; over HTTP/2 a piece, once there is memory for it.
     fn poll_give(&mut self, context: &mut Context<'_>, bytes: usize) -> Poll<usize> {
         match &mut self.transport {
             Transport::Http2(_, Some(output)) => {

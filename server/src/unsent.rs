@@ -1,4 +1,4 @@
-//! How much the system takes ahead of what it sends on a connection (`TCP_NOTSENT_LOWAT`).
+//! Limit on the bytes that the system takes ahead of what it sends on a connection (`TCP_NOTSENT_LOWAT`).
 
 use std::io;
 

@@ -16,14 +16,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 
-/// How often each is tried; without lingering most runs lost something.
+/// Runs of each case; without lingering most of them lost something.
 const RUNS: usize = 60;
-/// What a client sends although nobody reads it.
+/// Bytes that a client sends although nobody reads them.
 const BEHIND: usize = 256 * 1024;
 /// Bytes that the kernel holds for a client that has not read them.
 const CAPACITY: u32 = 16 * 1024;
 
-/// What arrives of the answer to `bytes` and much behind them at a client that writes all before it reads, with little
+/// Returns what arrives of the answer to `bytes` and much behind them at a client that writes all before it reads, with little
 /// capacity for what comes meanwhile; an error if the server broke off.
 async fn answer(server: &Running, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let socket = TcpSocket::new_v4()?;

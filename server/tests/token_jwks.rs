@@ -27,7 +27,7 @@ use rcgen::{KeyPair, PublicKeyData};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// What the key server answers.
+/// The key server's answer.
 #[derive(Clone)]
 enum Answer {
     Text(StatusCode, String),

@@ -17,7 +17,7 @@ fn keeping(memory: &MemoryBudget) -> DeflateConfig {
         .memory(memory.clone())
 }
 
-/// What a server with `config` answers to a plain offer.
+/// Returns the answer of a server with `config` to a plain offer.
 fn answer(config: &DeflateConfig) -> (Agreed, String) {
     negotiate::accept_offers(["permessage-deflate"], config).expect("an offer")
 }

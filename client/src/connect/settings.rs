@@ -62,7 +62,7 @@ impl Settings {
         }
     }
 
-    /// Whether the request may prove who asks: then certificate checks must not be off and plain text is warned about.
+    /// Reports whether the request may prove who asks: then certificate checks must not be off and plain text is warned about.
     ///
     /// Counted are a name and password, a client certificate, every header but the ones known to be harmless,
     /// subprotocols that look like tokens, and query parameters with telling names.

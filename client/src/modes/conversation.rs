@@ -438,7 +438,7 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// How often an input that may go on is looked at once there were enough replies.
+/// Interval between two looks at an input that may go on once there were enough replies.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Pings on their way, and when the next is due.

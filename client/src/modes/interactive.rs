@@ -32,10 +32,10 @@ const MAX_HISTORY: usize = 1000;
 
 const PROMPT: &str = "> ";
 
-/// How long a lone Escape waits for what would make it a sequence, in milliseconds.
+/// Time for which a lone Escape waits for the rest of a sequence, in milliseconds.
 const ESCAPE_TIME: u16 = 50;
 
-/// How long the editor waits between two looks for capacity when lines come faster than they can be sent.
+/// Interval between two looks for capacity when lines come faster than they can be sent.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Gives the terminal back as it was, whatever the editor was doing, once everything printed is on the screen.
@@ -53,7 +53,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Whether the line editor can be used: it reads from a terminal and draws on one that knows how.
+/// Reports whether the line editor can be used: it reads from a terminal and draws on one that knows how.
 pub(crate) fn is_possible() -> bool {
     use std::io::IsTerminal as _;
     let is_plain = std::env::var("TERM").is_ok_and(|term| {

@@ -109,7 +109,7 @@ impl Keyboard {
         Ok(keyboard)
     }
 
-    /// What tells the editor to print.
+    /// Tells the editor to print.
     pub(crate) fn wake(&self) -> Wake {
         self.wake.clone()
     }

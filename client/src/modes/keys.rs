@@ -8,7 +8,7 @@ const SUSPEND: u8 = 0x1a;
 /// Ctrl-D.
 const END: u8 = 0x04;
 
-/// What a terminal sends before and after a paste.
+/// The sequences that a terminal sends before and after a paste.
 const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
@@ -24,12 +24,12 @@ pub(crate) struct Keys {
     cooked: u64,
 }
 
-/// What became of some bytes.
+/// The result of passing bytes on.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
     /// Bytes that were used up.
     pub(crate) used: usize,
-    /// What the editor gets.
+    /// The bytes for the editor.
     pub(crate) passed: Vec<u8>,
     /// Ctrl-Z was typed.
     pub(crate) is_suspend: bool,
@@ -44,7 +44,7 @@ impl Keys {
         }
     }
 
-    /// Whether the last byte ended a key: not within a character, nor within a paste.
+    /// Reports whether the last byte ended a key: not within a character, nor within a paste.
     pub(crate) fn is_between(&self) -> bool {
         self.partial.is_empty() && !self.is_paste
     }
@@ -105,7 +105,7 @@ impl Keys {
 mod tests {
     use super::*;
 
-    /// What the editor gets, however the bytes are cut.
+    /// Returns the editor's bytes, however the input is cut.
     fn passed(bytes: &[u8]) -> Vec<String> {
         let cut = |size| {
             let mut keys = Keys::default();

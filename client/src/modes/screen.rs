@@ -1,4 +1,4 @@
-//! What is printed above the prompt of the line editor, in order.
+//! Output above the prompt of the line editor, in order.
 //!
 //! rustyline's own external printer loses the order when a line is finished while something waits, and blocks whoever
 //! prints: with lines typed ahead both threads waited for each other. Here texts wait in a queue, and the thread of the

@@ -13,7 +13,7 @@ pub(crate) type Cause = (&'static str, &'static str);
 const ASK_OPERATOR: &str = "the server's certificate has to be made anew";
 const SEE_LOG: &str = "see the server's log";
 
-/// What is wrong with the server's certificate. `Other` is looked into by the caller.
+/// Describes the fault of the server's certificate. `Other` is looked into by the caller.
 #[expect(deprecated, reason = "an older verifier may still say so")]
 pub(crate) fn of_certificate(fault: &CertificateError) -> Option<Cause> {
     use CertificateError as E;
@@ -65,7 +65,7 @@ pub(crate) fn of_certificate(fault: &CertificateError) -> Option<Cause> {
     })
 }
 
-/// What webpki says of a certificate, and rustls passes on as it is.
+/// Describes webpki's verdict on a certificate, which rustls passes on as it is.
 #[expect(deprecated, reason = "older forms of the same faults")]
 pub(crate) fn of_webpki(fault: &webpki::Error) -> Option<Cause> {
     use webpki::Error as E;
@@ -128,7 +128,7 @@ pub(crate) fn of_webpki(fault: &webpki::Error) -> Option<Cause> {
     })
 }
 
-/// What to do about an alert of the server.
+/// Returns the remedy for an alert of the server.
 pub(crate) fn of_alert(alert: AlertDescription) -> Option<Cause> {
     use AlertDescription as A;
     const TOLD: &str = "the server sent an alert";
@@ -197,7 +197,7 @@ pub(crate) fn of_alert(alert: AlertDescription) -> Option<Cause> {
     })
 }
 
-/// What server and client do not have in common.
+/// Names the parameter that server and client do not have in common.
 pub(crate) fn of_incompatibility(fault: &PeerIncompatible) -> Option<Cause> {
     use PeerIncompatible as P;
     const OLD: &str = "the server wants an older TLS than 1.2 or other ciphers; update it";

@@ -45,7 +45,7 @@ enum Audience {
 struct NumericDate(f64);
 
 impl Claims {
-    /// What they grant at `now`, and until when; the leeway is added to the end.
+    /// Returns the grant at `now` with its end; the leeway is added to the end.
     ///
     /// # Errors
     /// A condition is not met, `sub` is no name for a member, or a pattern is none. Rights of other systems are ignored.
@@ -141,7 +141,7 @@ mod tests {
 
     const NOW: u64 = 1_796_065_508;
 
-    /// What claims with these members are answered with at [`NOW`], with a leeway of 30 s.
+    /// Returns the verdict on claims with these members at [`NOW`], with a leeway of 30 s.
     fn grant(members: &str) -> Result<Grant, String> {
         let json = format!(r#"{{"sub":"ana","aud":"rooms"{members}}}"#);
         let claims: Claims = serde_json::from_str(&json).map_err(|error| error.to_string())?;

@@ -16,7 +16,7 @@ use super::key::{self, Key};
 #[derive(Debug, Default)]
 pub(super) struct Keys(Vec<Key>);
 
-/// Why a token is not accepted. The text ends the sentence "the token is not accepted".
+/// The reason for refusing a token. The text ends the sentence "the token is not accepted".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Its form, or what it says under a good signature.
@@ -47,7 +47,7 @@ impl Keys {
         self.0.len()
     }
 
-    /// What a token allows at `now`, by these keys or those of `others`.
+    /// Returns the grant of a token at `now`, by these keys or those of `others`.
     ///
     /// # Errors
     /// Nothing, and why. What it says is looked at only under a good signature.

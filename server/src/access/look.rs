@@ -1,6 +1,6 @@
 //! Recognising content that is no shared secret: keys, certificates, key sets and documents, as text or binary.
 //!
-//! What is published must never become a secret: whoever reads the file could sign tokens with it (RFC 8725 §3.2 names
+//! Published bytes must never become a secret: whoever reads the file could sign tokens with it (RFC 8725 §3.2 names
 //! this confusion for public keys). So a secret is taken only if it looks like none of these, also behind a byte order
 //! mark, in UTF-16, in base64 or hexadecimal.
 

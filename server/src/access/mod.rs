@@ -163,7 +163,7 @@ impl Access {
 }
 
 impl Tokens {
-    /// What a token allows by the keys of all sources.
+    /// Returns the grant of a token by the keys of all sources.
     fn verify(&self, token: &str) -> Result<Grant, Fault> {
         let (none, fetched) = (Keys::default(), self.remote.as_ref().map(Remote::keys));
         let others = fetched.as_deref().map_or(&none, Arc::as_ref);

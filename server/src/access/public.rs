@@ -13,7 +13,7 @@ use super::set;
 /// Reads all keys of a file; at least one.
 ///
 /// # Errors
-/// What it looks like, if it holds no public key; or which key cannot be used, and why.
+/// A file without public keys, by what it looks like, or a key that cannot be used, with the reason.
 pub(super) fn parse(content: &[u8]) -> Result<Vec<Key>, String> {
     let text = text(content);
     if text.starts_with('{') {

@@ -106,7 +106,7 @@ impl Remote {
     }
 }
 
-/// How often tokens with unknown keys have the keys fetched.
+/// Minimum time between two fetches for tokens with unknown keys.
 const REQUEST_RATE: Rate = Rate::per(1, 1, Duration::from_secs(60));
 /// Pause after a first failure; it doubles with each further one, up to the interval.
 const FIRST_RETRY: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use super::look::{self, look};
 /// Reads a shared secret: its bytes without white space around them, or `base64:` and its base64.
 ///
 /// # Errors
-/// What it looks like, if it is something else than a secret; or that it is too short.
+/// A file that is no secret, by what it looks like, or a secret that is too short.
 pub(super) fn parse(content: &[u8]) -> Result<Key, String> {
     refuse_others(content)?;
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);

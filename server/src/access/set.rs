@@ -11,7 +11,7 @@ use super::look::base64;
 #[derive(Debug)]
 pub(super) struct KeySet {
     usable: Vec<Key>,
-    /// What is wrong with the others, each by its name.
+    /// The faults of the others, each by its name.
     unusable: Vec<String>,
 }
 
@@ -200,7 +200,7 @@ fn number(value: Option<&String>, name: &str) -> Result<Vec<u8>, String> {
     base64(value).ok_or_else(|| format!("malformed: `{name}` is no base64url"))
 }
 
-/// What RSA keys may name; without a name RS256.
+/// Algorithms that RSA keys may name; without a name RS256.
 const RSA_ALGORITHMS: [Algorithm; 6] = [
     Algorithm::RS256,
     Algorithm::RS384,

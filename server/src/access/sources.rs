@@ -16,7 +16,7 @@ pub(super) struct Sources {
     rule: SecretFiles,
 }
 
-/// Why a file of keys cannot be used. The text never repeats its content.
+/// A source of keys that cannot be used. The text never repeats its content.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -25,7 +25,7 @@ pub enum KeyError {
     File {
         /// The setting that names it.
         option: &'static str,
-        /// What is wrong with the file.
+        /// The fault of the file.
         #[source]
         source: certs::Error,
     },
@@ -39,7 +39,7 @@ pub enum KeyError {
         option: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is wrong with its content.
+        /// The fault of its content.
         problem: String,
     },
 }

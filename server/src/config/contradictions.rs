@@ -18,7 +18,7 @@ pub(super) fn contradictions(config: &Config, given: impl Fn(&str) -> bool) -> V
         .collect()
 }
 
-/// What must hold between a setting and others.
+/// A relation that must hold between a setting and others.
 struct Rule {
     /// The setting that is without effect or can never work when the rule is broken.
     useless: &'static str,

@@ -24,7 +24,7 @@ pub(super) struct Variable {
     pub(super) values: Vec<OsString>,
 }
 
-/// What the environment says.
+/// Settings read from the environment.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
     /// The settings in it.

@@ -1,4 +1,4 @@
-//! How much memory peers may make the server hold, and how it is given back to the system.
+//! Limits on the memory that peers make the server hold, and its return to the system.
 
 use std::time::Duration;
 

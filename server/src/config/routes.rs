@@ -1,4 +1,4 @@
-//! Which of the server's own routes are served.
+//! Switches for the server's own routes.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! How many commands one connection may give.
+//! The rate limit for commands of one connection.
 
 use values::limiter::Rate;
 

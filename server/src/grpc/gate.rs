@@ -1,4 +1,4 @@
-//! What a request must have to be a call: method and content type.
+//! Requirements on a request to be a call: method and content type.
 
 use axum::body::Body;
 use axum::middleware::Next;

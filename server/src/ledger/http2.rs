@@ -1,4 +1,4 @@
-//! What one HTTP/2 connection holds beside its requests and responses: data that nobody has read yet, and data that was
+//! Memory that one HTTP/2 connection holds beside its requests and responses: data that nobody has read yet, and data that was
 //! handed to h2 and is not on the wire.
 //!
 //! h2 tells neither, so both are counted from outside: what goes in and out of the handlers against the DATA frames that
@@ -29,7 +29,7 @@ pub(crate) struct Http2 {
 struct Traffic {
     /// Streams that were begun and whose response is not on the wire as a whole, with what they received.
     open: HashMap<u32, i64>,
-    /// What these received less what the handlers there are have read. What either side forgets it takes along, so that
+    /// Bytes received less those that today's handlers have read. What either side forgets it takes along, so that
     /// the difference is right again as soon as the other one has forgotten it too.
     unread: i64,
     /// Largest number of a stream so far.

@@ -35,7 +35,7 @@ pub(crate) use request::{BodyError, Received, ReceivedBytes};
 pub(crate) use response::respond;
 pub(crate) use wire::Wire;
 
-/// What memory is used for.
+/// A use of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// WebSocket messages that are not there whole, with their decompressors.
@@ -48,7 +48,7 @@ pub(crate) enum Part {
     Responses,
     /// HTTP/2 data that nobody has read yet.
     Input,
-    /// What HTTP/2 and TLS hold of what was sent.
+    /// Sent data that HTTP/2 and TLS still hold.
     Output,
 }
 

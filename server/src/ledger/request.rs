@@ -71,7 +71,7 @@ pub(crate) struct Received<B> {
     counted: Option<(Option<Arc<Http2>>, ReceivedBytes)>,
 }
 
-/// What becomes of the bytes.
+/// The destination of the bytes.
 #[derive(Debug)]
 enum Keeping {
     /// They are passed on to somebody who counts them.

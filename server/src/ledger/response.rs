@@ -75,7 +75,7 @@ fn fits(held: &mut MemoryReservation, bytes: usize) -> bool {
 /// A response's body on its way out.
 struct Sent {
     body: Body,
-    /// What is left of the chunk that the body gave.
+    /// The rest of the chunk that the body gave.
     piece: Bytes,
     /// Bytes that were given last: they count until more is asked for.
     given: usize,

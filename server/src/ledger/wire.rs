@@ -31,11 +31,11 @@ pub(crate) struct Wire<S> {
     unwritten: &'static [u8],
     /// The heads of HTTP/1.1.
     heads: Option<Arc<Heads>>,
-    /// What is still to be read of a head that is refused; nothing follows it.
+    /// The unread part of a head that is refused; nothing follows it.
     refused: Option<&'static [u8]>,
-    /// What is held since the peer took nothing, and until when it may.
+    /// The memory held since the peer took nothing, and the deadline.
     stalled: Option<(Pin<Box<Sleep>>, MemoryReservation)>,
-    /// What the peer still sends after our end.
+    /// Takes the peer's bytes after our end.
     linger: Option<Linger>,
 }
 

@@ -122,7 +122,7 @@ fn directives(level: &str) -> String {
     format!("{},{}=info", log_directives(level), request::ACCESS)
 }
 
-/// What the filter of the log is to be: with a bare level the libraries beneath us stay at `info`, since their `debug` and `trace`
+/// Completes the filter of the log: with a bare level the libraries beneath us stay at `info`, since their `debug` and `trace`
 /// bury ours; a list of directives is taken as it is.
 fn log_directives(level: &str) -> String {
     if level.parse::<tracing::Level>().is_err() {

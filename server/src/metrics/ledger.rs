@@ -13,18 +13,18 @@ use tungstenite_deflate::MemoryBudget;
 
 use crate::ledger::Part;
 
-/// What is counted of it; cheap to clone, every clone counts the same.
+/// The ledger's counters; cheap to clone, every clone counts the same.
 #[derive(Clone, Debug)]
 pub(crate) struct LedgerCounts {
-    /// What each part takes, by its number.
+    /// Bytes held by each part, by its number.
     pub(crate) parts: [MemoryBudget; Part::ALL.len()],
-    /// What was refused.
+    /// Refusals.
     pub(crate) refused: Family<PartLabel, Counter>,
-    /// What was given up.
+    /// Transfers given up.
     pub(crate) stalled: Family<PartLabel, Counter>,
 }
 
-/// Which part.
+/// The label of a part.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct PartLabel {
     /// [`Part::name`].

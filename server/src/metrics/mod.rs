@@ -75,7 +75,7 @@ pub(crate) struct Metrics {
     pub(crate) nats: NatsCounts,
     /// What is counted of memory that was given back.
     pub(crate) memory: MemoryCounts,
-    /// What is counted of memory that peers make the server hold.
+    /// Counters of memory that peers make the server hold.
     pub(crate) ledger: LedgerCounts,
     /// Whether the server is ending.
     pub(crate) draining: Gauge,

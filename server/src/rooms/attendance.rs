@@ -1,4 +1,4 @@
-//! Which joins and leaves a room tells at once, which later, and which as a number.
+//! Decides which joins and leaves a room reports at once, which later, and which as a number.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use super::message::MemberId;
 use super::name::RoomName;
 use super::presence::{Change, Present};
 
-/// Which joins and leaves a room tells at once, which later, and which as a number.
+/// Decides which joins and leaves a room reports at once, which later, and which as a number.
 ///
 /// ```text
 /// at most `max_presence` members          more
@@ -26,7 +26,7 @@ use super::presence::{Change, Present};
 pub(super) struct Attendance {
     limiter: RateLimiter,
     max_presence: usize,
-    /// What is to be told later, by the number of its coming.
+    /// Changes to report later, in order of arrival.
     pending: BTreeMap<u64, (Change, Present)>,
     /// Members whose join is among it.
     untold: HashMap<MemberId, u64>,
@@ -120,7 +120,7 @@ impl Attendance {
         Some(exceeded.map_or(Duration::ZERO, |exceeded| exceeded.retry_after))
     }
 
-    /// Whether the join of a member of this room is yet to be told.
+    /// Reports whether the join of a member of this room is yet to be told.
     pub(super) fn is_untold(&self, member: &MemberId) -> bool {
         self.untold.contains_key(member)
     }
@@ -129,7 +129,7 @@ impl Attendance {
         self.pending.is_empty() && self.told == count
     }
 
-    /// How many there are, unless that was told less than an interval ago.
+    /// Returns the number of members, unless it was reported less than an interval ago.
     fn count(&mut self, count: usize, now: Instant) -> Option<Event> {
         let passed = self.counted_at.map(|at| now.saturating_duration_since(at));
         if self.told == count || passed.is_some_and(|passed| passed < COUNT_INTERVAL) {

@@ -1,4 +1,4 @@
-//! What a participant may do, and until when.
+//! Rights of a participant, and their end.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ pub enum Right {
     History,
 }
 
-/// What a participant may do, and until when.
+/// Rights of a participant, and their end.
 #[derive(Clone, Debug)]
 pub struct Grant {
     name: Option<MemberName>,
@@ -61,12 +61,12 @@ impl Grant {
         self.end
     }
 
-    /// Whether the grant has ended (RFC 7519 §4.1.4: a token is not accepted on or after its end).
+    /// Reports whether the grant has ended (RFC 7519 §4.1.4: a token is not accepted on or after its end).
     pub fn has_ended(&self) -> bool {
         self.end.is_some_and(|end| end <= SystemTime::now())
     }
 
-    /// Whether the bearer may do this in `room`, while the grant lasts.
+    /// Reports whether the bearer may do this in `room`, while the grant lasts.
     pub fn may(&self, right: Right, room: &RoomName) -> bool {
         self.limits.as_ref().is_none_or(|(rooms, rights)| {
             rights.contains(&right) && rooms.iter().any(|pattern| pattern.fits(room))
@@ -113,7 +113,7 @@ impl Right {
     }
 }
 
-/// What it allows to do, for people.
+/// Names the right for people.
 impl fmt::Display for Right {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

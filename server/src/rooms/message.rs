@@ -21,7 +21,7 @@ pub const MAX_ID_BYTES: usize = 64;
 #[serde(transparent)]
 pub struct MessageId(Arc<str>);
 
-/// Which connection: the node's name and a random number, `5f1c0a9be21d:9be2130c0a9be21d`, so that it tells nothing of others.
+/// The id of a connection: the node's name and a random number, `5f1c0a9be21d:9be2130c0a9be21d`, so that it tells nothing of others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MemberId(pub Arc<str>);
@@ -42,7 +42,7 @@ pub struct Draft {
     pub at: u64,
 }
 
-/// What makes a message a repeat of another: sender, id and text are the same.
+/// The identity of a message: one with the same sender, id and text is a repeat.
 ///
 /// The text belongs to it because names and ids can be chosen: else whoever used the name and the id of somebody first
 /// could make that somebody's message vanish.
@@ -114,14 +114,14 @@ impl MemberId {
         Self(format!("{node}:{:016x}", rand::random::<u64>()).into())
     }
 
-    /// Whether the connection is one to `node`.
+    /// Reports whether the connection is one to `node`.
     pub(super) fn is_of(&self, node: &str) -> bool {
         self.0.split_once(':').is_some_and(|(of, _)| of == node)
     }
 }
 
 impl Draft {
-    /// What makes it a repeat of another.
+    /// Returns the identity by which repeats are found.
     pub fn identity(&self) -> Identity {
         Identity {
             from: self.from.clone(),
@@ -130,7 +130,7 @@ impl Draft {
         }
     }
 
-    /// Whether one of the two is a repeat of the other.
+    /// Reports whether one of the two is a repeat of the other.
     pub fn is_repeat_of(&self, other: &Self) -> bool {
         self.id == other.id && self.from == other.from && self.text == other.text
     }

@@ -8,7 +8,7 @@ use super::message::IdError;
 use super::name::{NameError, RoomName};
 use super::position::PositionError;
 
-/// Why a participant is refused something; the text is for people.
+/// A reason to refuse a participant something; the text is for people.
 ///
 /// The tables that map it are exhaustive: a close code (`routes/chat/closing.rs`), a gRPC status (`grpc/v2/status.rs`) and a
 /// problem document (`routes/problem.rs`). The `error` events of all transports use [`code`](Self::code).
@@ -40,7 +40,7 @@ pub enum Refusal {
     /// The token does not allow this here.
     #[error("the token does not allow to {right} in the room {room}")]
     Forbidden {
-        /// What it does not allow.
+        /// The right that is missing.
         right: Right,
         /// Where.
         room: RoomName,
@@ -90,9 +90,9 @@ pub enum Refusal {
     /// The text is too long, in bytes.
     #[error("the message was refused: a text of {bytes} bytes, at most {max} are allowed")]
     TooLong {
-        /// What it has.
+        /// Bytes of the text.
         bytes: usize,
-        /// What it may have.
+        /// The limit.
         max: usize,
     },
     /// The store will never take the message; the text says why.
@@ -138,7 +138,7 @@ impl Refusal {
         }
     }
 
-    /// Whether it ends what is open: the member may do nothing more, so that its connection is closed.
+    /// Reports whether it ends what is open: the member may do nothing more, so that its connection is closed.
     pub fn is_final(&self) -> bool {
         match self {
             Self::TokenExpired | Self::TooFast { .. } | Self::Slow(_) => true,

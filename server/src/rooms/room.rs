@@ -30,7 +30,7 @@ pub struct Room {
     head: watch::Sender<u64>,
     queue_messages: usize,
     queue_bytes: usize,
-    /// Where a room is noted that has something to tell later.
+    /// The list of rooms that have something to report later.
     late: Arc<Late>,
 }
 

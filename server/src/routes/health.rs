@@ -14,7 +14,7 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether new work is welcome: 503 from the signal to end on, so that balancers look elsewhere, or while it lacks what
+/// Reports whether new work is welcome: 503 from the signal to end on, so that balancers look elsewhere, or while it lacks what
 /// it was told to need.
 pub(crate) async fn readyz(State(context): State<Arc<Context>>) -> impl IntoResponse {
     match context.obstacle() {

@@ -49,7 +49,7 @@ pub(super) fn response(
 struct Pieces {
     messages: std::vec::IntoIter<Stored>,
     rest: Rest,
-    /// What is to come: the beginning, messages behind a comma, nothing.
+    /// The next part: the beginning, messages after a comma, nothing.
     next: Next,
     held: MemoryReservation,
 }

@@ -60,7 +60,7 @@ pub(crate) fn room_requests(context: &Arc<Context>) -> Router {
         ))
 }
 
-/// What a request gets that is refused.
+/// Answers a request that is refused.
 enum Refused {
     /// By the rooms.
     Participant(Refusal),
@@ -178,7 +178,7 @@ async fn try_read(
     })
 }
 
-/// What a request gets that did not come over a connection of ours.
+/// Answers a request that did not come over a connection of ours.
 fn unknown_connection() -> Refused {
     let detail = "the connection of this request is unknown".to_owned();
     Refused::Request(StatusCode::INTERNAL_SERVER_ERROR, "malformed", detail)

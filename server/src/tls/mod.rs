@@ -62,7 +62,7 @@ pub enum TlsError {
     NotDirectory {
         /// The directory that was asked for.
         certs: PathBuf,
-        /// What is there.
+        /// What was found in its place.
         found: PathBuf,
     },
     /// Client certificates are wanted and nobody said from whom.

@@ -1,6 +1,6 @@
 //! A member that reads steadily, but more slowly than its room talks.
 //!
-//! What can hold old messages for such a member, each of which fails the test alone: the system's send buffer, which
+//! Two places can hold old messages for such a member, and each alone fails the test: the system's send buffer, which
 //! grows to megabytes; the connection's queue (`--max-queue-bytes`); the room's own queue.
 
 use std::time::Duration;
@@ -76,7 +76,7 @@ async fn a_member_of_latest_at_40_kb_a_second_lives_and_hears_news() {
 
 /// Bytes a second that the member reads.
 const PACE: usize = 40_000;
-/// How long the room talks; what is too long a queue has shown by then.
+/// Time for which the room talks; a queue that is too long has shown by then.
 const TIME: Duration = Duration::from_secs(10);
 /// Age in milliseconds that no message reaches. On an idle machine they are at most 1 s old; this one may be busy.
 const OLDEST: u128 = 2000;

@@ -1,4 +1,4 @@
-//! How many WebSockets there may be, whatever they come over.
+//! Limits on the number of WebSockets, whatever carries them.
 
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::{Error, Message};

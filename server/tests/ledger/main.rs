@@ -74,7 +74,7 @@ async fn metric(server: &Running, series: &str) -> usize {
     line.map_or(0, |value| value.trim().parse().unwrap())
 }
 
-/// What a part of the ledger holds now.
+/// Returns the bytes that a part of the ledger holds now.
 async fn buffered(server: &Running, part: &str) -> usize {
     metric(server, &format!("wss_buffered_bytes{{part=\"{part}\"}}")).await
 }

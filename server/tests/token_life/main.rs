@@ -67,7 +67,7 @@ impl Guarded {
         jsonwebtoken::encode(&header, &claims, key).unwrap()
     }
 
-    /// How many members the server counts.
+    /// Returns the number of members that the server counts.
     async fn members(&self) -> u64 {
         let metrics = self.server.get("/metrics").await;
         let mut lines = metrics.lines();

@@ -1,4 +1,4 @@
-//! What all transports decide alike: one rate for each address, the Origin before the token.
+//! Rules that all transports share: one rate for each address, the Origin before the token.
 
 use serde_json::json;
 use server::grpc::proto_v2::SendRequest;

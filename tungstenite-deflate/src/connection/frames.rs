@@ -21,7 +21,7 @@ impl Connection {
     /// Queues a frame as the caller made it, but for its masking key, in its turn.
     ///
     /// # Errors
-    /// What would be written is against RFC 6455 §5; nothing was queued.
+    /// The frame would break RFC 6455 §5; nothing was queued.
     pub(super) fn send_frame(
         &mut self,
         frame: Frame,

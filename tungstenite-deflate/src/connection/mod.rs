@@ -49,7 +49,7 @@ pub struct Connection {
     options: Arc<Options>,
     incoming: Incoming,
     queue: Queue,
-    /// What the caller sends in frames of its own and has not finished.
+    /// The message that the caller sends in frames of its own and has not finished.
     unfinished: Option<Unfinished>,
     codec: Option<Box<Codec>>,
     agreed: Option<Agreed>,

@@ -152,7 +152,7 @@ impl Queue {
         self.gone = true;
     }
 
-    /// Whether the transport takes nothing more.
+    /// Reports whether the transport takes nothing more.
     #[inline]
     pub(super) fn is_gone(&self) -> bool {
         self.gone

@@ -134,7 +134,7 @@ impl Connection {
         self.queue.close();
     }
 
-    /// Whether a message may be sent, as tungstenite tells it.
+    /// Reports whether a message may be sent, as tungstenite tells it.
     fn check_open(&self) -> Result<(), SendError> {
         match self.state {
             State::Open if !self.queue.is_gone() => Ok(()),

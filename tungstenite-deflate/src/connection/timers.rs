@@ -41,16 +41,16 @@ struct Sent {
 struct Unfinished {
     /// When it began, or progressed last.
     since: Instant,
-    /// What had arrived of it then.
+    /// Bytes that had arrived of it then.
     bytes: u64,
 }
 
-/// What the transport takes. Only what it takes after it made us wait shows that the peer reads.
+/// The transport's progress. Only what it takes after it made us wait shows that the peer reads.
 #[derive(Debug, Default)]
 struct Writing {
     /// Bytes were left when the transport took no more.
     waits: bool,
-    /// What it had taken at the last progress, or when the wait began.
+    /// Bytes taken at the last progress, or when the wait began.
     written: u64,
     /// When that was, if it waits and there is a deadline.
     since: Option<Instant>,
@@ -266,7 +266,7 @@ impl Timers {
             .min()
     }
 
-    /// What is due at `now`, if anything is.
+    /// Returns the action due at `now`, if any.
     pub(super) fn due(&mut self, now: Instant, options: &Options, receiving: bool) -> Option<Due> {
         let passed = |since: Option<Instant>, timeout: Duration| {
             since.is_some_and(|since| now.saturating_duration_since(since) >= timeout)

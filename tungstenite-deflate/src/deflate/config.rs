@@ -66,7 +66,7 @@ pub enum Compressor {
     Zlib,
 }
 
-/// What a connection does that agreed to context takeover for its own messages when
+/// The behaviour of a connection that agreed to context takeover for its own messages when
 /// [`DeflateConfig::memory`] has nothing left for its context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -215,7 +215,7 @@ impl DeflateConfig {
         Self { memory, ..self }
     }
 
-    /// What happens to our own context when [`memory`](Self::memory) is spent. Default: [`WhenBudgetSpent::StepDown`].
+    /// Behaviour of our own context when [`memory`](Self::memory) is spent. Default: [`WhenBudgetSpent::StepDown`].
     pub fn when_budget_spent(self, policy: WhenBudgetSpent) -> Self {
         Self {
             when_budget_spent: policy,

@@ -261,7 +261,7 @@ where
     Ok(agreed)
 }
 
-/// What a response puts in force by the first offer that it corresponds to; the first offer's error if there is none.
+/// Returns what a response puts in force by the first offer that it corresponds to; the first offer's error if there is none.
 fn first_fitting(
     response: Parameters,
     offers: &[Parameters],
@@ -315,7 +315,7 @@ fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, St
     Some((agreed, format!("{NAME}{response}")))
 }
 
-/// Whether a response keeps to the windows of an offer (RFC 7692 §7.1.2).
+/// Reports whether a response keeps to the windows of an offer (RFC 7692 §7.1.2).
 fn check_windows(response: Parameters, offer: Parameters) -> Result<(), ResponseError> {
     let client_seen = match response.client_max_window_bits {
         Some(ClientWindow::Bits(bits)) => Some(bits),
@@ -347,7 +347,7 @@ fn check_windows(response: Parameters, offer: Parameters) -> Result<(), Response
     Ok(())
 }
 
-/// What an answer to one's own offer puts in force; `config` may hold the client's own compressor to less.
+/// Returns what an answer to one's own offer puts in force; `config` may hold the client's own compressor to less.
 fn in_force(response: Parameters, config: &DeflateConfig) -> Agreed {
     let client_most = config.get_client_max_window_bits();
     let client_window = match response.client_max_window_bits {

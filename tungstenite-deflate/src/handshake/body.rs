@@ -5,14 +5,14 @@ use http::{Response, StatusCode};
 
 use super::fields::elements;
 
-/// Where a body ends.
+/// The end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// After so many bytes; 0 where there is no body.
     Length(usize),
     /// After the last chunk (RFC 9112 §7.1).
     Chunked,
-    /// Where the connection ends.
+    /// It ends with the connection.
     UntilClose,
 }
 

@@ -87,7 +87,7 @@ pub fn requested_protocols(headers: &HeaderMap) -> Result<Vec<HeaderValue>, Reje
     })
 }
 
-/// What to send before the 101 that accepts `request`: `100 Continue` if an HTTP/1.1 request expects it (RFC 9110 §7.8,
+/// Returns the bytes to send before the 101 that accepts `request`: `100 Continue` if an HTTP/1.1 request expects it (RFC 9110 §7.8,
 /// §10.1.1), else nothing. A refusal is sent without it.
 pub fn interim_response<B>(request: &http::Request<B>) -> &'static [u8] {
     let is_expected = lists_token(request.headers(), header::EXPECT, "100-continue");

@@ -60,7 +60,7 @@ impl WebSocketUrl {
         if self.is_secure { "wss" } else { "ws" }
     }
 
-    /// What stands before the `@`, still percent-encoded: often `user:password`.
+    /// The part before the `@`, still percent-encoded: often `user:password`.
     pub fn user_info(&self) -> Option<&str> {
         self.user_info.as_deref()
     }

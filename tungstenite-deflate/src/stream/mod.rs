@@ -57,7 +57,7 @@ pub struct WebSocketStream<S> {
     /// Received and not yet parsed.
     buffer: BytesMut,
     phase: Phase,
-    /// What the stream gives before it ends.
+    /// The error that the stream gives before it ends.
     failure: Option<Error>,
     /// The transport gives no more bytes.
     read_over: bool,

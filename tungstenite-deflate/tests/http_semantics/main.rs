@@ -42,13 +42,13 @@ fn accepted(lines: &str) -> String {
 
 type Outcome = Result<Option<(Response, Option<Agreed>)>, Error>;
 
-/// What a client that sent `request` makes of `response`.
+/// Returns the verdict of a client that sent `request` on `response`.
 fn receive(request: Request, options: &Options, response: &str) -> Outcome {
     let mut opening = OpeningHandshake::start(request, options).unwrap();
     opening.receive(&mut BytesMut::from(response))
 }
 
-/// What our server reads of a request with these lines after the request line and Host.
+/// Returns our server's reading of a request with these lines after the request line and Host.
 fn read(lines: &str) -> Request {
     let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{lines}\r\n");
     let read =

@@ -21,7 +21,7 @@ pub(super) struct Caller {
     written: Vec<u8>,
     /// Messages that were accepted whole.
     accepted: Vec<Read>,
-    /// What was accepted of a message in frames.
+    /// The accepted part of a message in frames.
     begun: Option<Read>,
     refused: usize,
 }

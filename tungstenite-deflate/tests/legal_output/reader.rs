@@ -9,7 +9,7 @@ pub(super) struct Read {
     pub(super) payload: Vec<u8>,
 }
 
-/// What may be expected of the writer.
+/// Expectations of the writer.
 pub(super) struct Rules {
     /// RFC 6455 §5.1: a client masks every frame, a server none.
     pub(super) masked: bool,

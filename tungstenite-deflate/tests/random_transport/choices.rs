@@ -1,4 +1,4 @@
-//! What a seed chooses: options, what the peer sends, what the program sends, how a transport ends.
+//! Choices that a seed makes: options, the peer's bytes, the program's calls, the end of a transport.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -58,7 +58,7 @@ fn close_frame(random: &mut Random) -> Option<CloseFrame> {
     })
 }
 
-/// What the program sends.
+/// Messages that the program sends.
 pub(super) fn message(random: &mut Random) -> Message {
     let length = [0, 5, 120, 700, 20_000][random.below(5)];
     match random.below(10) {
@@ -88,7 +88,7 @@ pub(super) fn frame(role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What the peer sends: messages whole and in fragments, control frames, now and then a Close or a violation.
+/// Bytes that the peer sends: messages whole and in fragments, control frames, now and then a Close or a violation.
 pub(super) fn incoming(random: &mut Random, role: Role) -> Vec<u8> {
     let payload = vec![b'x'; [0, 3, 125, 400, 9000][random.below(5)]];
     let control = &payload[..payload.len().min(125)];

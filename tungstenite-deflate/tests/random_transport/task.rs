@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 
 use tungstenite_deflate::tungstenite::Message;
 
-/// What a task asks of the stream.
+/// A call that a task makes on the stream.
 #[derive(Clone, Debug)]
 pub(super) enum Call {
     Next,

@@ -14,7 +14,7 @@ use crate::http2::{
 use crate::row::Row;
 use crate::socket::{Socket, frame as message};
 
-/// What peers make the server hold.
+/// Rows on memory that peers make the server hold.
 pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "r4-grpc-messages",

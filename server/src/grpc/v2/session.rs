@@ -33,7 +33,7 @@ pub(super) struct Session<'a> {
     leaving: bool,
 }
 
-/// What comes from a client: a request, its end, or why there is none.
+/// Input from a client: a request, its end, or the reason why there is none.
 type Incoming = Result<Option<ConverseRequest>, Status>;
 
 /// The first request of a conversation, which joins.
@@ -76,7 +76,7 @@ impl<'a> Session<'a> {
     /// Tells what happens, and passes messages both ways, until one side has enough.
     ///
     /// # Errors
-    /// What the call ends with.
+    /// The status with which the call ends.
     pub(super) async fn run(mut self, welcome: Welcome) -> Result<(), Status> {
         for kind in greeting(&welcome) {
             self.tell(kind).await?;
@@ -193,7 +193,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What a client says.
+/// Reads a client's request.
 fn said(text: String, id: &str) -> Result<Request, Refusal> {
     let id = Some(id).filter(|id| !id.is_empty());
     let id = id.map(str::parse).transpose()?;

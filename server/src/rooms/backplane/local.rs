@@ -35,7 +35,7 @@ pub struct Local {
     receiver: Mutex<Option<mpsc::Receiver<Delivery>>>,
 }
 
-/// What the stream of deliveries, which forgets rooms in time, shares with callers.
+/// State that callers share with the stream of deliveries, which forgets rooms in time.
 #[derive(Debug, Default)]
 struct Shared {
     kept: Mutex<Kept>,

@@ -1,4 +1,4 @@
-//! How members may be called: people's names in every living script, and nothing that deceives.
+//! Rules for members' names: people's names in every living script, and nothing that deceives.
 //!
 //! | rule | source |
 //! |---|---|
@@ -62,7 +62,7 @@ fn normalized(text: &str) -> String {
     name
 }
 
-/// Whether a character may be part of a name.
+/// Reports whether a character may be part of a name.
 fn is_allowed(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_alphanumeric()
@@ -99,7 +99,7 @@ fn is_emoji(character: char) -> bool {
     character >= FIRST_PICTURE && CodePointSetData::new::<Emoji>().contains(character)
 }
 
-/// Whether a character can be taken for the first one of a line of the server's own.
+/// Reports whether a character can be taken for the first one of a line of the server's own.
 fn looks_like_the_server(character: char) -> bool {
     let mut buffer = [0; 4];
     let text: &str = character.encode_utf8(&mut buffer);
@@ -139,7 +139,7 @@ fn is_separator(character: char) -> bool {
     matches!(character, ' ' | '-' | '_' | '.' | '\'') || SEPARATORS.contains(&character)
 }
 
-/// Whether the letters of a word are of one script, or of those that are written together.
+/// Reports whether the letters of a word are of one script, or of those that are written together.
 fn is_of_one_writing_system(word: &str) -> bool {
     let scripts = AugmentedScriptSet::for_str(word);
     if !scripts.is_empty() {

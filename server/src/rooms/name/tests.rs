@@ -1,4 +1,4 @@
-//! What is a name and what is none.
+//! Texts that are names and texts that are none.
 
 use super::*;
 
@@ -68,7 +68,7 @@ fn people_may_have_their_names() {
     }
 }
 
-/// What is invisible, what turns the line, what looks like another name or like the server.
+/// Invisible characters, changes of direction, look-alikes of other names and of the server.
 #[test]
 fn names_cannot_deceive() {
     let groups = [

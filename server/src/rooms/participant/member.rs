@@ -30,24 +30,24 @@ pub struct Member {
     rate: RateLimiter,
 }
 
-/// What a new member finds.
+/// The state of the room that a new member finds.
 #[derive(Clone, Debug)]
 pub struct Welcome {
     /// The room.
     pub room: RoomName,
-    /// Which member it is.
+    /// The new member.
     pub me: Present,
     /// The room's end at the moment of joining; `None` if the store does not say.
     pub position: Option<Position>,
-    /// How many are in the room, the new one included.
+    /// The number of members, the new one included.
     pub count: usize,
     /// Some of them.
     pub members: Vec<Present>,
-    /// What was missed; there only if it was asked for.
+    /// Messages that were missed; there only if they were asked for.
     pub replay: Option<Replay>,
 }
 
-/// What happens next to a member.
+/// The next event for a member.
 #[derive(Debug)]
 pub enum Next<T> {
     /// Something came from the member.
@@ -56,9 +56,9 @@ pub enum Next<T> {
     Seen(Seen),
     /// It is known what became of a message of the member.
     Settled {
-        /// What the member calls it.
+        /// The id that the member gave it.
         id: Option<MessageId>,
-        /// Where it is stored, or why it is not.
+        /// Its position, or the reason why it is not stored.
         outcome: Result<Published, Refusal>,
     },
 }
@@ -105,12 +105,12 @@ impl Member {
         Ok((member, welcome))
     }
 
-    /// What is counted of rooms.
+    /// Returns the counters of rooms.
     pub fn counts(&self) -> &Counts {
         self.participant.shared.hub.counts()
     }
 
-    /// Whether more can be taken from the member; if not, [`next`](Self::next) leaves what comes in where it is.
+    /// Reports whether more can be taken from the member; if not, [`next`](Self::next) leaves what comes in where it is.
     pub fn has_capacity(&self) -> bool {
         self.posting.has_room()
     }
@@ -121,7 +121,7 @@ impl Member {
         self.membership.place().policy == Policy::Latest
     }
 
-    /// Whether it is known of every message what became of it.
+    /// Reports whether it is known of every message what became of it.
     pub fn is_settled(&self) -> bool {
         self.posting.is_settled()
     }

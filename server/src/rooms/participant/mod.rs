@@ -35,7 +35,7 @@ pub use visit::{Posted, Visit};
 
 /// Judges tokens.
 pub trait Authority: Send + Sync + 'static {
-    /// What the peer at `address` may do, who shows `token`.
+    /// Returns the grant of the peer at `address`, who shows `token`.
     ///
     /// # Errors
     /// Nothing.
@@ -48,7 +48,7 @@ pub struct Participants {
     shared: Arc<Shared>,
 }
 
-/// What all participants share.
+/// State shared by all participants.
 struct Shared {
     hub: Hub,
     authority: Arc<dyn Authority>,
@@ -111,7 +111,7 @@ impl Participants {
 }
 
 impl Shared {
-    /// What a token allows, which lasts still.
+    /// Returns the grant of a token that has not ended.
     fn check(&self, token: Option<&str>, address: IpAddr) -> Result<Grant, Refusal> {
         let grant = self.authority.check(token, address, Instant::now())?;
         if grant.has_ended() {
@@ -222,7 +222,7 @@ impl fmt::Debug for Participant {
     }
 }
 
-/// What a participant gave; an empty text is none.
+/// Returns a participant's text; an empty one is none.
 fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }

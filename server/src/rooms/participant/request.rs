@@ -1,4 +1,4 @@
-//! What a member asks for over an open stream, and what it gets.
+//! Requests of a member over an open stream, and their answers.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,14 +8,14 @@ use crate::rooms::message::MessageId;
 use crate::rooms::position::Position;
 use crate::rooms::refusal::Refusal;
 
-/// What a member asks for.
+/// A request of a member.
 #[derive(Clone, Debug)]
 pub enum Request {
     /// Sends a message to everybody in the room.
     Say {
-        /// What it says.
+        /// The text.
         text: Arc<str>,
-        /// What the sender calls it.
+        /// The id that the sender gave it.
         id: Option<MessageId>,
     },
     /// Reads messages that are kept: the newest, or those before or after a position.
@@ -34,7 +34,7 @@ pub enum Request {
     },
 }
 
-/// What a member gets at once.
+/// The immediate answer to a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// Nothing yet; [`Next::Settled`](super::Next::Settled) tells what became of a message.

@@ -18,12 +18,12 @@ pub struct Visit {
     room: RoomName,
 }
 
-/// What became of a message that was posted.
+/// The outcome of a post.
 #[derive(Clone, Debug)]
 pub struct Posted {
-    /// What its sender calls it.
+    /// The id that its sender gave it.
     pub id: Option<MessageId>,
-    /// Where it was stored; `None` while it waits for the store.
+    /// Its position; `None` while it waits for the store.
     pub published: Option<Published>,
 }
 

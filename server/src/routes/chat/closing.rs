@@ -4,7 +4,7 @@ use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::rooms::Refusal;
 
-/// How a connection is closed for a refusal: the close code, and the `code` of the `error` event before it.
+/// The close code for a refusal, and the `code` of the `error` event before it.
 pub(super) fn closing(refusal: &Refusal) -> (CloseCode, &'static str) {
     match refusal {
         Refusal::TokenMissing

@@ -1,4 +1,4 @@
-//! What the path and the query of a request to join say.
+//! The path and the query of a request to join.
 
 use axum::extract::Query;
 use http::Uri;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::rooms::Refusal;
 
-/// Who wants to join which room, as it stands in the request.
+/// A request to join, as it was written.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) room: String,

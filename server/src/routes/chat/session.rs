@@ -13,7 +13,7 @@ use crate::rooms::participant::{Answer, Member, Next, Request};
 use crate::rooms::{Hub, Participant, Refusal};
 use crate::stream::ServerStream;
 
-/// What ends a session from this side.
+/// The end of a session from this side.
 enum End {
     /// The member may do nothing more and is told why.
     Refused(Refusal),
@@ -148,7 +148,7 @@ async fn take(member: &mut Member, message: Message, speaker: &mut Speaker) -> R
     Ok(())
 }
 
-/// What a message asks for.
+/// Reads a message as a request.
 fn read(message: &Message, dialect: Dialect) -> Result<Request, Refusal> {
     let Message::Text(text) = message else {
         return Err(Refusal::Binary);

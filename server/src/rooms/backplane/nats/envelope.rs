@@ -70,7 +70,7 @@ pub(crate) fn decode(payload: &[u8], settings: &Settings) -> Result<Draft, &'sta
     Ok(envelope.draft)
 }
 
-/// What `JetStream` knows a repeat by: room, sender, id and a digest of the text, in characters that a header takes.
+/// The key by which `JetStream` knows a repeat: room, sender, id and a digest of the text, in characters that a header takes.
 ///
 /// Half of SHA-256 is as hard to meet on purpose as a random id of 128 bits is to guess.
 pub(super) fn identity(room: &RoomName, draft: &Draft) -> String {

@@ -56,9 +56,9 @@ pub enum NatsError {
     /// A file with a secret cannot be read, or other users have access to it.
     #[error("{what}: {source}")]
     Secret {
-        /// What the file is for.
+        /// The purpose of the file.
         what: &'static str,
-        /// What is wrong with it; never its content.
+        /// The fault; never the file's content.
         source: certs::Error,
     },
     /// A file does not say what it should.

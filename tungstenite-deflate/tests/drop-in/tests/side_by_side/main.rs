@@ -67,7 +67,7 @@ impl Row {
     }
 }
 
-/// Whether `text` is `pattern`, in which `…` stands for any text.
+/// Reports whether `text` is `pattern`, in which `…` stands for any text.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('…');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {

@@ -22,7 +22,7 @@ struct Script<'a> {
     calls: &'a mut Vec<Call>,
 }
 
-/// What a call returned; it is given up if it waits.
+/// The result of a call; it is given up if it waits.
 fn shown<T: Debug>(future: impl Future<Output = T>) -> String {
     let text = future.now_or_never().map_or("waits".to_owned(), |result| format!("{result:?}"));
     let text = text.replace('|', "/");
