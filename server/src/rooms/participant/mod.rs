@@ -38,7 +38,7 @@ pub trait Authority: Send + Sync + 'static {
     /// Returns the grant of the peer at `address`, who shows `token`.
     ///
     /// # Errors
-    /// Nothing.
+    /// The token is missing where one is needed, is not accepted, or the peer may not enter without one.
     fn check(&self, token: Option<&str>, address: IpAddr, now: Instant) -> Result<Grant, Refusal>;
 }
 
