@@ -135,6 +135,8 @@ async fn nats_is_reached_with_credentials_of_an_account() {
     let credentials = |name: &str, text: String| {
         let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, private).unwrap();
         path
     };
     let url = format!("tls://localhost:{}", broker.port);
