@@ -1,7 +1,8 @@
 //! Whole servers over one NATS, and how they are let in.
 
 use futures_util::{SinkExt, StreamExt};
-use server::rooms::backplane::{Backplane, Health, NatsCounts, NatsSettings};
+use server::rooms::Settings;
+use server::rooms::backplane::{Backplane, Health, Nats, NatsCounts, NatsSettings};
 
 use super::log::{connected, draft, next_message};
 use super::{common, room};
@@ -169,6 +170,9 @@ async fn nats_is_reached_with_credentials_of_an_account() {
     let (_, seed) = seed.split_once("-----BEGIN USER").unwrap();
     let mixed = credentials("mixed.creds", format!("{jwt}-----BEGIN USER{seed}"));
     down(Some(mixed), "authorization").await;
-    let rubbish = credentials("rubbish.creds", "rubbish".to_owned());
-    down(Some(rubbish), "rubbish.creds").await;
+    // What can never work is refused at the start.
+    settings.credentials = Some(credentials("rubbish.creds", "rubbish".to_owned()));
+    let refused = Nats::new(settings, Settings::default(), NatsCounts::default());
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("rubbish.creds"), "{refused}");
 }
