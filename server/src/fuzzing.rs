@@ -2,10 +2,11 @@
 //!
 //! Each takes any bytes. Whatever they are, nothing panics, and what a function promises in its first sentence holds.
 
+use drone::command::{Command, MAX_COMMAND_BYTES};
+use drone::dialect::Dialect;
+
 use crate::access;
 use crate::config;
-use crate::drone::command::{Command, MAX_COMMAND_BYTES};
-use crate::drone::dialect::Dialect;
 use crate::rooms::backplane::nats::envelope;
 use crate::rooms::{Draft, Position, Settings};
 use crate::routes::{ChatRequest, chat_line};

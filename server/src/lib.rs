@@ -24,7 +24,6 @@
 pub mod access;
 pub mod cli;
 pub mod config;
-pub mod drone;
 
 mod accept;
 mod arrivals;

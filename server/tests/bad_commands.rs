@@ -8,8 +8,8 @@
     reason = "it is a test: it may panic, and prints what it counted"
 )]
 
+use drone::{Command, Dialect};
 use serde_json::{Map, Value, json};
-use server::drone::{Command, Dialect};
 use server::fuzzing;
 
 #[expect(dead_code, unreachable_pub, reason = "shared with the library's tests")]

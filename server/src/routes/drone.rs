@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use drone::{COMMAND_RATE, Command, Dialect, Fleet, FleetError, Membership, Report};
 use tokio::time::sleep_until;
 use tungstenite_deflate::WebSocketStream;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
@@ -10,16 +11,15 @@ use values::limiter::RateLimiter;
 
 use crate::connection::ConnectionInfo;
 use crate::conversation::Conversation;
-use crate::drone::{COMMAND_RATE, Command, Dialect, Fleet, FleetError, Membership, Report};
 use crate::stream::ServerStream;
 
 /// Subprotocols of this route: JSON objects; `chat` speaks lines of text, as no subprotocol does.
-pub(crate) const PROTOCOLS: &[&str] = &[crate::drone::dialect::JSON_SUBPROTOCOL, "chat"];
+pub(crate) const PROTOCOLS: &[&str] = &[drone::dialect::JSON_SUBPROTOCOL, "chat"];
 
 /// Serves a pilot: the drone called by `?id=NAME`, which others may share, or else one of its own.
 ///
 /// Telemetry is the latest state at the moment it is written: a pilot who reads slowly is told less often, and nothing
-/// queues. More commands at once than [`rate`](crate::drone::rate) allows end the connection with 1008.
+/// queues. More commands at once than [`rate`](drone::rate) allows end the connection with 1008.
 pub(crate) async fn drone(
     fleet: Fleet,
     socket: WebSocketStream<ServerStream>,

@@ -13,10 +13,10 @@ mod problem;
 mod rooms;
 mod stats;
 
+pub(crate) use self::drone::{PROTOCOLS as DRONE_PROTOCOLS, drone};
 pub(crate) use ack::ack;
 pub(crate) use bearer::token as bearer_token;
 pub(crate) use chat::{ChatRequest, chat, line as chat_line};
-pub(crate) use drone::{PROTOCOLS as DRONE_PROTOCOLS, drone};
 pub(crate) use echo::echo;
 pub(crate) use fixed::fixed;
 pub(crate) use health::{healthz, metrics, readyz};

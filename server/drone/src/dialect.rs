@@ -6,13 +6,12 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
-use super::command::{COMMANDS, Command, CommandError, MAX_COMMAND_BYTES};
-use super::json;
-use super::orders::{Outcome, Refusal};
-use super::problem::Problem;
-use super::state::State;
+use crate::command::{COMMANDS, Command, CommandError, MAX_COMMAND_BYTES};
+use crate::json;
+use crate::orders::{Outcome, Refusal};
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::state::State;
 
 /// The subprotocol under which messages are JSON objects.
 pub const JSON_SUBPROTOCOL: &str = "drone.v1.json";
@@ -24,15 +23,6 @@ pub enum Dialect {
     Text,
     /// JSON objects.
     Json,
-}
-
-/// A message as far as it was understood.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Request {
-    /// The `id` that a JSON command carried, to be given back; `null` without one.
-    pub id: Value,
-    /// The command, or why there is none.
-    pub command: Result<Command, CommandError>,
 }
 
 impl Dialect {
@@ -53,27 +43,18 @@ impl Dialect {
     /// Reads one message.
     pub fn read(self, message: &str) -> Request {
         if message.len() > MAX_COMMAND_BYTES {
-            return Request {
-                id: Value::Null,
-                command: Err(CommandError::TooLong {
-                    bytes: message.len(),
-                }),
-            };
+            return Request::without_id(Err(CommandError::TooLong {
+                bytes: message.len(),
+            }));
         }
         match self {
             Self::Text if message.trim_start().starts_with('{') => {
                 let hint = format!(
                     "JSON needs the subprotocol `{JSON_SUBPROTOCOL}`; this connection reads lines of text"
                 );
-                Request {
-                    id: Value::Null,
-                    command: Err(CommandError::NotAnObject(hint)),
-                }
+                Request::without_id(Err(CommandError::NotAnObject(hint)))
             }
-            Self::Text => Request {
-                id: Value::Null,
-                command: Command::from_line(message),
-            },
+            Self::Text => Request::without_id(Command::from_line(message)),
             Self::Json => json::read(message),
         }
     }
@@ -150,9 +131,11 @@ fn text_answer(command: Option<&Command>, outcome: &Outcome, state: State) -> St
 mod tests {
     use std::time::Instant;
 
-    use super::super::command::Axis;
-    use super::super::fleet::Fleet;
+    use serde_json::Value;
+
     use super::*;
+    use crate::command::Axis;
+    use crate::fleet::Fleet;
 
     /// What a fresh drone that has taken off answers to `message`.
     fn answer(dialect: Dialect, message: &str) -> String {

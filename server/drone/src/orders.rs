@@ -1,8 +1,8 @@
 //! What a command does to the drone, or why it is refused.
 
-use super::command::{Axis, Command};
-use super::simulation::{ACCELERATION, Drone, RESERVE, TAKEOFF_ALTITUDE, TAKEOFF_CHARGE};
-use super::state::{BrokenBound, MIN_ALTITUDE, Phase, Position};
+use crate::command::{Axis, Command};
+use crate::simulation::{ACCELERATION, Drone, RESERVE, TAKEOFF_ALTITUDE, TAKEOFF_CHARGE};
+use crate::state::{BrokenBound, MIN_ALTITUDE, Phase, Position};
 
 /// What a command that was obeyed does, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +66,7 @@ impl Refusal {
         }
     }
 }
+
 impl Drone {
     /// Obeys a command, or says why not and changes nothing.
     ///
@@ -94,6 +95,7 @@ impl Drone {
             )),
         }
     }
+
     fn take_off(&mut self) -> Result<Outcome, Refusal> {
         match self.phase {
             Phase::Grounded if self.battery < TAKEOFF_CHARGE => Err(Refusal::Battery {
@@ -252,7 +254,7 @@ impl Drone {
         }
     }
 
-    pub(super) fn doing(&self) -> &'static str {
+    pub(crate) fn doing(&self) -> &'static str {
         match self.phase {
             Phase::Grounded => "on the ground",
             Phase::TakingOff => "taking off",

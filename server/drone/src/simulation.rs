@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::state::{MAX_ALTITUDE, Phase, Position, State};
+use crate::state::{MAX_ALTITUDE, Phase, Position, State};
 
 /// Time between two ticks: twenty a second look smooth on a screen.
 pub const TICK: Duration = Duration::from_millis(50);
@@ -45,17 +45,17 @@ pub const TAKEOFF_CHARGE: f64 = 15.0;
 /// A drone: its state and what is left of its last command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drone {
-    pub(super) phase: Phase,
-    pub(super) position: Position,
+    pub(crate) phase: Phase,
+    pub(crate) position: Position,
     /// Degrees clockwise from north, 0 up to 360.
-    pub(super) heading: f64,
+    pub(crate) heading: f64,
     /// Degrees still to turn, clockwise when positive.
-    pub(super) turn: f64,
-    pub(super) speed: f64,
-    pub(super) cruise: f64,
-    pub(super) battery: f64,
-    pub(super) flown: f64,
-    pub(super) target: Option<Position>,
+    pub(crate) turn: f64,
+    pub(crate) speed: f64,
+    pub(crate) cruise: f64,
+    pub(crate) battery: f64,
+    pub(crate) flown: f64,
+    pub(crate) target: Option<Position>,
 }
 
 impl Default for Drone {
@@ -135,12 +135,12 @@ impl Drone {
     }
 
     /// A new way begins at rest: a change of direction costs the speed.
-    pub(super) fn set_target(&mut self, target: Position) {
+    pub(crate) fn set_target(&mut self, target: Position) {
         self.target = Some(target);
         self.speed = 0.0;
     }
 
-    pub(super) fn sink(&mut self) {
+    pub(crate) fn sink(&mut self) {
         self.phase = Phase::Landing;
         self.turn = 0.0;
         self.set_target(Position {

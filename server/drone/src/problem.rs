@@ -3,17 +3,17 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::command::{CommandError, MAX_COMMAND_BYTES};
-use super::orders::Refusal;
-use super::simulation::TAKEOFF_CHARGE;
+use crate::command::{CommandError, MAX_COMMAND_BYTES};
+use crate::orders::Refusal;
+use crate::simulation::TAKEOFF_CHARGE;
 
 /// Why a command was not obeyed.
 #[derive(Debug, Serialize)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// A word for programs.
-    pub(super) code: &'static str,
+    pub(crate) code: &'static str,
     /// For people; it may change.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// What the sentence speaks of, so that a program can say it in another language.
     #[serde(skip_serializing_if = "Map::is_empty")]
     values: Map<String, Value>,

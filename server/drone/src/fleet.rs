@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::command::Command;
-use super::hangar::{Hangar, Report};
-use super::orders::{Outcome, Refusal};
-use super::state::State;
+use crate::command::Command;
+use crate::hangar::{Hangar, Report};
+use crate::orders::{Outcome, Refusal};
+use crate::state::State;
 
 /// Longest name of a shared drone, in bytes.
 pub const MAX_NAME_BYTES: usize = 32;
@@ -179,11 +179,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::command::Axis;
-    use super::super::hangar::AT_REST;
-    use super::super::simulation::TICK;
-    use super::super::state::Phase;
     use super::*;
+    use crate::command::Axis;
+    use crate::hangar::AT_REST;
+    use crate::simulation::TICK;
+    use crate::state::Phase;
 
     fn seconds(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)

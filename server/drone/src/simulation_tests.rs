@@ -3,9 +3,9 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::command::{Axis, Command};
-use super::simulation::*;
-use super::state::{MAX_ALTITUDE, MAX_DISTANCE, MIN_ALTITUDE, Phase, Position};
+use crate::command::{Axis, Command};
+use crate::simulation::*;
+use crate::state::{MAX_ALTITUDE, MAX_DISTANCE, MIN_ALTITUDE, Phase, Position};
 
 /// Obeys every line and lets the drone come to rest after each.
 fn flown(lines: &[&str]) -> Drone {

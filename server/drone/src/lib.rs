@@ -9,6 +9,7 @@
 //! | [`command`] | what it can be told, and how that is spelled |
 //! | [`orders`] | what each command does, or why it is refused |
 //! | [`simulation`] | the rules of flight, twenty ticks a second |
+//! | [`request`] | a message as far as it was understood |
 //! | [`dialect`] | messages in, answers and telemetry out, as lines of text or by `json` as objects |
 //! | `problem` | what went wrong, for programs and for people |
 //! | [`rate`] | how many commands one connection may give |
@@ -23,16 +24,18 @@ mod json;
 pub mod orders;
 mod problem;
 pub mod rate;
+pub mod request;
 pub mod simulation;
 #[cfg(test)]
 mod simulation_tests;
 pub mod state;
 
 pub use command::{Axis, Command, CommandError};
-pub use dialect::{Dialect, Request};
+pub use dialect::Dialect;
 pub use fleet::{Fleet, FleetError, Membership};
 pub use hangar::Report;
 pub use orders::{Outcome, Refusal};
 pub use rate::COMMAND_RATE;
+pub use request::Request;
 pub use simulation::Drone;
 pub use state::{Phase, Position, State};

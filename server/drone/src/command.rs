@@ -248,7 +248,7 @@ fn check(
 }
 
 /// The beginning of what a peer wrote, fit to be told back: short and without control characters.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let short: String = text
         .chars()
         .take(32)

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::command::Command;
-use super::orders::{Outcome, Refusal};
-use super::simulation::{Drone, TICK};
-use super::state::State;
+use crate::command::Command;
+use crate::orders::{Outcome, Refusal};
+use crate::simulation::{Drone, TICK};
+use crate::state::State;
 
 /// One drone and who watches it.
 #[derive(Debug)]
-pub(super) struct Hangar {
+pub(crate) struct Hangar {
     flight: Mutex<Flight>,
     latest: watch::Sender<Report>,
     members: AtomicUsize,
@@ -40,7 +40,7 @@ struct Flight {
 }
 
 impl Hangar {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         let drone = Drone::default();
         let latest = watch::Sender::new(Report {
             state: drone.state(),
@@ -57,26 +57,26 @@ impl Hangar {
     }
 
     /// Lets one more watch.
-    pub(super) fn enter(&self) -> watch::Receiver<Report> {
+    pub(crate) fn enter(&self) -> watch::Receiver<Report> {
         self.members.fetch_add(1, Ordering::Relaxed);
         self.publish(None);
         self.latest.subscribe()
     }
 
     /// One watches no longer; returns how many still do.
-    pub(super) fn leave(&self) -> usize {
+    pub(crate) fn leave(&self) -> usize {
         let left = self.members.fetch_sub(1, Ordering::Relaxed) - 1;
         self.publish(None);
         left
     }
 
     /// How many watch.
-    pub(super) fn members(&self) -> usize {
+    pub(crate) fn members(&self) -> usize {
         self.members.load(Ordering::Relaxed)
     }
 
     /// Gives the drone a command at the instant `now`; returns what came of it and the state after.
-    pub(super) fn command(
+    pub(crate) fn command(
         &self,
         command: Command,
         now: Instant,
@@ -91,7 +91,7 @@ impl Hangar {
     }
 
     /// Lets the time up to `now` pass; whoever watches hears of a change.
-    pub(super) fn advance(&self, now: Instant) {
+    pub(crate) fn advance(&self, now: Instant) {
         let mut flight = self.flight();
         flight.fly_until(now);
         let state = flight.drone.state();
@@ -100,12 +100,12 @@ impl Hangar {
     }
 
     /// The state that was told last.
-    pub(super) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.latest.borrow().state
     }
 
     /// When to call [`advance`](Self::advance) next; `None` when time changes nothing.
-    pub(super) fn next_look(&self) -> Option<Instant> {
+    pub(crate) fn next_look(&self) -> Option<Instant> {
         let flight = self.flight();
         let pause = match &flight.drone {
             drone if drone.is_settled() => return None,
@@ -156,4 +156,4 @@ impl Flight {
 const MAX_CATCH_UP: Duration = Duration::from_secs(30);
 
 /// How often a drone that stands or hovers is looked at: only its charge changes.
-pub(super) const AT_REST: Duration = Duration::from_secs(1);
+pub(crate) const AT_REST: Duration = Duration::from_secs(1);

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::command::{COMMANDS, Command, CommandError, arguments_of, excerpt};
-use super::dialect::Request;
-use super::orders::Outcome;
-use super::problem::Problem;
-use super::state::State;
+use crate::command::{COMMANDS, Command, CommandError, arguments_of, excerpt};
+use crate::orders::Outcome;
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::state::State;
 
 /// Longest `id` of a JSON command, in characters; it comes back in the answer.
 const MAX_ID_LENGTH: usize = 64;
@@ -50,7 +50,7 @@ struct Telemetry {
 }
 
 /// The answer to a command that was obeyed.
-pub(super) fn answer(request: &Request, outcome: &Outcome, state: State, members: usize) -> String {
+pub(crate) fn answer(request: &Request, outcome: &Outcome, state: State, members: usize) -> String {
     let command = request.command.as_ref().ok();
     written(&Answer {
         ok: true,
@@ -63,7 +63,7 @@ pub(super) fn answer(request: &Request, outcome: &Outcome, state: State, members
 }
 
 /// The answer to what was refused, or is no command.
-pub(super) fn problem(request: &Request, problem: Problem, state: State, members: usize) -> String {
+pub(crate) fn problem(request: &Request, problem: Problem, state: State, members: usize) -> String {
     written(&Answer {
         understood: request.command.as_ref().ok().map(Command::to_string),
         error: Some(problem),
@@ -72,7 +72,7 @@ pub(super) fn problem(request: &Request, problem: Problem, state: State, members
 }
 
 /// The state, sent without being asked.
-pub(super) fn telemetry(state: State, members: usize) -> String {
+pub(crate) fn telemetry(state: State, members: usize) -> String {
     written(&Telemetry {
         r#type: "telemetry",
         members,
@@ -115,7 +115,7 @@ fn written(value: &impl Serialize) -> String {
 }
 
 /// Reads one object.
-pub(super) fn read(message: &str) -> Request {
+pub(crate) fn read(message: &str) -> Request {
     let mut object = match serde_json::from_str(message) {
         Ok(Value::Object(object)) => object,
         Ok(_) => {
@@ -143,10 +143,7 @@ pub(super) fn read(message: &str) -> Request {
 }
 
 fn malformed(why: String) -> Request {
-    Request {
-        id: Value::Null,
-        command: Err(CommandError::NotAnObject(why)),
-    }
+    Request::without_id(Err(CommandError::NotAnObject(why)))
 }
 
 /// The command in an object whose `id` has been taken out.
