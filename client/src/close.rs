@@ -4,6 +4,7 @@ use tungstenite_deflate::tungstenite::Error;
 use tungstenite_deflate::tungstenite::error::ProtocolError;
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 
+use crate::causes::{explained, network};
 use crate::exit::ExitStatus;
 use values::escape::escaped;
 
@@ -87,10 +88,14 @@ impl std::fmt::Display for Ending {
                 }
             }
             Self::Failed(error) if is_loss(error) => {
+                let cause = match error {
+                    Error::Io(error) => network::connection(error),
+                    _ => None,
+                };
+                let (seen, _) = explained(&error.to_string(), cause);
                 write!(
                     formatter,
-                    "connection lost without a closing handshake (1006, abnormal closure): {}",
-                    escaped(&error.to_string())
+                    "connection lost without a closing handshake (1006, abnormal closure): {seen}"
                 )
             }
             Self::Failed(error) => {

@@ -10,6 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 use values::units::{ip, list};
 
+use crate::causes::network::{self, OTHER_KIND, SPELLING};
 use crate::error::ConnectError;
 use crate::target::split_host_port;
 use crate::timeouts::{Phase, Timeouts};
@@ -120,13 +121,15 @@ impl Dial {
         first.ok_or_else(|| ConnectError::Resolve {
             host: host.to_owned(),
             reason: "the name has none".into(),
+            remedy: SPELLING,
         })
     }
 
     async fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-        let failed = |reason: String| ConnectError::Resolve {
+        let failed = |(reason, remedy)| ConnectError::Resolve {
             host: host.to_owned(),
             reason,
+            remedy,
         };
         let rule = self
             .resolve
@@ -140,7 +143,7 @@ impl Dial {
                 .collect(),
             None => tokio::net::lookup_host((host, port))
                 .await
-                .map_err(|error| failed(lookup_reason(&error)))?
+                .map_err(|error| failed(network::resolver(&error)))?
                 .collect(),
         };
         let fitting: Vec<SocketAddr> = found
@@ -153,20 +156,13 @@ impl Dial {
             .collect();
         if fitting.is_empty() {
             return Err(failed(match self.family {
-                Family::Any => "the name has none".into(),
-                Family::V4 => "the name has no IPv4 address (-4)".into(),
-                Family::V6 => "the name has no IPv6 address (-6)".into(),
+                Family::Any => ("the name has none".into(), SPELLING),
+                Family::V4 => ("the name has no IPv4 address (-4)".into(), OTHER_KIND),
+                Family::V6 => ("the name has no IPv6 address (-6)".into(), OTHER_KIND),
             }));
         }
         Ok(interleaved(fitting))
     }
-}
-
-fn lookup_reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.strip_prefix("failed to lookup address information: ")
-        .unwrap_or(&text)
-        .to_owned()
 }
 
 /// Alternates the families, beginning with that of the first address (RFC 8305 §4).
@@ -351,10 +347,6 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(refused.status(), crate::exit::ExitStatus::NoConnection);
-        assert!(
-            refused.remedy().contains("nobody listens"),
-            "{}",
-            refused.remedy()
-        );
+        assert!(refused.to_string().contains("nobody listens"), "{refused}");
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::causes::network;
 use crate::exit::ExitStatus;
 use crate::handshake::HandshakeFault;
 use crate::timeouts::Phase;
@@ -31,11 +32,13 @@ pub enum ConnectError {
     Resolve {
         /// The name looked up.
         host: String,
-        /// What the resolver said.
+        /// What the resolver said, in words.
         reason: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// No address took the TCP connection.
-    #[error("cannot connect to {peer}: {source}")]
+    #[error("cannot connect to {peer}: {}", network::explained(source).0)]
     Connect {
         /// Host and port, and the address of the last attempt.
         peer: String,
@@ -49,8 +52,10 @@ pub enum ConnectError {
         proxy: String,
         /// Host and port asked for.
         peer: String,
-        /// What it said.
+        /// What it said, in words.
         reason: String,
+        /// What to do about it.
+        remedy: String,
     },
     /// The TLS handshake failed.
     #[error("TLS to {peer} refused: {reason}")]
@@ -104,15 +109,16 @@ impl ConnectError {
         match self {
             Self::Settings(_) => "see --help".into(),
             Self::File { .. } => "check the path, the permissions and that it is PEM".into(),
-            Self::Resolve { .. } => "check the spelling, or give the address with --resolve".into(),
-            Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
-                "nobody listens there: check the port, or start the server".into()
+            Self::Connect { source, .. } => network::explained(source).1.into(),
+            Self::Proxy { remedy, .. } => {
+                let remedy = if remedy.is_empty() {
+                    "check --proxy"
+                } else {
+                    remedy
+                };
+                format!("{remedy}, or go without it by --no-proxy '*'")
             }
-            Self::Connect { .. } => "check the address and the network".into(),
-            Self::Proxy { .. } => {
-                "check --proxy and its credentials, or go without it by --no-proxy '*'".into()
-            }
-            Self::Tls { remedy, .. } => (*remedy).into(),
+            Self::Resolve { remedy, .. } | Self::Tls { remedy, .. } => (*remedy).into(),
             Self::Handshake { fault, .. } => fault.remedy(),
             Self::NoHttp2 { .. } => {
                 "check the port, and whether it wants https:// or http://".into()

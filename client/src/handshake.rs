@@ -7,6 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tungstenite_deflate::tungstenite::handshake::client::generate_key;
 use tungstenite_deflate::tungstenite::handshake::derive_accept_key;
 
+use crate::causes::{self, Cause};
 use crate::error::ConnectError;
 use crate::said::explanation;
 use crate::sensitive::{
@@ -239,25 +240,15 @@ fn status_remedy(request: &Head, response: &Head) -> Cow<'static, str> {
     let wants = wants.to_ascii_lowercase();
     let has_credentials = sends_credentials(request);
     Cow::Borrowed(match status {
-        301 | 302 | 303 | 307 | 308 => "it is a redirect: dial its Location, or add --follow",
-        400 => "the server dislikes the request: look at it with --show-handshake",
         401 if has_credentials => "the credentials that were sent were not accepted: check them",
         401 if wants.starts_with("bearer") => "a token is wanted: --bearer-file FILE",
         401 if wants.starts_with("basic") => "name and password are wanted: --user NAME",
-        401 => "credentials are wanted: --user NAME or --bearer-file FILE",
         403 => return forbidden(request.get("Origin").as_deref(), has_credentials),
-        404 => "nothing is served at this path: check the URL's path",
-        405 | 426 => {
-            "this path takes no WebSocket handshake of this kind: check the URL's path and --http2"
-        }
-        407 => "a proxy wants credentials: --proxy http://USER:PASSWORD@HOST:PORT",
-        421 => "the server does not serve this name: check the URL's host",
         429 | 503 => return later(status, response.get("Retry-After").as_deref()),
-        500..=599 => "the server has a fault: see its log",
-        200..=299 => "this is a plain web page, not a WebSocket: check the URL's path",
-        // Another refusal: the server's own words have to do.
-        402..=499 => "",
-        _ => "check that this is a WebSocket server",
+        _ => {
+            let cause = causes::status::of_status(status);
+            return cause.map_or_else(String::new, Cause::advice).into();
+        }
     })
 }
 

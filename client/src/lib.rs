@@ -10,6 +10,7 @@
     reason = "the doc comments are the help text, and a switch is a bool"
 )]
 mod args;
+mod causes;
 mod close;
 mod command;
 mod connect;

@@ -1,11 +1,13 @@
 //! Proxies: which one a URL goes through, HTTP CONNECT (RFC 9110 §9.3.6) and SOCKS5 (RFC 1928).
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use crate::causes::{self, explained};
 use crate::secret::{Credentials, Secret};
 use crate::target::{Target, hidden, percent_decoded, split_host_port};
 
@@ -79,13 +81,13 @@ impl Proxy {
     /// cancel safe: drop the stream with the future.
     ///
     /// # Errors
-    /// What the proxy said, in words.
-    pub async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(
+    /// What the proxy said, in words, and what to do about it.
+    pub(crate) async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         mut stream: S,
         host: &str,
         port: u16,
-    ) -> Result<S, String> {
+    ) -> Result<S, Refused> {
         match self.kind {
             ProxyKind::Http | ProxyKind::Https => {
                 http_connect(&mut stream, host, port, self.credentials.as_ref())
@@ -101,7 +103,7 @@ impl Proxy {
         stream: S,
         host: &str,
         port: u16,
-    ) -> Result<S, String> {
+    ) -> Result<S, Refused> {
         use tokio_socks::tcp::Socks5Stream;
         let opened = match &self.credentials {
             Some(Credentials { user, password }) => {
@@ -117,9 +119,12 @@ impl Proxy {
         };
         opened
             .map(Socks5Stream::into_inner)
-            .map_err(|error| error.to_string())
+            .map_err(|error| explained(&error.to_string(), causes::proxy::socks(&error)))
     }
 }
+
+/// What a proxy said, in words, and what to do about it.
+type Refused = (String, &'static str);
 
 impl fmt::Display for Proxy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -226,7 +231,7 @@ async fn http_connect<S: AsyncRead + AsyncWrite + Unpin>(
     host: &str,
     port: u16,
     credentials: Option<&Credentials>,
-) -> Result<(), String> {
+) -> Result<(), Refused> {
     let authority = if host.contains(':') {
         format!("[{host}]:{port}")
     } else {
@@ -242,36 +247,39 @@ async fn http_connect<S: AsyncRead + AsyncWrite + Unpin>(
     stream
         .write_all(request.as_bytes())
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| broken_off(&error))?;
     let head = read_head(stream).await?;
     let status_line = head.lines().next().unwrap_or_default();
     let status = status_line.split_whitespace().nth(1).unwrap_or_default();
-    if status_line.starts_with("HTTP/1.") && status.len() == 3 && status.starts_with('2') {
+    let status = status.parse::<u16>().unwrap_or_default();
+    if !status_line.starts_with("HTTP/1.") {
+        return Err(explained(
+            &format!("it answered `{status_line}`"),
+            Some(causes::proxy::NOT_HTTP),
+        ));
+    }
+    if (200..300).contains(&status) {
         return Ok(());
     }
-    let hint = if status == "407" {
-        " (credentials wanted: --proxy http://USER:PASSWORD@HOST:PORT)"
-    } else {
-        ""
-    };
-    Err(format!(
-        "it answered `{}`{hint}",
-        values::escape::escaped(status_line)
-    ))
+    let cause = causes::proxy::http(status, credentials.is_some());
+    Err(explained(&format!("it answered `{status_line}`"), cause))
+}
+
+fn broken_off(error: &io::Error) -> Refused {
+    explained(&error.to_string(), causes::network::connection(error))
 }
 
 /// Reads byte by byte, so that nothing behind the head is taken away from the tunnel; at most 16 KiB.
-async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Result<String, String> {
+async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Result<String, Refused> {
     let mut head = Vec::with_capacity(256);
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == MAX_HEAD_BYTES {
-            return Err(format!(
-                "its answer has more than {MAX_HEAD_BYTES} bytes of head"
-            ));
+            let text = format!("its answer has more than {MAX_HEAD_BYTES} bytes of head");
+            return Err((text, ""));
         }
         match stream.read_u8().await {
             Ok(byte) => head.push(byte),
-            Err(_) => return Err("it closed the connection amid its answer".into()),
+            Err(error) => return Err(broken_off(&error)),
         }
     }
     Ok(String::from_utf8_lossy(&head).into_owned())

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tungstenite_deflate::tungstenite::Message;
 
 use crate::args::{BenchArgs, Cli, Command, ConnectionArgs, Mode, ReachArgs, TalkArgs};
+use crate::causes;
 use crate::connect::Settings;
 use crate::duration::show_duration;
 use crate::error::ConnectError;
@@ -162,7 +163,7 @@ async fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "client", &mut text);
             print(&text)
         }
-        Some(Command::Reference { errors: true }) => print(crate::tls::causes::table().as_bytes()),
+        Some(Command::Reference { errors: true }) => print(causes::table().as_bytes()),
         Some(Command::Reference { errors: false }) => print(reference().as_bytes()),
         Some(Command::Man { command }) => print(&man_page(command.as_deref())?),
     }

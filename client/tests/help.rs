@@ -141,11 +141,11 @@ fn the_committed_reference_is_what_the_program_prints() {
 }
 
 #[test]
-fn the_table_of_tls_errors_is_what_the_program_prints() {
-    let table = shown(&["reference", "--errors"]);
+fn the_tables_of_errors_are_what_the_program_prints() {
+    let tables = shown(&["reference", "--errors"]);
     assert!(
-        README.contains(&table),
-        "the table in README.md is stale; replace it with what `client reference --errors` prints"
+        README.contains(&tables),
+        "the tables in README.md are stale; replace them with what `client reference --errors` prints"
     );
 }
 

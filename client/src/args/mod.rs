@@ -115,7 +115,7 @@ pub(crate) enum Command {
     },
     /// Print a page about every mode and option, in Markdown.
     Reference {
-        /// Print the table of what TLS can fail with, and what to do about it.
+        /// Print the tables of what a connection can fail with, and what to do about it.
         #[arg(long)]
         errors: bool,
     },

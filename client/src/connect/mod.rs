@@ -12,6 +12,7 @@ use tungstenite_deflate::tungstenite::Error;
 use tungstenite_deflate::{Agreed, WebSocketStream};
 
 use self::redirect::{redirect_location, redirected};
+use crate::causes::{explained, network};
 use crate::error::ConnectError;
 use crate::handshake::{self, HandshakeFault, Head};
 use crate::http2;
@@ -194,11 +195,13 @@ async fn http1(
             meter,
         }),
         Err(error) => {
-            let body = match &error {
-                Error::Http(response) => response.body().as_deref().unwrap_or_default(),
-                _ => b"",
+            let (body, cause) = match &error {
+                Error::Http(response) => (response.body().as_deref().unwrap_or_default(), None),
+                Error::Io(error) => (&b""[..], network::connection(error)),
+                _ => (&b""[..], None),
             };
-            let fault = Box::new(HandshakeFault::new(&request, &response, body, &error));
+            let (detail, _) = explained(&error.to_string(), cause);
+            let fault = Box::new(HandshakeFault::new(&request, &response, body, detail));
             Err(ConnectError::Handshake {
                 peer: shown_target(&settings.target.to_string()).into_owned(),
                 fault,

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::settings::Settings;
+use crate::causes::{certificate, tls};
 use crate::error::ConnectError;
 use crate::proxy::{self, Proxy, ProxyKind};
 use crate::target::Target;
@@ -88,16 +89,17 @@ async fn open_tcp(
         return Ok((Box::new(stream), address));
     };
     let peer = format!("{host}:{port}");
-    let failed = |reason| ConnectError::Proxy {
+    let failed = |reason, remedy: &str| ConnectError::Proxy {
         proxy: proxy.to_string(),
         peer: peer.clone(),
         reason,
+        remedy: remedy.to_owned(),
     };
     let stream = settings
         .dial
         .connect(&proxy.host, proxy.port, timeouts)
         .await
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|error| failed(error.to_string(), &error.remedy()))?;
     let address = stream.peer_addr().ok();
     let stream: Box<dyn Transport> = match proxy.kind {
         ProxyKind::Https => Box::new(encrypted(settings, proxy, stream, failed).await?),
@@ -114,7 +116,10 @@ async fn open_tcp(
             .to_string(),
         _ => host,
     };
-    let tunnel = async { proxy.tunnel(stream, &host, port).await.map_err(failed) };
+    let tunnel = async {
+        let opened = proxy.tunnel(stream, &host, port).await;
+        opened.map_err(|(reason, remedy)| failed(reason, remedy))
+    };
     let stream = timeouts
         .limit(Phase::Proxy, &proxy.to_string(), tunnel)
         .await?;
@@ -126,7 +131,7 @@ async fn encrypted(
     settings: &Settings,
     proxy: &Proxy,
     stream: TcpStream,
-    failed: impl Fn(String) -> ConnectError,
+    failed: impl Fn(String, &str) -> ConnectError,
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
     let target = Target {
         secure: true,
@@ -140,11 +145,21 @@ async fn encrypted(
     let work = async {
         tls.handshake(config, &target, stream)
             .await
-            .map_err(|error| failed(format!("{error}; trust its authority with --proxy-ca FILE")))
+            .map_err(|error| failed(error.to_string(), of_proxy(&error.remedy())))
     };
     let (stream, _) = settings
         .timeouts
         .limit(Phase::Tls, &proxy.to_string(), work)
         .await?;
     Ok(stream)
+}
+
+/// What to do about the TLS handshake with a proxy, where the options for the server's do not help.
+fn of_proxy(remedy: &str) -> &str {
+    match remedy {
+        certificate::TRUST => "trust its authority with --proxy-ca FILE",
+        certificate::OTHER_NAME => "write one of those names in --proxy",
+        tls::NO_TLS => "write http:// in --proxy",
+        _ => "see the proxy's log",
+    }
 }

@@ -4,75 +4,49 @@ use std::io;
 use std::net::IpAddr;
 
 use rustls::{AlertDescription, CertificateError, Error, OtherError};
-
-use super::causes::{self, Cause};
-use super::verify::PinMismatch;
-use crate::error::ConnectError;
 use values::escape::escaped;
+
+use super::verify::PinMismatch;
+use crate::causes::{Cause, certificate, explained, network, tls};
+use crate::error::ConnectError;
 
 /// Turns what the TLS handshake with `peer` ended with into its cause in words; `name` is the name checked.
 pub(super) fn tls_error(peer: &str, name: &str, error: &io::Error) -> ConnectError {
     if let Some(fault) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
         return tls_fault(peer, name, fault);
     }
-    let (reason, remedy) = if error.kind() == io::ErrorKind::UnexpectedEof {
-        (
-            "the server closed the connection amid the handshake".to_owned(),
-            "check that the port speaks TLS, and see the server's log",
-        )
-    } else {
-        (
-            error.to_string(),
-            "check that the port speaks TLS, and see the server's log",
-        )
-    };
+    let cause = network::connection(error);
+    let (seen, _) = explained(&error.to_string(), cause);
     ConnectError::Tls {
         peer: peer.to_owned(),
-        reason,
-        remedy,
+        reason: format!("during the handshake: {seen}"),
+        remedy: cause.map_or(
+            "",
+            |_| "check that the port speaks TLS, and see the server's log",
+        ),
     }
 }
 
 /// The same for an error of TLS itself.
 pub(super) fn tls_fault(peer: &str, name: &str, fault: &Error) -> ConnectError {
+    let raw = fault.to_string();
     let (reason, remedy) = match fault {
-        Error::InvalidCertificate(fault) => certificate(name, fault),
+        Error::InvalidCertificate(fault) => of_certificate(name, fault),
         Error::AlertReceived(alert) => alert_received(*alert),
-        Error::InvalidMessage(_) => (
-            "the server does not speak TLS".to_owned(),
-            "leave TLS out (ws:// or http://), or check the port",
-        ),
-        Error::PeerIncompatible(fault) => known_or_raw(
-            causes::of_incompatibility(fault),
-            "nothing in common",
-            &format!("{fault:?}"),
-        ),
-        Error::NoApplicationProtocol => (
-            "the server has no protocol of ours (ALPN)".to_owned(),
-            "check the port",
-        ),
-        Error::InappropriateMessage { .. }
-        | Error::InappropriateHandshakeMessage { .. }
-        | Error::PeerMisbehaved(_)
-        | Error::PeerSentOversizedRecord
-        | Error::DecryptError
-        | Error::InvalidEncryptedClientHello(_) => (
-            format!(
-                "the server broke the protocol: {}",
-                escaped(&fault.to_string())
-            ),
-            "something in between may change it; see the server's log",
-        ),
-        Error::NoCertificatesPresented => (
-            "the server shows no certificate".to_owned(),
-            "see the server's log",
-        ),
-        Error::UnsupportedNameType => (
-            format!("{} cannot stand in a certificate", escaped(name)),
-            "dial a DNS name or an IP address",
-        ),
-        // Faults of this side, and those of a later version: shown as they are.
-        other => (escaped(&other.to_string()).into_owned(), ""),
+        Error::InvalidMessage(fault) => known_or_raw(tls::of_message(fault), &raw),
+        Error::PeerIncompatible(fault) => known_or_raw(tls::of_incompatibility(fault), &raw),
+        Error::InvalidCertRevocationList(fault) => {
+            known_or_raw(certificate::of_revocation_list(fault), &raw)
+        }
+        // What exactly was broken is for the server's author.
+        Error::PeerMisbehaved(_)
+        | Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. } => {
+            let cause = tls::of_error(fault);
+            let (seen, remedy) = known_or_raw(cause, &raw);
+            (format!("{seen}: {}", escaped(&raw)), remedy)
+        }
+        fault => known_or_raw(tls::of_error(fault), &raw),
     };
     ConnectError::Tls {
         peer: peer.to_owned(),
@@ -81,8 +55,8 @@ pub(super) fn tls_fault(peer: &str, name: &str, fault: &Error) -> ConnectError {
     }
 }
 
-fn certificate(name: &str, fault: &CertificateError) -> (String, &'static str) {
-    match fault {
+fn of_certificate(name: &str, fault: &CertificateError) -> (String, &'static str) {
+    let cause = match fault {
         CertificateError::NotValidForName => return wrong_name(name, &[]),
         CertificateError::NotValidForNameContext { presented, .. } => {
             return wrong_name(name, presented);
@@ -91,26 +65,22 @@ fn certificate(name: &str, fault: &CertificateError) -> (String, &'static str) {
             let remedy = "if the key was changed on purpose, change --pin";
             return (other.to_string(), remedy);
         }
-        _ => {}
-    }
-    let cause = match fault {
         CertificateError::Other(OtherError(other)) => {
-            other.downcast_ref().and_then(causes::of_webpki)
+            other.downcast_ref().and_then(certificate::of_webpki)
         }
-        fault => causes::of_certificate(fault),
+        fault => certificate::of_certificate(fault),
     };
     known_or_raw(
         cause,
-        "its certificate is not acceptable",
-        &fault.to_string(),
+        &format!("its certificate is not acceptable: {fault}"),
     )
 }
 
-/// The known cause, or what was said, escaped, with no remedy.
-fn known_or_raw(cause: Option<Cause>, what: &str, raw: &str) -> (String, &'static str) {
+/// The meaning of a known cause, or what was seen, escaped, with no remedy.
+fn known_or_raw(cause: Option<Cause>, seen: &str) -> (String, &'static str) {
     match cause {
-        Some((reason, remedy)) => (reason.to_owned(), remedy),
-        None => (format!("{what}: {}", escaped(raw)), ""),
+        Some(Cause { meaning, remedy }) => (meaning.to_owned(), remedy),
+        None => (escaped(seen).into_owned(), ""),
     }
 }
 
@@ -128,10 +98,7 @@ fn wrong_name(name: &str, presented: &[String]) -> (String, &'static str) {
         )
     };
     let text = format!("its certificate is not valid for {name}{names}");
-    (
-        escaped(&text).into_owned(),
-        "dial one of those names, or give the name with --sni NAME",
-    )
+    (escaped(&text).into_owned(), certificate::OTHER_NAME)
 }
 
 /// `DnsName("localhost")` and `IpAddress(0::1)` as `localhost` and `::1`.
@@ -145,6 +112,8 @@ fn plain(presented: &str) -> String {
 }
 
 fn alert_received(alert: AlertDescription) -> (String, &'static str) {
-    let remedy = causes::of_alert(alert).map_or("", |(_, remedy)| remedy);
-    (format!("the server sent the alert {alert:?}"), remedy)
+    explained(
+        &format!("the server sent the alert {alert:?}"),
+        tls::of_alert(alert),
+    )
 }

@@ -15,7 +15,6 @@ use crate::error::ConnectError;
 use crate::file::{read_named, read_trusted};
 use crate::target::Target;
 
-pub(crate) mod causes;
 mod explain;
 mod fault;
 mod report;
