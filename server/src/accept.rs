@@ -229,11 +229,11 @@ impl Acceptor {
                 Opening::Tls(stream) => self.accept_tls(stream).await,
                 Opening::Http(request) => Err(request.refuse().await),
                 // It fails, and tells the peer by its alert.
-                Opening::Other(stream) => match TlsStream::accept(self.tls.current(), stream).await
-                {
-                    Ok(_) => Err(io::ErrorKind::InvalidData.into()),
-                    Err(error) => Err(error),
-                },
+                Opening::Other(stream) => {
+                    let mut stream = TlsStream::new(&self.tls.current(), stream)?;
+                    stream.handshake().await?;
+                    Err(io::ErrorKind::InvalidData.into())
+                }
             }
         };
         let deadline = self.config.network.handshake_timeout.into();
@@ -267,12 +267,17 @@ impl Acceptor {
         // A turn is for work, not for waiting: silence takes none, and who stalls within the handshake gives it back.
         // The semaphore is never closed; without a permit the handshake would only be less bounded.
         let turn = self.handshakes.acquire().await;
-        let mut accepting = pin!(TlsTransport::accept(self.tls.current(), stream));
-        if let Ok(done) = tokio::time::timeout(TURN, accepting.as_mut()).await {
-            return done;
+        let mut stream = TlsStream::new(&self.tls.current(), stream)?;
+        {
+            let mut accepting = pin!(stream.handshake());
+            if let Ok(done) = tokio::time::timeout(TURN, accepting.as_mut()).await {
+                done?;
+            } else {
+                drop(turn);
+                accepting.await?;
+            }
         }
-        drop(turn);
-        accepting.await
+        Ok(stream)
     }
 
     /// Requests one after the other, until an upgrade or the end.

@@ -1,12 +1,8 @@
 //! The TLS side: what is offered, with which certificates, and how it is replaced while serving.
 
 mod info;
-mod name;
-mod old;
 mod pairs;
 mod reminder;
-mod rest;
-mod stream;
 mod tickets;
 mod watch;
 
@@ -24,8 +20,8 @@ use crate::metrics::{Metrics, ResultLabel};
 
 pub use info::TlsInfo;
 use pairs::Pairs;
-pub(crate) use stream::TlsStream;
 use tickets::Tickets;
+pub(crate) use tls_stream::TlsStream;
 
 /// TLS over a TCP connection.
 pub(crate) type TlsTransport = TlsStream<tokio::net::TcpStream>;

@@ -10,7 +10,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tracing::{info, warn};
 
-use super::{TlsError, name};
+use super::TlsError;
 use crate::config::{TlsOptions, UnknownName};
 use crate::metrics::{CertificateLabel, Metrics};
 
@@ -83,7 +83,6 @@ impl Pairs {
 
 impl ResolvesServerCert for Pairs {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        name::note(hello.server_name());
         match hello.server_name() {
             Some(name) => self.find(name),
             // An address is no server name (RFC 6066 §3), so clients that dial one send none.

@@ -14,9 +14,6 @@ use rustls::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::config::Config;
-use crate::metrics::Metrics;
-use crate::tls::Tls;
 
 /// A byte stream whose other end is the test.
 #[derive(Default)]
@@ -91,11 +88,18 @@ impl Setup {
     /// Client of one `version`.
     fn new(version: &'static SupportedProtocolVersion) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut options = Config::default().tls;
-        options.certs = directory.path().to_owned();
-        let tls = Tls::load(options, Metrics::new()).unwrap();
-        let roots = certs::load_roots(&directory.path().join("ca.crt")).unwrap();
+        certs::ensure(directory.path(), &certs::Request::default()).unwrap();
+        let file = |name: &str| directory.path().join(name);
+        let (chain, key) = certs::load_pair(&file("server.crt"), &file("server.key")).unwrap();
+        let roots = certs::load_roots(&file("ca.crt")).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        server.send_tls13_tickets = 1;
         let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[version])
             .unwrap()
@@ -103,7 +107,7 @@ impl Setup {
             .with_no_client_auth();
         client.enable_secret_extraction = true;
         Self {
-            server: tls.current(),
+            server: Arc::new(server),
             client: Arc::new(client),
         }
     }
@@ -116,7 +120,7 @@ impl Setup {
         };
         let name = "localhost".try_into().unwrap();
         Pair {
-            server: TlsStream::new(Arc::clone(&self.server), wire).unwrap(),
+            server: TlsStream::new(&self.server, wire).unwrap(),
             client: ClientConnection::new(Arc::clone(&self.client), name).unwrap(),
         }
     }

@@ -17,9 +17,9 @@ use rustls::unbuffered::{
 use rustls::{Error, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::name;
-use super::old::{PROTOCOL_VERSION, is_old_hello};
-use super::rest::Rest;
+use crate::name::NamedResolver;
+use crate::old::{PROTOCOL_VERSION, is_old_hello};
+use crate::rest::Rest;
 
 /// The server's side of TLS over `S`.
 ///
@@ -32,7 +32,7 @@ use super::rest::Rest;
     clippy::struct_excessive_bools,
     reason = "the two ends, the room on either side: each may be either way whatever the others are"
 )]
-pub(crate) struct TlsStream<S> {
+pub struct TlsStream<S> {
     stream: S,
     session: UnbufferedServerConnection,
     /// Received and not yet processed: the beginning of a record, or what a reader had no room for.
@@ -55,8 +55,8 @@ pub(crate) struct TlsStream<S> {
     closing: bool,
     /// Why nothing more goes in or out.
     failure: Option<Box<Error>>,
-    /// The server that the client named (SNI).
-    server_name: Option<Box<str>>,
+    /// Knows the server that the client named (SNI); gone when that has been taken.
+    named: Option<Arc<NamedResolver>>,
 }
 
 thread_local! {
@@ -80,18 +80,23 @@ const SEAL_EXTRA: usize = 4096;
 
 impl<S> TlsStream<S> {
     /// What rustls knows of the connection.
-    pub(crate) fn session(&self) -> &UnbufferedServerConnection {
+    pub fn session(&self) -> &UnbufferedServerConnection {
         &self.session
     }
 
     /// The stream under TLS.
-    pub(crate) fn get_ref(&self) -> &S {
+    pub fn get_ref(&self) -> &S {
         &self.stream
     }
 
+    /// The same, to be used only when nothing more is to be read or written through TLS.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     /// Takes the server's name as the client gave it (SNI).
-    pub(crate) fn take_server_name(&mut self) -> Option<Box<str>> {
-        self.server_name.take()
+    pub fn take_server_name(&mut self) -> Option<Box<str>> {
+        self.named.take()?.name().map(Box::from)
     }
 
     /// Lets rustls process `received`, which starts where it left off, and says how many bytes of it are done with.
@@ -216,18 +221,12 @@ fn encode(mut data: EncodeTlsData<'_, ServerConnectionData>, sealed: &mut Rest) 
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
-    /// The handshake with whoever is at the other end of `stream`. Deadlines are the caller's.
+    /// Creates the server's side of TLS before its handshake.
     ///
     /// # Errors
-    /// The handshake failed, or `stream` did.
-    pub(crate) async fn accept(config: Arc<ServerConfig>, stream: S) -> io::Result<Self> {
-        let mut this = Self::new(config, stream)?;
-        poll_fn(|context| this.poll_handshake(context)).await?;
-        Ok(this)
-    }
-
-    /// Before the handshake.
-    fn new(config: Arc<ServerConfig>, stream: S) -> io::Result<Self> {
+    /// `config` cannot be used.
+    pub fn new(config: &ServerConfig, stream: S) -> io::Result<Self> {
+        let (named, config) = NamedResolver::install(config);
         Ok(Self {
             stream,
             session: UnbufferedServerConnection::new(config).map_err(invalid)?,
@@ -241,8 +240,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             ended: false,
             closing: false,
             failure: None,
-            server_name: None,
+            named: Some(named),
         })
+    }
+
+    /// Does the handshake with the peer. Deadlines are the caller's.
+    ///
+    /// After an error, shutting down sends the rest of the alert and ends the sending side. The peer may be sending still:
+    /// whoever drops the stream with bytes unread makes TCP reset the connection, which can cost the peer the alert.
+    ///
+    /// # Errors
+    /// The handshake failed, or the stream under it did.
+    pub async fn handshake(&mut self) -> io::Result<()> {
+        poll_fn(|context| self.poll_handshake(context)).await
     }
 
     /// Reads and answers until the handshake is done. The session ticket then still waits for the first write, or for a
@@ -250,12 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     fn poll_handshake(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.session.is_handshaking() {
             ready!(self.poll_send(context))?;
-            name::take();
-            let received = ready!(self.poll_receive(context, None));
-            if let Some(name) = name::take() {
-                self.server_name = Some(name);
-            }
-            if received? == 0 {
+            if ready!(self.poll_receive(context, None))? == 0 {
                 return Poll::Ready(Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "the connection ended within the handshake",
