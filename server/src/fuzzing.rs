@@ -4,12 +4,13 @@
 
 use drone::command::{Command, MAX_COMMAND_BYTES};
 use drone::dialect::Dialect;
+use rooms::Draft;
 
 use crate::access;
 use crate::config;
-use crate::rooms::backplane::nats::envelope;
-use crate::rooms::{Draft, Position, Settings};
 use crate::routes::{ChatRequest, chat_line};
+
+pub use rooms::fuzzing::{envelope, position};
 
 /// Reads a message of a client of `chat.v1.json`; whether it is understood.
 pub fn chat_request(bytes: &[u8]) -> bool {
@@ -42,19 +43,6 @@ pub fn chat_text(bytes: &[u8]) {
     );
 }
 
-/// Reads a place in a room's history: what is read is written as the same place.
-///
-/// # Panics
-/// It is not.
-pub fn position(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return;
-    };
-    if let Ok(position) = text.parse::<Position>() {
-        assert_eq!(position.to_string().parse(), Ok(position));
-    }
-}
-
 /// Reads a drone command in both dialects: a command that is understood is written as the same command.
 ///
 /// # Panics
@@ -73,20 +61,6 @@ pub fn drone_command(bytes: &[u8]) {
             continue;
         }
         assert_eq!(Command::from_line(&written), Ok(command), "{written}");
-    }
-}
-
-/// Reads a message of another node, or of whoever else writes into NATS: what is read is written as the same message.
-///
-/// # Panics
-/// It is not.
-pub fn envelope(bytes: &[u8]) {
-    let settings = Settings::default();
-    if let Ok(draft) = envelope::decode(bytes, &settings) {
-        assert_eq!(
-            envelope::decode(&envelope::encode(&draft), &settings),
-            Ok(draft)
-        );
     }
 }
 

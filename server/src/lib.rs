@@ -49,7 +49,6 @@ mod metrics;
 mod origin;
 mod plain_http;
 mod refusal;
-pub mod rooms;
 mod router;
 mod routes;
 mod server;
@@ -59,6 +58,7 @@ mod tls;
 mod unsent;
 mod upgrade;
 
+pub use ::rooms;
 pub use config::Config;
 pub use connection::{Closed, ConnectionInfo};
 pub use conversation::Conversation;

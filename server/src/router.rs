@@ -28,10 +28,10 @@ use crate::limits::ConnectionLimits;
 use crate::log::{CONNECTIONS, Reason, Route, transcript};
 use crate::metrics::{Metrics, Traffic};
 use crate::origin::Origins;
-use crate::rooms::{Hub, Participants};
 use crate::routes;
 use crate::stream::ServerStream;
 use crate::upgrade;
+use rooms::{Hub, Participants};
 
 /// What every route may need.
 #[derive(Debug)]

@@ -27,12 +27,12 @@ use crate::log::transcript;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
-use crate::rooms::backplane::{Backplane, Nats, NatsError};
-use crate::rooms::{Counts, Hub, Local, Participants, Settings};
 use crate::router::{self, Context, WebSocketRoute, websocket_routes};
 use crate::stream::ServerStream;
 use crate::table::Table;
 use crate::tls::{Tls, TlsError};
+use rooms::backplane::{Backplane, Nats, NatsError};
+use rooms::{Counts, Hub, Local, Participants, Settings};
 
 /// The server: settings, routes, and what it counts.
 pub struct Server {

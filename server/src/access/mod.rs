@@ -22,8 +22,8 @@ use arc_swap::ArcSwap;
 use certs::SecretFiles;
 
 use crate::config::RoomOptions;
-use crate::rooms::{Authority, Counts, Refusal};
-pub use crate::rooms::{Grant, Right};
+use rooms::{Authority, Counts, Refusal};
+pub use rooms::{Grant, Right};
 
 use claims::Conditions;
 use guesses::Guesses;

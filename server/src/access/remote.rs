@@ -14,7 +14,7 @@ use super::keys::Keys;
 use super::set;
 use super::sources::KeyError;
 use crate::config::RoomOptions;
-use crate::rooms::Counts;
+use rooms::Counts;
 
 /// Keys behind a URL. Until they are fetched there are none, and what fails changes nothing.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use clap::{Arg, Args, Command};
 use values::units::{at_least, positive_time, up_to};
 
 use super::{ByteSize, Span, Switch};
-use crate::rooms::backplane::NatsSettings;
+use rooms::backplane::NatsSettings;
 
 /// NATS, for rooms on many nodes.
 #[derive(Args, Clone, Debug)]

@@ -10,7 +10,7 @@ use values::units::{at_least, count, positive_time, rate};
 use super::network::rate_or_off;
 
 use super::{ByteSize, Limit, Span, Switch};
-use crate::rooms::{Pattern, Policy, Settings};
+use rooms::{Pattern, Policy, Settings};
 
 /// Rooms: their limits, and who may enter.
 #[derive(Args, Clone, Debug)]

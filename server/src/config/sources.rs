@@ -410,7 +410,7 @@ mod tests {
         );
         let loaded = load(&["--config", file.path().to_str().unwrap()]).unwrap();
         let rooms = loaded.config.rooms;
-        assert_eq!(rooms.rooms_policy, crate::rooms::Policy::Latest);
+        assert_eq!(rooms.rooms_policy, rooms::Policy::Latest);
         assert_eq!((rooms.rooms_kind.len(), rooms.rooms_max_members), (1, 3));
     }
 

@@ -18,8 +18,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 
-use crate::rooms::Counts;
-use crate::rooms::backplane::NatsCounts;
+use ::rooms::Counts;
+use ::rooms::backplane::NatsCounts;
 
 pub(crate) use exposition::Exposition;
 pub(crate) use labels::close_code;

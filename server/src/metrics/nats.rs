@@ -2,7 +2,7 @@
 
 use prometheus_client::registry::Registry;
 
-use crate::rooms::backplane::NatsCounts;
+use rooms::backplane::NatsCounts;
 
 /// Registers everything that is counted of the connection to NATS.
 pub(super) fn register(registry: &mut Registry) -> NatsCounts {

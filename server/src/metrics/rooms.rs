@@ -2,7 +2,7 @@
 
 use prometheus_client::registry::Registry;
 
-use crate::rooms::Counts;
+use rooms::Counts;
 
 /// Registers everything that is counted of rooms.
 pub(super) fn register(registry: &mut Registry) -> Counts {

@@ -11,8 +11,8 @@ use serde::Serialize;
 use tungstenite_deflate::{BudgetSpent, MemoryBudget, MemoryReservation};
 
 use super::chat::MessageBody;
-use crate::rooms::backplane::History;
-use crate::rooms::{Position, Stored};
+use rooms::backplane::History;
+use rooms::{Position, Stored};
 
 /// The part behind the messages.
 #[derive(Debug, Serialize)]

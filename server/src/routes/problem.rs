@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::log::Reason;
-use crate::rooms::Refusal;
+use rooms::Refusal;
 
 /// The response for what a participant is refused.
 pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {

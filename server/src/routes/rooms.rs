@@ -16,9 +16,9 @@ use super::problem::{problem, refused};
 use crate::connection::Connection;
 use crate::cors::{self, Sharing};
 use crate::ledger::{Account, BodyError, Part};
-use crate::rooms::participant::{Posted, Visit};
-use crate::rooms::{Epoch, MessageId, Position, Refusal, Right};
 use crate::router::Context;
+use rooms::participant::{Posted, Visit};
+use rooms::{Epoch, MessageId, Position, Refusal, Right};
 
 /// A message as it is posted.
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@
     reason = "it is a test: it may panic, and needs no small stack"
 )]
 
-#[path = "../common/broker.rs"]
+#[path = "../../rooms/tests/common/broker.rs"]
 mod broker;
 mod chaos;
 #[path = "../common/mod.rs"]

@@ -8,7 +8,7 @@
     reason = "it is a test: it may panic, and needs no small stack"
 )]
 
-#[path = "../common/broker.rs"]
+#[path = "../../rooms/tests/common/broker.rs"]
 mod broker;
 #[path = "../common/mod.rs"]
 mod common;

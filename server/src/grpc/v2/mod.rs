@@ -14,11 +14,11 @@ use tonic::{Request, Response, Status, Streaming};
 use super::proto_v2::{ConverseRequest, SendRequest, SendResponse, SubscribeRequest};
 use super::rooms::chat_service_server::ChatService;
 use crate::connection::Peer;
-use crate::rooms::participant::{Member, Welcome};
-use crate::rooms::{Participant, Refusal, Right};
 use crate::router::Context;
 use crate::routes::bearer_token;
 pub(super) use encoded::{EncodedCodec, EncodedEvent};
+use rooms::participant::{Member, Welcome};
+use rooms::{Participant, Refusal, Right};
 use session::Session;
 use status::status;
 

@@ -13,10 +13,10 @@ use super::told;
 use crate::grpc::proto_v2::converse_request::Kind as Asked;
 use crate::grpc::proto_v2::event::Kind;
 use crate::grpc::proto_v2::{ConverseRequest, Renew, Say, SubscribeRequest};
-use crate::rooms::backplane::Published;
-use crate::rooms::participant::{Answer, Member, Next, Request, Welcome};
-use crate::rooms::{MessageId, Refusal, Rendering, Seen, Stored};
 use crate::router::Context;
+use rooms::backplane::Published;
+use rooms::participant::{Answer, Member, Next, Request, Welcome};
+use rooms::{MessageId, Refusal, Rendering, Seen, Stored};
 
 /// Where events go; who reads them is the call.
 pub(super) type Outgoing = mpsc::Sender<Result<EncodedEvent, Status>>;

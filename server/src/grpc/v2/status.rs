@@ -2,7 +2,7 @@
 
 use tonic::Status;
 
-use crate::rooms::Refusal;
+use rooms::Refusal;
 
 /// The status that a call ends with for a refusal.
 pub(super) fn status(refusal: &Refusal) -> Status {

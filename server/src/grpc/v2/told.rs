@@ -8,12 +8,12 @@ use crate::grpc::proto_v2::{
     Ack, Error, Event as ProtoEvent, Gap as ProtoGap, History, Joined as ProtoJoined, Member,
     Message, Presence, Renewed,
 };
-use crate::rooms::backplane::Published;
-use crate::rooms::event::{Event, Gap};
-use crate::rooms::message::unix_millis;
-use crate::rooms::participant::Welcome;
-use crate::rooms::presence::{Change, Present};
-use crate::rooms::{Draft, MessageId, Position, Refusal, Stored};
+use rooms::backplane::Published;
+use rooms::event::{Event, Gap};
+use rooms::message::unix_millis;
+use rooms::participant::Welcome;
+use rooms::presence::{Change, Present};
+use rooms::{Draft, MessageId, Position, Refusal, Stored};
 
 /// An event of the kind that is given.
 pub(super) fn event(kind: Kind) -> ProtoEvent {

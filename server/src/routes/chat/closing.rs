@@ -2,7 +2,7 @@
 
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::rooms::Refusal;
+use rooms::Refusal;
 
 /// The close code for a refusal, and the `code` of the `error` event before it.
 pub(super) fn closing(refusal: &Refusal) -> (CloseCode, &'static str) {

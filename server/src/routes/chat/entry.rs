@@ -4,7 +4,7 @@ use axum::extract::Query;
 use http::Uri;
 use serde::Deserialize;
 
-use crate::rooms::Refusal;
+use rooms::Refusal;
 
 /// A request to join, as it was written.
 #[derive(Clone, Debug)]

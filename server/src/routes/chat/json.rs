@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rooms::backplane::Published;
-use crate::rooms::event::{Event, Gap};
-use crate::rooms::participant::Request as Asked;
-use crate::rooms::presence::{Change, Present};
-use crate::rooms::{Draft, Epoch, MemberId, MemberName, MessageId, Position, RoomName, Stored};
+use rooms::backplane::Published;
+use rooms::event::{Event, Gap};
+use rooms::participant::Request as Asked;
+use rooms::presence::{Change, Present};
+use rooms::{Draft, Epoch, MemberId, MemberName, MessageId, Position, RoomName, Stored};
 
 /// What a client may say.
 #[derive(Debug, Deserialize)]
@@ -333,7 +333,7 @@ mod tests {
         let gap = Event::Gap(Gap {
             after: Some(position),
             next: None,
-            reason: crate::rooms::event::Reason::Slow,
+            reason: rooms::event::Reason::Slow,
         });
         for (event, expected) in [
             (

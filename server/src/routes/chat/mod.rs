@@ -18,11 +18,11 @@ use http::{Method, Request, header};
 
 use crate::connection::Connection;
 use crate::metrics::RefusalLabels;
-use crate::rooms::{Participant, Refusal, Right};
 use crate::router::{Context, WebSocketRoute, authority};
 use crate::routes::{bearer, problem};
 use crate::upgrade;
 use entry::Entry;
+use rooms::{Participant, Refusal, Right};
 
 pub(super) use json::MessageBody;
 pub(crate) use json::Request as ChatRequest;

@@ -9,9 +9,9 @@ use super::json;
 use super::speaker::{Dialect, Speaker};
 use crate::connection::ConnectionInfo;
 use crate::conversation::{Conversation, Heard};
-use crate::rooms::participant::{Answer, Member, Next, Request};
-use crate::rooms::{Hub, Participant, Refusal};
 use crate::stream::ServerStream;
+use rooms::participant::{Answer, Member, Next, Request};
+use rooms::{Hub, Participant, Refusal};
 
 /// The end of a session from this side.
 enum End {

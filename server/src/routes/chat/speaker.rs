@@ -10,11 +10,11 @@ use super::closing::closing;
 use super::json::{MessageBody, Told};
 use super::text;
 use crate::conversation::Conversation;
-use crate::rooms::backplane::Published;
-use crate::rooms::hub::Replay;
-use crate::rooms::message::unix_millis;
-use crate::rooms::participant::Welcome;
-use crate::rooms::{Broadcast, Event, Hub, MessageId, Refusal, Rendering, Seen, Stored};
+use rooms::backplane::Published;
+use rooms::hub::Replay;
+use rooms::message::unix_millis;
+use rooms::participant::Welcome;
+use rooms::{Broadcast, Event, Hub, MessageId, Refusal, Rendering, Seen, Stored};
 
 /// How events and requests are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 //!
 //! What the server itself has to say begins with `* ` (a notice) or `! ` (an error), which no name does.
 
-use crate::rooms::Draft;
-use crate::rooms::event::{Event, Gap};
+use rooms::Draft;
+use rooms::event::{Event, Gap};
 
 /// What is told of an event; nothing of who comes and goes.
 pub(super) fn event(event: &Event) -> Option<String> {

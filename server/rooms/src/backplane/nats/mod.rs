@@ -1,0 +1,296 @@
+//! The backplane of many nodes: messages in a `JetStream` stream, presence in a key-value bucket.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`settings`] | where NATS is, and what is kept there |
+//! | [`envelope`] | a message as it stands in the stream |
+//! | [`link`] | one connection with its stream and bucket |
+//! | [`feed`] | messages of a stream in order, none left out unseen |
+//! | [`live`] | the task that keeps the connection and delivers |
+//! | [`history`] | what is kept of a room |
+//! | [`presence`] | who is where, with a time to live |
+//!
+//! All rooms share one stream, each has a subject of its own, `STREAM.room.ROOM`. An offset is the sequence number in the
+//! stream, so a room's offsets leave numbers out; the epoch is the moment at which the stream was made, in nanoseconds
+//! since 1970, so that a stream that was lost and made anew is not taken for the old one.
+//!
+//! A message is stored once its acknowledgement from `JetStream` is there. The sender's name, the message's id and a digest
+//! of its text make up the `Nats-Msg-Id`, by which `JetStream` itself knows a repeat within its window; one that comes later is looked for in
+//! the room's history.
+
+pub(crate) mod envelope;
+mod feed;
+mod history;
+mod link;
+mod live;
+mod presence;
+mod settings;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::message::PublishMessage;
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    Backplane, Delivery, Health, History, PublishError, Published, Query, Range, Unavailable,
+};
+use crate::counts::ReasonLabel;
+use crate::message::Draft;
+use crate::name::RoomName;
+use crate::position::Position;
+use crate::presence::Present;
+use crate::settings::Settings as RoomSettings;
+
+use link::Link;
+use presence::Mirror;
+pub use settings::{NatsError, NatsSettings};
+
+/// The backplane over NATS.
+///
+/// It can be made while NATS is away: then nothing can be stored, and the connection is tried again and again. The
+/// connection is kept by a task that begins with [`deliveries`](Backplane::deliveries) and ends when their stream is
+/// dropped.
+#[derive(Debug)]
+pub struct Nats {
+    shared: Arc<Shared>,
+}
+
+/// What the task that keeps the connection shares with callers.
+#[derive(Debug)]
+struct Shared {
+    settings: NatsSettings,
+    rooms: RoomSettings,
+    counts: NatsCounts,
+    state: Mutex<State>,
+    mirror: Mutex<Mirror>,
+    /// Rooms of interest have become more.
+    interest: Notify,
+    /// Messages sent whose acknowledgement has not come, with the moment at which they were first sent.
+    unsettled: Mutex<HashMap<String, Instant>>,
+    started: Mutex<bool>,
+}
+
+/// Whether there is a connection.
+#[derive(Clone, Debug)]
+enum State {
+    Up(Arc<Link>),
+    /// With the reason, for people.
+    Down(String),
+}
+
+/// What is counted of the connection; cheap to clone, every clone counts the same.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct NatsCounts {
+    /// Messages in NATS that are none of ours, by what is wrong with them.
+    pub ignored: Family<ReasonLabel, Counter>,
+    /// Connections that were made.
+    pub connections: Counter,
+    /// Connections that were lost, and attempts that failed.
+    pub failures: Counter,
+}
+
+impl NatsCounts {
+    fn ignore(&self, reason: &'static str) {
+        self.ignored.get_or_create(&ReasonLabel { reason }).inc();
+    }
+}
+
+impl Nats {
+    /// A backplane that is not yet connected; files that the settings name are read at once.
+    ///
+    /// # Errors
+    /// A file cannot be read or says nothing that is of use, or a name is not allowed.
+    pub fn new(
+        settings: NatsSettings,
+        rooms: RoomSettings,
+        counts: NatsCounts,
+    ) -> Result<Self, NatsError> {
+        settings.check()?;
+        let mirror = Mirror::new(settings.presence_ttl);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                settings,
+                rooms,
+                counts,
+                state: Mutex::new(State::Down("not connected yet".to_owned())),
+                mirror: Mutex::new(mirror),
+                interest: Notify::new(),
+                unsettled: Mutex::default(),
+                started: Mutex::new(false),
+            }),
+        })
+    }
+}
+
+impl Shared {
+    /// The connection, if there is one.
+    fn link(&self) -> Result<Arc<Link>, Unavailable> {
+        match &*lock(&self.state) {
+            State::Up(link) => Ok(Arc::clone(link)),
+            State::Down(reason) => Err(Unavailable(reason.clone())),
+        }
+    }
+
+    /// Notes that a message is sent; tells how long ago it was sent first, if it was.
+    fn begin(&self, id: &str) -> Option<Duration> {
+        let now = Instant::now();
+        let mut unsettled = lock(&self.unsettled);
+        if let Some(first) = unsettled.get(id) {
+            return Some(now.saturating_duration_since(*first));
+        }
+        if unsettled.len() >= MAX_UNSETTLED
+            && let Some(oldest) = unsettled.iter().min_by_key(|(_, at)| **at)
+        {
+            let oldest = oldest.0.clone();
+            unsettled.remove(&oldest);
+        }
+        unsettled.insert(id.to_owned(), now);
+        None
+    }
+
+    /// Where a message that was sent long ago was stored, if it was: `JetStream` no longer knows.
+    async fn find(
+        &self,
+        link: &Link,
+        room: &RoomName,
+        draft: &Draft,
+    ) -> Result<Option<Position>, Unavailable> {
+        let query = Query {
+            range: Range::Newest,
+            max_messages: usize::MAX,
+            max_bytes: usize::MAX,
+        };
+        let history = history::read(self, link, room, query).await?;
+        let mut messages = history.messages.into_iter();
+        let found = messages.find(|stored| stored.draft.is_repeat_of(draft));
+        Ok(found.map(|stored| stored.position))
+    }
+}
+
+#[async_trait]
+impl Backplane for Nats {
+    async fn publish(&self, room: &RoomName, draft: &Draft) -> Result<Published, PublishError> {
+        let shared = &self.shared;
+        let payload = envelope::encode(draft);
+        let largest = envelope::max_bytes(&shared.rooms);
+        if payload.len() > largest {
+            let bytes = payload.len();
+            return Err(PublishError::Refused(format!(
+                "{bytes} bytes with everything that belongs to it, at most {largest} are allowed"
+            )));
+        }
+        let link = shared.link()?;
+        let id = envelope::identity(room, draft);
+        let first_sent = shared.begin(&id);
+        if first_sent.is_some_and(|passed| passed * 2 > shared.settings.duplicate_window)
+            && let Some(position) = shared.find(&link, room, draft).await?
+        {
+            lock(&shared.unsettled).remove(&id);
+            return Ok(Published {
+                position,
+                duplicate: true,
+            });
+        }
+        let message = PublishMessage::build()
+            .payload(payload.into())
+            .message_id(&id)
+            .expected_stream(&shared.settings.stream);
+        let sent = link
+            .context
+            .send_publish(shared.settings.subject(room), message)
+            .await;
+        let acknowledged = match sent {
+            Ok(acknowledgement) => acknowledgement.await,
+            Err(error) => Err(error),
+        };
+        match acknowledged {
+            Ok(acknowledged) => {
+                lock(&shared.unsettled).remove(&id);
+                Ok(Published {
+                    position: Position {
+                        epoch: link.epoch,
+                        offset: acknowledged.sequence,
+                    },
+                    duplicate: acknowledged.duplicate,
+                })
+            }
+            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+                lock(&shared.unsettled).remove(&id);
+                Err(PublishError::Refused(link::tell(&error)))
+            }
+            Err(error) => Err(Unavailable(link::tell(&error)).into()),
+        }
+    }
+
+    async fn history(&self, room: &RoomName, query: Query) -> Result<History, Unavailable> {
+        let link = self.shared.link()?;
+        history::read(&self.shared, &link, room, query).await
+    }
+
+    fn deliveries(&self) -> BoxStream<'static, Delivery> {
+        if std::mem::replace(&mut *lock(&self.shared.started), true) {
+            return stream::pending().boxed();
+        }
+        let (sender, receiver) = mpsc::channel(DELIVERIES);
+        let task = tokio::spawn(live::run(Arc::clone(&self.shared), sender));
+        // The task ends with the stream.
+        let state = (receiver, AbortOnDropHandle::new(task));
+        stream::unfold(state, |(mut receiver, task)| async {
+            let delivery = receiver.recv().await?;
+            Some((delivery, (receiver, task)))
+        })
+        .boxed()
+    }
+
+    /// With the first member of a room on this node, it hears of those on other nodes.
+    fn interest(&self, room: &RoomName, wanted: bool) {
+        if wanted && lock(&self.shared.mirror).want(room) {
+            self.shared.interest.notify_one();
+        }
+    }
+
+    async fn announce(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
+        lock(&self.shared.mirror).add_own(room, who);
+        let link = self.shared.link()?;
+        presence::put(&link, room, who).await
+    }
+
+    async fn withdraw(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
+        lock(&self.shared.mirror).remove_own(room, who);
+        let link = self.shared.link()?;
+        presence::remove(&link, room, who).await
+    }
+
+    async fn members(&self, room: &RoomName) -> Result<Vec<Present>, Unavailable> {
+        self.shared.link()?;
+        Ok(lock(&self.shared.mirror).members(room))
+    }
+
+    fn health(&self) -> Health {
+        match &*lock(&self.shared.state) {
+            State::Up(_) => Health::Up,
+            State::Down(reason) => Health::Down(reason.clone()),
+        }
+    }
+}
+
+/// Locks; what a panicking holder left behind still makes sense.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Deliveries that may wait to be read; beyond it NATS is left waiting.
+const DELIVERIES: usize = 1024;
+
+/// Messages without acknowledgement that are remembered; more than may wait for the backplane by default.
+const MAX_UNSETTLED: usize = 4096;
