@@ -1,7 +1,7 @@
 //! The accept loop: TCP, TLS in a task of its own with a deadline, then HTTP as ALPN says.
 
 use std::convert::Infallible;
-use std::future::ready;
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use futures_util::future::Either;
+use futures_util::future::{BoxFuture, Either};
 use futures_util::{FutureExt, TryFutureExt};
 use http::{StatusCode, header};
 use hyper::body::Incoming;
@@ -22,9 +22,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::{AlertDescription, InvalidMessage};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tower::ServiceExt;
 use tracing::{Instrument, debug, debug_span, error};
 
@@ -41,6 +42,7 @@ use crate::ledger::{
     StreamExecutor, Wire, respond,
 };
 use crate::limits::{ConnectionLimits, Permit};
+use crate::linger::{LINGER_TIME, OverTcp, linger};
 use crate::log::{RequestLine, failure};
 use crate::metrics::{CauseLabel, LimitLabel, Metrics};
 use crate::plain_http::{self, Opening, PlainHttp};
@@ -223,61 +225,78 @@ impl Acceptor {
     }
 
     /// TLS within its deadline, the wait for a turn included.
+    ///
+    /// A peer whose handshake fails has its alert when this returns, or has had its time to take it.
     pub(crate) async fn handshake(&self, stream: TcpStream, peer: Peer) -> Option<TlsTransport> {
-        let accepting = async {
-            match plain_http::receive(stream).await? {
-                Opening::Tls(stream) => self.accept_tls(stream).await,
-                Opening::Http(request) => Err(request.refuse().await),
-                // It fails, and tells the peer by its alert.
-                Opening::Other(stream) => {
-                    let mut stream = TlsStream::new(&self.tls.current(), stream)?;
-                    stream.handshake().await?;
-                    Err(io::ErrorKind::InvalidData.into())
-                }
-            }
-        };
         let deadline = self.config.network.handshake_timeout.into();
-        let cause = match tokio::time::timeout(deadline, accepting).await {
+        let (cause, farewell) = match timeout(deadline, self.open(stream)).await {
             Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(error)) => {
+            Ok(Err(Failed { error, farewell })) => {
                 let cause = cause(&error);
                 peer.span().in_scope(|| match cause {
                     // Probes of balancers and scanners of ports do that all day.
                     "disconnected" => failure!(DEBUG, %error, cause, "TLS handshake failed"),
                     _ => failure!(INFO, %error, cause, "TLS handshake failed"),
                 });
-                cause
+                (cause, farewell)
             }
             Err(_) => {
                 peer.span().in_scope(|| {
                     failure!(INFO, "TLS handshake not done within its deadline");
                 });
-                "timeout"
+                ("timeout", None)
             }
         };
         self.metrics
             .handshake_failures
             .get_or_create(&CauseLabel { cause })
             .inc();
+        if let Some(farewell) = farewell {
+            // A peer that does not take it is closed all the same.
+            let _ = timeout(LINGER_TIME, farewell).await;
+        }
         None
     }
 
+    /// TLS, or the refusal of what is none.
+    async fn open(&self, stream: TcpStream) -> Result<TlsTransport, Failed> {
+        match plain_http::receive(stream).await? {
+            Opening::Tls(stream) => self.accept_tls(stream).await,
+            Opening::Http(request) => Err(Failed {
+                error: request.error(),
+                farewell: Some(request.refuse().boxed()),
+            }),
+            // It fails, and tells the peer by its alert.
+            Opening::Other(stream) => {
+                let mut stream = TlsStream::new(&self.tls.current(), stream)?;
+                Err(match stream.handshake().await {
+                    Ok(()) => io::Error::from(io::ErrorKind::InvalidData).into(),
+                    Err(error) => Failed::tls(error, stream),
+                })
+            }
+        }
+    }
+
     /// TLS in its turn.
-    async fn accept_tls(&self, stream: TcpStream) -> io::Result<TlsTransport> {
+    async fn accept_tls(&self, stream: TcpStream) -> Result<TlsTransport, Failed> {
+        let mut stream = TlsStream::new(&self.tls.current(), stream)?;
+        match self.in_turn(stream.handshake()).await {
+            Ok(()) => Ok(stream),
+            Err(error) => Err(Failed::tls(error, stream)),
+        }
+    }
+
+    /// Does the work of a handshake in its turn.
+    async fn in_turn<T>(&self, handshake: impl Future<Output = T>) -> T {
         // A turn is for work, not for waiting: silence takes none, and who stalls within the handshake gives it back.
         // The semaphore is never closed; without a permit the handshake would only be less bounded.
         let turn = self.handshakes.acquire().await;
-        let mut stream = TlsStream::new(&self.tls.current(), stream)?;
-        {
-            let mut accepting = pin!(stream.handshake());
-            if let Ok(done) = tokio::time::timeout(TURN, accepting.as_mut()).await {
-                done?;
-            } else {
-                drop(turn);
-                accepting.await?;
-            }
+        let mut handshake = pin!(handshake);
+        if let Ok(done) = timeout(TURN, handshake.as_mut()).await {
+            return done;
         }
-        Ok(stream)
+        drop(turn);
+        handshake.await
     }
 
     /// Requests one after the other, until an upgrade or the end.
@@ -335,7 +354,7 @@ impl Acceptor {
     /// Streams beside each other, WebSockets among them (RFC 8441).
     async fn serve_http2<I, S>(&self, stream: I, service: S, account: &Account, http2: &Arc<Http2>)
     where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        I: AsyncRead + AsyncWrite + OverTcp + Unpin + Send + 'static,
         S: Service<http::Request<Incoming>, Response = http::Response<Body>, Error = Infallible>,
         S::Future: Send + 'static,
     {
@@ -464,6 +483,40 @@ where
     async move {
         let response = answering.await?;
         Ok(respond(response, &account, stream))
+    }
+}
+
+/// A handshake that failed.
+struct Failed {
+    error: io::Error,
+    /// Tells the peer and ends the connection.
+    farewell: Option<BoxFuture<'static, io::Result<()>>>,
+}
+
+impl Failed {
+    /// Keeps the `stream` on which the alert for `error` is still to arrive.
+    fn tls<S>(error: io::Error, mut stream: TlsStream<S>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let farewell = async move {
+            stream.shutdown().await?;
+            linger(stream.get_mut()).await;
+            Ok(())
+        };
+        Self {
+            error,
+            farewell: Some(farewell.boxed()),
+        }
+    }
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self {
+            error,
+            farewell: None,
+        }
     }
 }
 

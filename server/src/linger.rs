@@ -1,15 +1,37 @@
 //! Lingering close: bytes that a peer still sends after our end are taken and dropped, within bounds.
 //!
 //! Closing a socket with bytes unread makes TCP reset the connection, and a reset overtakes what was sent before and not
-//! yet taken (RFC 9112 §9.6).
+//! yet taken (RFC 9112 §9.6). Nothing is decrypted any more: bytes are dropped as TCP delivers them.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+
+use crate::tls::TlsTransport;
+
+/// A transport over TCP.
+pub(crate) trait OverTcp {
+    /// Returns the TCP connection.
+    fn tcp(&mut self) -> &mut TcpStream;
+}
+
+impl OverTcp for TcpStream {
+    fn tcp(&mut self) -> &mut TcpStream {
+        self
+    }
+}
+
+impl OverTcp for TlsTransport {
+    fn tcp(&mut self) -> &mut TcpStream {
+        self.get_mut()
+    }
+}
 
 /// Takes and drops what comes, from the end of our side until the peer's.
 #[derive(Debug)]
@@ -47,8 +69,19 @@ impl Linger {
     }
 }
 
+/// Tells if TLS has failed, so that the peer is sent an alert, which is still to arrive.
+pub(crate) fn is_failure_of_tls<T>(result: &Poll<io::Result<T>>) -> bool {
+    matches!(result, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData)
+}
+
+/// Takes and drops what comes on `stream`, whose sending side has ended.
+pub(crate) async fn linger(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut linger = Linger::new();
+    poll_fn(|context| linger.poll(stream, context)).await;
+}
+
 /// Maximum of time for the peer's end: several round trips of a slow link, and no more than an idle connection may have.
-const LINGER_TIME: Duration = Duration::from_secs(1);
+pub(crate) const LINGER_TIME: Duration = Duration::from_secs(1);
 /// Maximum of bytes that are taken: what is on its way over a fast link when our end arrives.
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that are taken at once.

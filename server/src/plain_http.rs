@@ -7,14 +7,13 @@
 //! ```
 //! No TLS record begins with a letter (RFC 8446 §5.1). The deadline is the handshake's.
 
-use std::future::poll_fn;
 use std::io::{self, Cursor};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use values::escape::Escaped;
 
-use crate::linger::Linger;
+use crate::linger::linger;
 
 /// The opening bytes of a connection to the TLS port, by kind.
 pub(crate) enum Opening<O> {
@@ -65,23 +64,20 @@ pub(crate) async fn receive(
 }
 
 impl PlainRequest {
-    /// Answers with 400, closes the connection, and gives the error that the handshake ends with.
-    pub(crate) async fn refuse(mut self) -> io::Error {
+    /// Returns the error that the handshake ends with.
+    pub(crate) fn error(&self) -> io::Error {
         let line = self
             .bytes
             .split(|byte| matches!(byte, b'\r' | b'\n'))
             .next();
         let line = Escaped::new(line.unwrap_or_default()).max_bytes(SHOWN_BYTES);
-        let refused = PlainHttp {
+        io::Error::other(PlainHttp {
             request: line.to_string(),
-        };
-        match self.respond().await {
-            Ok(()) => io::Error::other(refused),
-            Err(error) => error,
-        }
+        })
     }
 
-    async fn respond(&mut self) -> io::Result<()> {
+    /// Answers with 400 and closes the connection.
+    pub(crate) async fn refuse(mut self) -> io::Result<()> {
         let head = format!(
             "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             SENTENCE.len()
@@ -94,8 +90,7 @@ impl PlainRequest {
         };
         self.stream.write_all((head + content).as_bytes()).await?;
         self.stream.shutdown().await?;
-        let mut linger = Linger::new();
-        poll_fn(|context| linger.poll(&mut self.stream, context)).await;
+        linger(&mut self.stream).await;
         Ok(())
     }
 }

@@ -19,7 +19,9 @@ use tracing::{Instrument, info_span};
 
 use crate::accept::Acceptor;
 use crate::connection::Peer;
+use crate::ledger::Wire;
 use crate::limits::Full;
+use crate::linger::OverTcp;
 use crate::log::failure;
 
 impl Acceptor {
@@ -53,12 +55,20 @@ impl Acceptor {
     /// Answers the first request.
     async fn tell(&self, stream: TcpStream, peer: SocketAddr, full: Full, tls: bool) {
         if !tls {
-            return answer(stream, true, full).await;
+            return self.answer_one(stream, true, full).await;
         }
         if let Some(stream) = self.handshake(stream, Peer(peer)).await {
             let http2 = stream.session().alpn_protocol() == Some(b"h2");
-            answer(stream, http2, full).await;
+            self.answer_one(stream, http2, full).await;
         }
+    }
+
+    /// Answers one request over `stream` and ends it, so that the answer arrives whatever the peer still sends.
+    async fn answer_one<I>(&self, stream: I, http2: bool, full: Full)
+    where
+        I: AsyncRead + AsyncWrite + OverTcp + Unpin + Send + 'static,
+    {
+        answer(Wire::new(stream, &self.ledger.account()), http2, full).await;
     }
 }
 

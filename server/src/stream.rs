@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use crate::ledger::{Http2, PAUSE, PIECE_BYTES, Stream};
-use crate::linger::Linger;
+use crate::linger::{Linger, OverTcp, is_failure_of_tls};
 use crate::metrics::Traffic;
 use crate::tls::TlsTransport;
 use crate::unsent;
@@ -204,12 +204,13 @@ impl AsyncRead for ServerStream {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = with_transport!(self, transport => transport.poll_read(context, buffer));
+        ready!(self.after_alert(context, result))?;
         let read = buffer.filled().len() - before;
         self.traffic.received_bytes(read);
         if let Transport::Http2(_, Some(output)) = &mut self.transport {
             output.consumed(read as u64);
         }
-        result
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -264,7 +265,7 @@ impl AsyncWrite for ServerStream {
         let this = &mut *self;
         if let Transport::Tls(transport) = &mut this.transport {
             let linger = this.linger.get_or_insert_with(Linger::new);
-            ready!(linger.poll(transport.as_mut(), context));
+            ready!(linger.poll(transport.tcp(), context));
         }
         Poll::Ready(Ok(()))
     }
@@ -305,7 +306,20 @@ impl ServerStream {
         if let Poll::Ready(Ok(bytes)) = &result {
             self.traffic.sent_bytes(*bytes);
         }
-        self.within_deadline(context, result)
+        let result = self.within_deadline(context, result);
+        self.after_alert(context, result)
+    }
+
+    /// Passes a result on; a failure of TLS, which lasts, once the connection is ended so that its alert arrives.
+    fn after_alert<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if is_failure_of_tls(&result) {
+            let _ = ready!(Pin::new(&mut *self).poll_shutdown(context));
+        }
+        result
     }
 }
 

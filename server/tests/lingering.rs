@@ -1,4 +1,5 @@
-//! F16: bytes that a client goes on sending cost it no answer that was sent before: no reset by TCP overtakes it.
+//! F16: bytes that a client goes on sending cost it no answer that was sent before, alerts of TLS included: no reset by
+//! TCP overtakes it.
 
 #![allow(
     clippy::large_futures,
@@ -10,11 +11,14 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Running, client_config, handshake, soon, start, status_of};
+use common::{Running, handshake, soon, start, start_with, status_of};
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ALL_VERSIONS, AlertDescription, ClientConfig, SupportedProtocolVersion};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Runs of each case; without lingering most of them lost something.
 const RUNS: usize = 60;
@@ -23,16 +27,42 @@ const BEHIND: usize = 256 * 1024;
 /// Bytes that the kernel holds for a client that has not read them.
 const CAPACITY: u32 = 16 * 1024;
 
-/// Returns what arrives of the answer to `bytes` and much behind them at a client that writes all before it reads, with little
-/// capacity for what comes meanwhile; an error if the server broke off.
-async fn answer(server: &Running, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+/// Opens a connection with little capacity for what comes while nothing is read.
+async fn tcp(server: &Running) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(CAPACITY)?;
-    let stream = socket.connect(server.address).await?;
-    let config = client_config(&server.authority(), &["http/1.1"]);
+    socket.connect(server.address).await
+}
+
+/// Opens the same with TLS.
+async fn tls(
+    server: &Running,
+    protocol: &str,
+    versions: &[&'static SupportedProtocolVersion],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(certs::load_roots(&server.authority()).unwrap())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.into()];
     let name = ServerName::try_from("localhost").unwrap();
     let connector = TlsConnector::from(Arc::new(config));
-    let mut stream = connector.connect(name, stream).await?;
+    connector.connect(name, tcp(server).await?).await
+}
+
+/// Returns what arrives of the answer to `bytes` and much behind them at a client that writes all before it reads; an
+/// error if the server broke off.
+async fn answer(server: &Running, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    pushed(tls(server, "http/1.1", ALL_VERSIONS).await?, bytes).await
+}
+
+/// The same over a `stream` that is there.
+async fn pushed<S>(mut stream: S, bytes: &[u8]) -> std::io::Result<Vec<u8>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut sent = bytes.to_vec();
     sent.resize(bytes.len() + BEHIND, b'x');
     for piece in sent.chunks(4096) {
@@ -99,4 +129,147 @@ async fn f16_a_refused_request_is_told_so_while_it_is_sent() {
         }
         assert!(lost.is_none(), "{status}: {lost:?}: {request:.200}");
     }
+}
+
+/// Returns the alert that came in place of TLS.
+fn alert(error: &std::io::Error) -> Option<AlertDescription> {
+    match error.get_ref()?.downcast_ref()? {
+        rustls::Error::AlertReceived(alert) => Some(*alert),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn f16_a_refused_client_certificate_is_told_while_the_client_sends() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = rcgen::generate_simple_self_signed(vec![]).unwrap();
+    let trusted = directory.path().join("clients.crt");
+    std::fs::write(&trusted, authority.cert.pem()).unwrap();
+    let trusted = trusted.to_str().unwrap().to_owned();
+    let flags = ["--client-auth", "required", "--client-ca", &trusted];
+    let server = start_with(directory, &flags, |server| server);
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        let mut lost = None;
+        for _ in 0..RUNS {
+            let answer = async {
+                let stream = tls(&server, "http/1.1", versions).await?;
+                pushed(stream, b"GET /healthz HTTP/1.1\r\n").await
+            };
+            match soon(answer).await {
+                Err(error) if alert(&error).is_some() => {}
+                other => lost = Some(other),
+            }
+        }
+        assert!(lost.is_none(), "{versions:?}: {lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn f16_what_answers_in_place_of_tls_arrives_while_the_client_sends() {
+    let server = start(&[]).await;
+    // TLS 1.0 with one cipher suite and no extensions.
+    let mut old = b"\x16\x03\x01\0\x2d\x01\0\0\x29\x03\x01".to_vec();
+    old.extend_from_slice(&[7; 32]);
+    old.extend_from_slice(b"\0\0\x02\xc0\x13\x01\0");
+    for (name, begins, bytes) in [
+        (
+            "an old version",
+            &b"\x15\x03\x01\0\x02\x02\x46"[..],
+            &old[..],
+        ),
+        ("no TLS", b"\x15\x03", b"\0\0\0\0\0\0"),
+        ("another protocol", b"\x15\x03", b"SSH-2.0-OpenSSH_9.9\r\n"),
+        ("plain HTTP", b"HTTP/1.1 400", b"GET / HTTP/1.1\r\n\r\n"),
+    ] {
+        let mut lost = None;
+        for _ in 0..RUNS {
+            let answer = async { pushed(tcp(&server).await?, bytes).await };
+            match soon(answer).await {
+                Ok(answer) if answer.starts_with(begins) => {}
+                other => lost = Some(other),
+            }
+        }
+        assert!(lost.is_none(), "{name}: {lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn f16_records_that_do_not_open_get_their_alert() {
+    let server = start(&[]).await;
+    let open = handshake("/echo", "");
+    for (name, before) in [("a request", ""), ("a WebSocket", &open)] {
+        let mut lost = None;
+        for _ in 0..RUNS {
+            let answer = async {
+                let mut stream = tls(&server, "http/1.1", ALL_VERSIONS).await?;
+                stream.write_all(before.as_bytes()).await?;
+                stream.flush().await?;
+                let (tcp, _) = stream.get_mut();
+                // An application record that no key sealed, and much behind it.
+                let mut forged = b"\x17\x03\x03\x10\0".to_vec();
+                forged.resize(BEHIND, 7);
+                for piece in forged.chunks(4096) {
+                    tcp.write_all(piece).await?;
+                    tokio::task::yield_now().await;
+                }
+                let mut answer = Vec::new();
+                stream.read_to_end(&mut answer).await
+            };
+            match soon(answer).await {
+                Err(error) if alert(&error) == Some(AlertDescription::BadRecordMac) => {}
+                other => lost = Some(other),
+            }
+        }
+        assert!(lost.is_none(), "{name}: {lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn f16_a_connection_beyond_a_limit_is_told_while_it_sends() {
+    let limits = [
+        ("--max-connections", 503),
+        ("--max-connections-per-address", 429),
+    ];
+    for (flag, status) in limits {
+        let server = start(&[flag, "1", "--handshake-rate", "off"]).await;
+        let _held = server.tls(&["http/1.1"]).await;
+        let length = format!("Content-Length: {BEHIND}\r\n");
+        let long = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{length}\r\n");
+        for request in ["GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", &long] {
+            let mut lost = None;
+            for _ in 0..RUNS {
+                match soon(answer(&server, request.as_bytes())).await {
+                    Ok(answer) if status_of(&String::from_utf8_lossy(&answer)) == status => {}
+                    other => lost = Some(other),
+                }
+            }
+            assert!(lost.is_none(), "{status}: {lost:?}: {request:.20}");
+        }
+        let mut lost = None;
+        for _ in 0..RUNS {
+            let answer = async {
+                let stream = tls(&server, "h2", ALL_VERSIONS).await?;
+                pushed_http2(stream).await
+            };
+            match soon(answer).await {
+                Ok(answer) if String::from_utf8_lossy(&answer).contains(flag) => {}
+                other => lost = Some(other),
+            }
+        }
+        assert!(lost.is_none(), "{status} over HTTP/2: {lost:?}");
+    }
+}
+
+/// Sends a POST over HTTP/2 and as much of its body as the first window allows, then much else.
+async fn pushed_http2(stream: TlsStream<TcpStream>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    // POST https / of localhost, from the static table (RFC 7541 appendix A).
+    let block = b"\x83\x87\x84\x41\x09localhost";
+    bytes.extend_from_slice(&[0, 0, u8::try_from(block.len()).unwrap(), 1, 4, 0, 0, 0, 1]);
+    bytes.extend_from_slice(block);
+    for _ in 0..3 {
+        bytes.extend_from_slice(b"\0\x40\0\0\0\0\0\0\x01");
+        bytes.extend_from_slice(&[b'x'; 16_384]);
+    }
+    pushed(stream, &bytes).await
 }

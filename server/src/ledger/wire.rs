@@ -15,7 +15,7 @@ use super::http2::Http2;
 use super::{Account, PAUSE, Part};
 use crate::heads::{Heads, REFUSED};
 use crate::interim::{CONTINUE, Interim};
-use crate::linger::Linger;
+use crate::linger::{Linger, OverTcp, is_failure_of_tls};
 
 /// The transport of a connection while HTTP is spoken on it.
 ///
@@ -192,7 +192,7 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -204,7 +204,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         }
         ready!(this.poll_memory(context))?;
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        ready!(this.after_alert(context, read))?;
         if let Some(frames) = &mut this.frames {
             let Frames {
                 http2, received, ..
@@ -223,17 +224,33 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> Wire<S> {
+    /// Passes a result on; a failure of TLS, which lasts, once the connection is ended so that its alert arrives.
+    fn after_alert<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if is_failure_of_tls(&result) {
+            let _ = ready!(Pin::new(&mut *self).poll_shutdown(context));
+        }
+        result
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_interim(context))?;
+        let interim = this.poll_interim(context);
+        ready!(this.after_alert(context, interim))?;
         let result = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.sent(&[IoSlice::new(bytes)], &result);
-        this.within_deadline(context, result)
+        let result = this.within_deadline(context, result);
+        this.after_alert(context, result)
     }
 
     fn poll_write_vectored(
@@ -242,10 +259,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_interim(context))?;
+        let interim = this.poll_interim(context);
+        ready!(this.after_alert(context, interim))?;
         let result = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
         this.sent(slices, &result);
-        this.within_deadline(context, result)
+        let result = this.within_deadline(context, result);
+        this.after_alert(context, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -265,7 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             ready!(this.within_deadline(context, result))?;
         }
         let linger = this.linger.get_or_insert_with(Linger::new);
-        linger.poll(&mut this.stream, context).map(Ok)
+        linger.poll(this.stream.tcp(), context).map(Ok)
     }
 }
 
