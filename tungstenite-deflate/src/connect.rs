@@ -1,12 +1,13 @@
 //! Clients: from a URL to a WebSocket connection.
 
 use tokio::net::TcpStream;
-use tokio_tungstenite::{Connector, MaybeTlsStream};
 
 use crate::handshake::WebSocketUrl;
 use crate::handshake::url::client_request;
+use crate::maybe_tls::MaybeTlsStream;
 use crate::options::Options;
 use crate::stream::WebSocketStream;
+use crate::tls::Connector;
 use crate::tungstenite::Error;
 use crate::tungstenite::client::IntoClientRequest;
 use crate::tungstenite::handshake::client::{Request, Response};
@@ -85,7 +86,7 @@ where
 ///
 /// # Errors
 /// As for [`connect_async`].
-#[cfg(feature = "__rustls-tls")]
+#[cfg(any(feature = "native-tls", feature = "__rustls-tls"))]
 pub async fn connect_async_tls_with_config<R>(
     request: R,
     config: Option<WebSocketConfig>,
@@ -108,7 +109,7 @@ where
 ///
 /// # Errors
 /// As for [`connect_async`].
-#[cfg(feature = "__rustls-tls")]
+#[cfg(any(feature = "native-tls", feature = "__rustls-tls"))]
 pub async fn connect_async_tls_with_options<R>(
     request: R,
     options: impl Into<Options>,

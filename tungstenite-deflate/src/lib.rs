@@ -6,7 +6,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
-pub use tokio_tungstenite::tungstenite;
+pub use tungstenite;
 
 #[cfg(feature = "handshake")]
 mod accept;
@@ -31,6 +31,8 @@ pub mod handshake;
 pub mod hyper;
 mod incoming;
 mod mask;
+#[cfg(feature = "stream")]
+mod maybe_tls;
 mod memory;
 mod message;
 mod options;
@@ -38,7 +40,7 @@ mod payload;
 mod prepared;
 mod stream;
 mod text;
-#[cfg(any(feature = "__rustls-tls", feature = "connect"))]
+#[cfg(any(feature = "connect", feature = "native-tls", feature = "__rustls-tls"))]
 mod tls;
 mod utf8;
 
@@ -61,14 +63,17 @@ pub use accept::{
 pub use client::{client_async, client_async_with_config, client_async_with_options};
 #[cfg(feature = "connect")]
 pub use connect::{connect_async, connect_async_with_config, connect_async_with_options};
-#[cfg(all(feature = "connect", feature = "__rustls-tls"))]
+#[cfg(all(
+    feature = "connect",
+    any(feature = "native-tls", feature = "__rustls-tls")
+))]
 pub use connect::{connect_async_tls_with_config, connect_async_tls_with_options};
-#[cfg(feature = "__rustls-tls")]
-pub use tls::{client_async_tls, client_async_tls_with_config, client_async_tls_with_options};
-#[cfg(any(feature = "__rustls-tls", feature = "connect"))]
-pub use tokio_tungstenite::Connector;
 #[cfg(feature = "stream")]
-pub use tokio_tungstenite::MaybeTlsStream;
+pub use maybe_tls::MaybeTlsStream;
+#[cfg(any(feature = "connect", feature = "native-tls", feature = "__rustls-tls"))]
+pub use tls::Connector;
+#[cfg(any(feature = "native-tls", feature = "__rustls-tls"))]
+pub use tls::{client_async_tls, client_async_tls_with_config, client_async_tls_with_options};
 
 #[cfg(all(feature = "connect", any(doc, doctest)))]
 #[doc = include_str!("../MIGRATING.md")]
