@@ -230,12 +230,9 @@ macro_rules! face {
 face!(original_face, original);
 face!(face, tokio_tungstenite);
 
-/// Connections and errors of both are of one `tungstenite`, so that a program may use both at a time.
+/// Messages, configuration and errors of both are those of one `tungstenite`.
 pub fn tungstenite_is_one(
     error: original::tungstenite::Error,
 ) -> tokio_tungstenite::tungstenite::Error {
-    let _: fn(original::MaybeTlsStream<u8>) -> tokio_tungstenite::MaybeTlsStream<u8> =
-        |stream| stream;
-    let _: fn(original::Connector) -> tokio_tungstenite::Connector = |connector| connector;
     error
 }
