@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use tungstenite_deflate::handshake::server::{RequestReader, accept, encode};
 use tungstenite_deflate::tungstenite::protocol::Role;
-use tungstenite_deflate::{Closed, Connection, Event, HeadLimits, Options};
+use tungstenite_deflate::{Closed, Connection, HeadLimits, Options};
 
 fn main() -> Result<(), std::io::Error> {
     let address = std::env::args().nth(1);
@@ -35,25 +35,42 @@ fn echo(mut stream: TcpStream) -> Result<Option<Closed>, Box<dyn std::error::Err
     let (response, agreed) = accept(&request, options.deflate.as_ref())?;
     stream.write_all(&encode(&response))?;
 
-    // The engine's deadlines are looked at once a second.
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    stream.set_write_timeout(options.write_timeout)?;
     let mut socket = Connection::new(Role::Server, options.into(), agreed, Instant::now());
-    while !socket.should_close_transport() {
-        match stream.read(&mut chunk) {
-            Ok(0) => drop(socket.receive_eof()),
-            Ok(count) => buffer.extend_from_slice(&chunk[..count]),
-            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error.into()),
-            // What is wrong here and below has queued the Close frame that says so.
-            Err(_) => drop(socket.handle_timeout(Instant::now())),
-        }
-        while let Ok(Some(Event::Message(message))) = socket.receive(&mut buffer, Instant::now()) {
+    loop {
+        // Whatever fails here or below has queued the Close frame that reports it.
+        while let Ok(Some(message)) = socket.receive(&mut buffer, Instant::now) {
             if message.is_text() || message.is_binary() {
-                socket.send(message, Instant::now())?;
+                socket.send(message, Instant::now)?;
             }
         }
         while socket.outgoing().has_remaining() {
             copy(&mut socket.outgoing().reader(), &mut stream)?;
         }
+        socket.handle_written(Instant::now);
+        if socket.should_close_transport() {
+            return Ok(socket.closed().cloned());
+        }
+        if socket.handle_wait(&mut buffer).is_err() {
+            continue;
+        }
+        stream.set_read_timeout(socket.next_timeout().map(until))?;
+        match stream.read(&mut chunk) {
+            Ok(0) => drop(socket.receive_eof()),
+            Ok(count) => buffer.extend_from_slice(&chunk[..count]),
+            Err(error) if is_timeout(&error) => drop(socket.handle_timeout(Instant::now())),
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(socket.closed().cloned())
+}
+
+/// Returns the time until `due`, at least a millisecond: a timeout of zero would be an error.
+fn until(due: Instant) -> Duration {
+    due.saturating_duration_since(Instant::now())
+        .max(Duration::from_millis(1))
+}
+
+/// Returns whether a read ended by its timeout; systems differ in the kind.
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

@@ -34,9 +34,7 @@ mod mask;
 #[cfg(feature = "stream")]
 mod maybe_tls;
 mod memory;
-mod message;
 mod options;
-mod payload;
 mod prepared;
 mod stream;
 mod text;
@@ -45,7 +43,7 @@ mod tls;
 mod utf8;
 
 pub use close::{Closed, Initiator};
-pub use connection::{Connection, Event};
+pub use connection::{Clock, Connection};
 pub use control_rate::ControlRate;
 pub use deflate::{Agreed, Compression, DeflateConfig};
 pub use error::{ProtocolError, SendError};

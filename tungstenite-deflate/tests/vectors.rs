@@ -10,7 +10,7 @@ use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
 use tungstenite_deflate::tungstenite::protocol::frame::Frame;
 use tungstenite_deflate::{
-    Agreed, Connection, ControlRate, Event, Keepalive, Limits, Options, ProtocolError,
+    Agreed, Connection, ControlRate, Keepalive, Limits, Options, ProtocolError,
 };
 
 const AGREED: Agreed = Agreed {
@@ -53,11 +53,13 @@ fn run<'a>(
         buffer.extend_from_slice(piece);
         loop {
             match engine.receive(&mut buffer, now) {
-                Ok(Some(Event::Message(message))) => outcome.messages.push(message),
-                Ok(Some(other)) => panic!("{other:?}"),
+                Ok(Some(message)) => outcome.messages.push(message),
                 Ok(None) => break,
                 Err(violation) => outcome.violation = Some(violation),
             }
+        }
+        if let Err(violation) = engine.handle_wait(&mut buffer) {
+            outcome.violation = Some(violation);
         }
     }
     let waiting = engine.outgoing();
@@ -310,7 +312,8 @@ fn close_code(outcome: &Outcome) -> u16 {
 fn f15_text_fails_at_the_first_invalid_byte() {
     let mut engine = engine(Role::Client, None);
     let mut buffer = BytesMut::from(&b"\x81\x0aabc\xf4\x90"[..]);
-    let error = engine.receive(&mut buffer, Instant::now()).unwrap_err();
+    assert_eq!(engine.receive(&mut buffer, Instant::now()), Ok(None));
+    let error = engine.handle_wait(&mut buffer).unwrap_err();
     assert_eq!(error, ProtocolError::InvalidUtf8);
 }
 

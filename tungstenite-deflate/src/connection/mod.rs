@@ -1,8 +1,11 @@
-//! The protocol engine without I/O: bytes and instants in, events and bytes out.
+//! The protocol engine without I/O: bytes and instants in, messages and bytes out.
 
 mod backlog;
+mod clock;
 mod closing;
+mod control_frames;
 mod frames;
+mod lifecycle;
 mod pongs;
 mod queue;
 mod receiving;
@@ -14,65 +17,74 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use self::closing::State;
-use self::frames::Unfinished;
+pub use self::clock::Clock;
+use self::control_frames::ControlFrames;
+use self::frames::UnfinishedSend;
+use self::lifecycle::Lifecycle;
 use self::queue::Queue;
 use self::timers::{Due, Timers};
 use crate::close::Closed;
-use crate::control_rate::ControlFrames;
 use crate::deflate::{Agreed, Codec, Statistics};
 use crate::error::ProtocolError;
 use crate::frame::Opcode;
 use crate::incoming::Incoming;
 use crate::memory::{MemoryBudget, MemoryReservation};
 use crate::options::Options;
-use crate::tungstenite::Message;
 use crate::tungstenite::protocol::Role;
 
 /// One side of a WebSocket connection after its handshake, without sockets, clock or runtime.
 ///
-/// # How to drive it
-/// 1. Append what the transport gave to a buffer and call [`receive`](Self::receive) until it returns `None`; at the
-///    end of the byte stream call [`receive_eof`](Self::receive_eof).
-/// 2. Queue messages with [`send`](Self::send) and [`close`](Self::close).
-/// 3. Write what [`outgoing`](Self::outgoing) holds, advancing it by what was written, until it is empty or the
-///    transport takes no more; then call [`handle_written`](Self::handle_written).
-/// 4. When [`next_timeout`](Self::next_timeout) has passed, call [`handle_timeout`](Self::handle_timeout).
-/// 5. When [`should_close_transport`](Self::should_close_transport) says so, close the byte stream.
+/// [`WebSocketStream`](crate::WebSocketStream) drives it by the methods that are public here, and by no others;
+/// `examples/threads.rs` does the same without a runtime.
 ///
-/// Pongs and the answer to a Close are queued by `receive`. Instants must not go backwards.
+/// # Methods
+/// - *Inputs* take what happened outside: [`receive`](Self::receive), [`receive_eof`](Self::receive_eof),
+///   [`handle_wait`](Self::handle_wait), [`handle_written`](Self::handle_written),
+///   [`handle_timeout`](Self::handle_timeout), [`transmit_failed`](Self::transmit_failed),
+///   [`pause_receiving`](Self::pause_receiving), [`resume_receiving`](Self::resume_receiving).
+/// - *Commands* are the program's: [`send`](Self::send), [`send_with`](Self::send_with),
+///   [`send_prepared`](Self::send_prepared), [`close`](Self::close).
+/// - *Outputs* are for the transport: [`outgoing`](Self::outgoing), [`next_timeout`](Self::next_timeout),
+///   [`should_close_transport`](Self::should_close_transport).
+/// - *Getters* have no part in the order of calls.
 ///
-/// All state lives in the value: nothing is lost if a caller stops between any two calls.
+/// # Order of calls
+/// 1. Append received bytes to a buffer and call [`receive`](Self::receive) until it returns `None`. Pongs and the answer
+///    to a Close are queued by it. At the end of the byte stream call [`receive_eof`](Self::receive_eof).
+/// 2. Queue messages with [`send`](Self::send) and [`close`](Self::close), at any time.
+/// 3. Write [`outgoing`](Self::outgoing), advancing it by the bytes written, until it is empty or the transport takes no
+///    more. Then call [`handle_written`](Self::handle_written).
+/// 4. If [`should_close_transport`](Self::should_close_transport) returns true, close the byte stream.
+/// 5. Before waiting for more bytes call [`handle_wait`](Self::handle_wait).
+/// 6. When [`next_timeout`](Self::next_timeout) has passed, call [`handle_timeout`](Self::handle_timeout), and go on
+///    with 3.
+///
+/// Methods that may need the present instant take a [`Clock`], which is a function such as `Instant::now`, or an
+/// [`Instant`].
+///
+/// All state is in the value: a caller may stop between any two calls, and nothing is lost.
 #[derive(Debug)]
 pub struct Connection {
-    state: State,
+    state: Lifecycle,
     options: Arc<Options>,
     incoming: Incoming,
     queue: Queue,
     /// The message that the caller sends in frames of its own and has not finished.
-    unfinished: Option<Unfinished>,
+    unfinished_send: Option<UnfinishedSend>,
     codec: Option<Box<Codec>>,
     agreed: Option<Agreed>,
     closed: Option<Box<Closed>>,
     timers: Timers,
     /// Length of the caller's buffer when `receive` last left it: more in it means that something arrived.
     left_in_buffer: usize,
-    /// What this connection has of [`Limits::unfinished_memory`](crate::Limits::unfinished_memory).
-    held: Option<MemoryReservation>,
-    /// What the peer has sent of [`Limits::control_rate`](crate::Limits::control_rate).
+    /// Reserved of [`Limits::unfinished_memory`](crate::Limits::unfinished_memory).
+    unfinished_memory: Option<MemoryReservation>,
+    /// Counted against [`Limits::control_rate`](crate::Limits::control_rate).
     control_frames: ControlFrames,
 }
 
-/// What was received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// A whole message, or a control frame. Pings and Closes are answered already.
-    Message(Message),
-}
-
 impl Connection {
-    /// A connection whose handshake is done, with the permessage-deflate parameters that it agreed on.
+    /// Creates a connection whose handshake is done, with the permessage-deflate parameters that it agreed on.
     ///
     /// # Panics
     /// If `max_write_buffer_size` is not above `write_buffer_size`, as tungstenite does.
@@ -85,20 +97,20 @@ impl Connection {
             let config = options.deflate.clone().unwrap_or_default();
             Box::new(Codec::new(role, agreed, &config))
         });
-        let held = options.limits.unfinished_memory.as_ref();
-        let held = held.map(MemoryBudget::reservation);
+        let unfinished_memory = options.limits.unfinished_memory.as_ref();
+        let unfinished_memory = unfinished_memory.map(MemoryBudget::reservation);
         Self {
-            state: State::Open,
+            state: Lifecycle::Open,
             options,
             incoming: Incoming::default(),
             queue: Queue::new(role),
-            unfinished: None,
+            unfinished_send: None,
             codec,
             agreed,
             closed: None,
             timers: Timers::new(now),
             left_in_buffer: 0,
-            held,
+            unfinished_memory,
             control_frames: ControlFrames::default(),
         }
     }
@@ -107,28 +119,28 @@ impl Connection {
     /// connections share; call it before the first message. [`MemoryBudget::within`] makes a budget that is bounded by
     /// itself and counts against the shared one too.
     pub fn set_memory(&mut self, unfinished: &MemoryBudget, contexts: MemoryBudget) {
-        self.held = Some(unfinished.reservation());
+        self.unfinished_memory = Some(unfinished.reservation());
         if let Some(codec) = &mut self.codec {
             codec.set_memory(contexts);
         }
     }
 
-    /// Which side this is.
+    /// Returns which side this is.
     pub fn role(&self) -> Role {
         self.queue.role()
     }
 
-    /// What was chosen for this connection.
+    /// Returns the options in force.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// The parameters of permessage-deflate in force, if it was agreed.
+    /// Returns the parameters of permessage-deflate in force, if it was agreed.
     pub fn agreed(&self) -> Option<Agreed> {
         self.agreed
     }
 
-    /// What compression did so far; `None` if it was not agreed.
+    /// Returns counts of what compression did so far; `None` if it was not agreed.
     pub fn statistics(&self) -> Option<Statistics> {
         self.codec.as_ref().map(|codec| codec.statistics())
     }
@@ -136,9 +148,9 @@ impl Connection {
 
 /// # Deadlines
 impl Connection {
-    /// The earliest instant at which [`handle_timeout`](Self::handle_timeout) has something to do.
+    /// Returns the earliest instant at which [`handle_timeout`](Self::handle_timeout) has something to do.
     pub fn next_timeout(&self) -> Option<Instant> {
-        if self.state == State::Ended {
+        if self.state == Lifecycle::Ended {
             return None;
         }
         self.timers.next(&self.options, !self.is_receiving_over())
@@ -150,21 +162,21 @@ impl Connection {
     /// The peer let a deadline pass; a Close frame is queued as after a violation. After the closing handshake a
     /// deadline that passes only ends the wait for the end of the byte stream, which is no error.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ProtocolError> {
-        self.handle_written(|| now);
+        self.handle_written(now);
         let receiving = !self.is_receiving_over();
         match self.timers.due(now, &self.options, receiving) {
             None => Ok(()),
             Some(Due::Ping) => {
-                if self.state == State::Open {
+                if self.state == Lifecycle::Open {
                     self.control_frames.note_ping();
                     self.queue.push_control(Opcode::Ping, Bytes::new());
                 }
-                // Behind a Close none is sent, but the silence is limited all the same.
+                // After a Close no Ping is sent, but the silence is limited all the same.
                 self.timers.note_ping(self.queue.end_of_framed(), now);
                 Ok(())
             }
             Some(Due::CloseOverdue { allowed }) => {
-                let unanswered = self.state == State::CloseSent;
+                let unanswered = self.state == Lifecycle::CloseSent;
                 self.give_up_closing();
                 if unanswered {
                     Err(ProtocolError::CloseUnanswered { allowed })

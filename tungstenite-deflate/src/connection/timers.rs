@@ -2,33 +2,34 @@
 
 use std::time::{Duration, Instant};
 
+use super::Clock;
 use crate::error::ProtocolError;
 use crate::options::Options;
 
-/// The instants that matter to deadlines. A deadline is a time without progress, so most of them begin anew with it.
+/// The instants that matter to deadlines. A deadline is a time without progress, so progress restarts most of them.
 ///
-/// Those that say since when nothing has arrived are exact for who asks the clock at every arrival. Asking a clock costs
-/// more than parsing a small frame, so while a connection is busy others only note *that* something arrived, and look
-/// at the clock every quarter of the ping interval.
+/// The time of the last arrival is exact where the instant is [at hand](Clock::at_hand). Reading a clock costs more than
+/// parsing a small frame, so a busy connection otherwise only notes *that* something arrived, and samples it every
+/// quarter of the ping interval.
 #[derive(Debug)]
 pub(super) struct Timers {
     last_received: Instant,
     /// How exactly `last_received` is known.
     precision: Precision,
     /// Our Ping that is not answered.
-    ping: Option<Sent>,
+    ping: Option<AwaitedAnswer>,
     /// The message that is not there whole.
-    unfinished: Option<Unfinished>,
+    unfinished: Option<UnfinishedMessage>,
     /// Our Close.
-    close: Option<Sent>,
-    writing: Writing,
-    /// When the program stopped asking for messages, if it does not and a deadline stands still meanwhile.
+    close: Option<AwaitedAnswer>,
+    writing: WriteProgress,
+    /// When the program stopped asking for messages, if a deadline stands still since then.
     paused: Option<Instant>,
 }
 
 /// A control frame that the peer has to answer.
 #[derive(Debug)]
-struct Sent {
+struct AwaitedAnswer {
     /// When it was queued; then the last progress of writing, and when it was written.
     since: Instant,
     /// Bytes that the transport will have taken with it; `None` if that is all that is queued.
@@ -38,7 +39,7 @@ struct Sent {
 
 /// A message that is not there whole.
 #[derive(Debug)]
-struct Unfinished {
+struct UnfinishedMessage {
     /// When it began, or progressed last.
     since: Instant,
     /// Bytes that had arrived of it then.
@@ -47,7 +48,7 @@ struct Unfinished {
 
 /// The transport's progress. Only what it takes after it made us wait shows that the peer reads.
 #[derive(Debug, Default)]
-struct Writing {
+struct WriteProgress {
     /// Bytes were left when the transport took no more.
     waits: bool,
     /// Bytes taken at the last progress, or when the wait began.
@@ -56,11 +57,11 @@ struct Writing {
     since: Option<Instant>,
 }
 
-impl Writing {
-    /// Notes what is taken now, and tells whether that is progress.
-    fn note(&mut self, written: u64, waits: bool, least: usize) -> bool {
+impl WriteProgress {
+    /// Notes what is taken now. Returns whether that is progress.
+    fn note(&mut self, written: u64, waits: bool, minimum: usize) -> bool {
         let fresh = written - self.written;
-        let progress = self.waits && fresh > 0 && (!waits || fresh >= least as u64);
+        let progress = self.waits && fresh > 0 && (!waits || fresh >= minimum as u64);
         if progress || !self.waits {
             self.written = written;
         }
@@ -69,7 +70,7 @@ impl Writing {
     }
 }
 
-impl Sent {
+impl AwaitedAnswer {
     /// The transport has taken `written` bytes in all; `progress` if that shows that the peer reads.
     fn note(&mut self, written: u64, waits: bool, progress: bool, now: Instant) {
         let out = self.end.map_or(!waits, |end| written >= end);
@@ -85,8 +86,8 @@ impl Sent {
 enum Precision {
     /// Nothing has arrived since the noted instant.
     Exact,
-    /// Something may have arrived since, at most one look ago; `heard` tells whether it has.
-    ByLooks { heard: bool },
+    /// Something may have arrived since, at most one sample ago; `arrived` if it has.
+    Sampled { arrived: bool },
 }
 
 /// What is due.
@@ -100,8 +101,8 @@ pub(super) enum Due {
     Violation(ProtocolError),
 }
 
-/// Looks per ping interval at whether a busy connection is still busy: its Ping comes at most so much later.
-const LOOKS: u32 = 4;
+/// Samples per ping interval of whether a busy connection is still busy. Its Ping comes at most one sample late.
+const SAMPLES: u32 = 4;
 
 impl Timers {
     pub(super) fn new(now: Instant) -> Self {
@@ -111,43 +112,35 @@ impl Timers {
             ping: None,
             unfinished: None,
             close: None,
-            writing: Writing::default(),
+            writing: WriteProgress::default(),
             paused: None,
         }
     }
 
-    /// Something arrived at `now`.
+    /// Notes that something arrived. A clock that costs something is read at the first arrival after silence only.
     #[inline]
-    pub(super) fn note_arrival_at(&mut self, now: Instant) {
-        self.last_received = now;
-        self.precision = Precision::Exact;
-        self.ping = None;
-    }
-
-    /// Something arrived; when exactly is asked at the first arrival after silence only.
-    #[inline]
-    pub(super) fn note_arrival(&mut self, clock: &impl Fn() -> Instant) {
-        let exact = self.ping.take().is_some() || self.precision == Precision::Exact;
-        if exact {
-            self.last_received = clock();
+    pub(super) fn note_arrival(&mut self, clock: impl Clock) {
+        let answered = self.ping.take().is_some();
+        if let Some(now) = clock.at_hand() {
+            self.last_received = now;
+            self.precision = Precision::Exact;
+        } else if answered || self.precision == Precision::Exact {
+            self.last_received = clock.now();
+            self.precision = Precision::Sampled { arrived: false };
+        } else {
+            self.precision = Precision::Sampled { arrived: true };
         }
-        self.precision = Precision::ByLooks { heard: !exact };
     }
 
-    /// The beginning of a message is there, its end is not; `arrived` bytes of its payload are, and `least` bytes more are
+    /// The beginning of a message is there, its end is not; `arrived` bytes of its payload are, and `minimum` bytes more are
     /// progress.
     #[inline]
-    pub(super) fn note_unfinished(
-        &mut self,
-        arrived: u64,
-        least: usize,
-        clock: &impl Fn() -> Instant,
-    ) {
+    pub(super) fn note_unfinished(&mut self, arrived: u64, minimum: usize, clock: impl Clock) {
         match &self.unfinished {
-            Some(before) if arrived - before.bytes < least.max(1) as u64 => {}
+            Some(before) if arrived - before.bytes < minimum.max(1) as u64 => {}
             _ => {
-                self.unfinished = Some(Unfinished {
-                    since: clock(),
+                self.unfinished = Some(UnfinishedMessage {
+                    since: clock.now(),
                     bytes: arrived,
                 });
             }
@@ -162,7 +155,7 @@ impl Timers {
 
     /// Our Close was queued, behind all else.
     pub(super) fn note_close(&mut self, now: Instant) {
-        self.close = Some(Sent {
+        self.close = Some(AwaitedAnswer {
             since: now,
             end: None,
             written: false,
@@ -171,7 +164,7 @@ impl Timers {
 
     /// A Ping was queued, which ends at byte `end` of what is written.
     pub(super) fn note_ping(&mut self, end: u64, now: Instant) {
-        self.ping = Some(Sent {
+        self.ping = Some(AwaitedAnswer {
             since: now,
             end: Some(end),
             written: false,
@@ -184,12 +177,12 @@ impl Timers {
         &mut self,
         written: u64,
         waits: bool,
-        least: usize,
-        clock: impl FnOnce() -> Instant,
+        minimum: usize,
+        clock: impl Clock,
     ) {
-        let progress = self.writing.note(written, waits, least);
+        let progress = self.writing.note(written, waits, minimum);
         if waits || self.ping.is_some() || self.close.is_some() {
-            self.note_sent(written, waits, progress, clock());
+            self.note_sent(written, waits, progress, clock.now());
         } else {
             self.writing.since = None;
         }
@@ -209,17 +202,17 @@ impl Timers {
 
     /// The program does not ask for more.
     #[inline]
-    pub(super) fn pause(&mut self, clock: impl FnOnce() -> Instant) {
+    pub(super) fn pause(&mut self, clock: impl Clock) {
         if self.unfinished.is_some() || self.ping.is_some() {
-            self.paused = Some(clock());
+            self.paused = Some(clock.now());
         }
     }
 
     /// The program asks for more: what waits for the peer begins as much later.
     #[inline]
-    pub(super) fn resume(&mut self, clock: impl FnOnce() -> Instant) {
+    pub(super) fn resume(&mut self, clock: impl Clock) {
         if let Some(paused) = self.paused.take() {
-            let now = clock();
+            let now = clock.now();
             let pause = now.saturating_duration_since(paused);
             let unfinished = self
                 .unfinished
@@ -255,9 +248,9 @@ impl Timers {
                     (None, Precision::Exact) => {
                         self.last_received.checked_add(keepalive.ping_interval)
                     }
-                    (None, Precision::ByLooks { .. }) => self
+                    (None, Precision::Sampled { .. }) => self
                         .last_received
-                        .checked_add(keepalive.ping_interval / LOOKS),
+                        .checked_add(keepalive.ping_interval / SAMPLES),
                 });
         let writing = after(self.writing.since, options.write_timeout);
         [close, writing, unfinished, keepalive]
@@ -302,19 +295,19 @@ impl Timers {
             let allowed = keepalive.pong_timeout;
             return Some(Due::Violation(ProtocolError::PongOverdue { allowed }));
         }
-        self.look(now);
+        self.sample(now);
         let silent = passed(Some(self.last_received), keepalive.ping_interval);
         (silent && self.ping.is_none()).then_some(Due::Ping)
     }
 
-    /// Looks whether something arrived since the look before.
-    fn look(&mut self, now: Instant) {
+    /// Moves the last arrival to `now` if something arrived since the sample before.
+    fn sample(&mut self, now: Instant) {
         match self.precision {
-            Precision::ByLooks { heard: true } => {
+            Precision::Sampled { arrived: true } => {
                 self.last_received = now;
-                self.precision = Precision::ByLooks { heard: false };
+                self.precision = Precision::Sampled { arrived: false };
             }
-            Precision::ByLooks { heard: false } => self.precision = Precision::Exact,
+            Precision::Sampled { arrived: false } => self.precision = Precision::Exact,
             Precision::Exact => {}
         }
     }
@@ -339,19 +332,19 @@ mod tests {
         let options = Options::default().keepalive(Some(Keepalive::default()));
         let mut timers = Timers::new(begun);
         for _ in 0..10 {
-            timers.note_arrival(&clock);
+            timers.note_arrival(clock);
         }
         assert_eq!(asked.get(), 1);
         let interval = Keepalive::default().ping_interval;
-        for looks in 1..=3 {
-            if let Some(Due::Ping) = timers.due(begun + interval * looks, &options, true) {
-                timers.note_ping(6, begun + interval * looks);
+        for samples in 1..=3 {
+            if let Some(Due::Ping) = timers.due(begun + interval * samples, &options, true) {
+                timers.note_ping(6, begun + interval * samples);
             }
         }
         assert!(timers.ping.is_some());
-        timers.note_arrival(&clock);
+        timers.note_arrival(clock);
         assert_eq!(asked.get(), 2);
-        timers.note_arrival(&clock);
+        timers.note_arrival(clock);
         assert_eq!(asked.get(), 2);
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use bytes::BytesMut;
 
-use crate::payload::append;
+use crate::incoming::append;
 
 thread_local! {
     static SPARE: Cell<BytesMut> = Cell::new(BytesMut::new());

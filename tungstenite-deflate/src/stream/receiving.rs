@@ -18,77 +18,101 @@ use crate::tungstenite::{Error, Message};
 
 /// # Receiving
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
-    /// Gives a message, or does in turn all that can be done: write, keep deadlines, read.
+    /// Returns a message, or drives the connection in the order that [`Connection`](crate::Connection) asks for:
+    ///
+    /// ```text
+    /// ┌─→ receive ─── message ────────────→ Ready
+    /// │      │ none complete
+    /// │   transmit: Pongs, the answer to a Close, what was fed
+    /// │      │
+    /// ├── read ────── bytes
+    /// │      │ none there
+    /// ├── wait ────── a deadline passed
+    /// │      │
+    /// │   Pending
+    /// │
+    /// └── violation, end or failure at any step: `finish`, then `poll_finish`
+    /// ```
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         loop {
             if self.phase != Phase::Active {
                 return self.poll_finish(cx);
             }
-            let mut received = None;
-            let result =
-                self.connection
-                    .receive_by_clock(&mut self.buffer, timer::now, &mut received);
-            if let Err(violation) = result {
-                self.finish(Some(violation.into()));
-                continue;
-            }
-            if let Some(message) = received {
-                if matches!(message, Message::Ping(_) | Message::Close(_)) {
-                    self.transmit(cx);
+            match self.connection.receive(&mut self.buffer, timer::now) {
+                Ok(Some(message)) => {
+                    // The program may take its time before it polls again; these answers do not wait for it.
+                    if matches!(message, Message::Ping(_) | Message::Close(_)) {
+                        self.transmit(cx);
+                    }
+                    return Poll::Ready(Some(Ok(message)));
                 }
-                return Poll::Ready(Some(Ok(message)));
-            }
-            if self.connection.is_receiving_over() {
-                self.finish(None);
-                continue;
+                // Both Close frames exist, or a deadline ended the connection while this task slept.
+                Ok(None) if self.connection.is_receiving_over() => {
+                    self.finish(None);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(violation) => {
+                    self.finish(Some(violation.into()));
+                    continue;
+                }
             }
             self.transmit(cx);
-            // Deadlines are kept before there is a wait; a transport that always has something is interrupted for them.
-            if self.reads >= READS_AT_MOST && self.poll_deadlines(cx).is_ready() {
+            // A transport that always has something would keep `poll_wait` from ever looking at the deadlines.
+            if self.reads >= MAX_READS_IN_A_ROW && self.poll_deadlines(cx).is_ready() {
                 continue;
             }
             self.reads = self.reads.saturating_add(1);
             match self.poll_fill(cx) {
-                Poll::Ready(Ok(0)) => {
-                    self.read_over = true;
-                    let clean = self.connection.receive_eof();
-                    let error = (!clean).then(|| {
-                        self.write_error()
-                            .unwrap_or(Upstream::ResetWithoutClosingHandshake.into())
-                    });
-                    self.finish(error);
-                }
+                Poll::Ready(Ok(0)) => self.finish_at_end(),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => {
-                    self.read_over = true;
-                    self.connection.receive_eof();
-                    if is_gone(error.kind()) {
-                        self.note_write_failure(&error, Side::Receiver);
-                    }
-                    self.finish(Some(Error::Io(error)));
-                }
-                Poll::Pending => {
-                    if let Some(error) = self.write_error() {
-                        self.connection.receive_eof();
-                        self.finish(Some(error));
-                        continue;
-                    }
-                    if let Err(violation) = self.connection.check_unfinished(&mut self.buffer) {
-                        self.finish(Some(violation.into()));
-                        continue;
-                    }
-                    chunk::park(&mut self.buffer);
-                    if let Err(violation) = self.connection.hold(self.buffer.capacity()) {
-                        self.finish(Some(violation.into()));
-                        continue;
-                    }
-                    ready!(self.poll_deadlines(cx));
-                }
+                Poll::Ready(Err(error)) => self.finish_after_failed_read(error),
+                Poll::Pending => ready!(self.poll_wait(cx)),
             }
         }
     }
 
-    /// Does what a deadline asks for if one has passed.
+    /// Ends a connection whose byte stream has ended, with an error unless the closing handshake was done.
+    fn finish_at_end(&mut self) {
+        self.read_over = true;
+        let clean = self.connection.receive_eof();
+        let error = (!clean).then(|| {
+            // A transport that failed to write says more than one that ended.
+            self.write_error()
+                .unwrap_or(Upstream::ResetWithoutClosingHandshake.into())
+        });
+        self.finish(error);
+    }
+
+    /// Ends a connection whose transport failed to read.
+    fn finish_after_failed_read(&mut self, error: io::Error) {
+        self.read_over = true;
+        self.connection.receive_eof();
+        // Reset by the peer: it takes nothing any more either.
+        if is_gone(error.kind()) {
+            self.note_write_failure(&error, Side::Receiver);
+        }
+        self.finish(Some(Error::Io(error)));
+    }
+
+    /// Prepares a wait for more bytes; ready when there is something to do instead.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // What the peer sent before the transport failed was received first.
+        if let Some(error) = self.write_error() {
+            self.connection.receive_eof();
+            self.finish(Some(error));
+            return Poll::Ready(());
+        }
+        // A connection that waits gives the thread its buffer back.
+        chunk::park(&mut self.buffer);
+        if let Err(violation) = self.connection.handle_wait(&mut self.buffer) {
+            self.finish(Some(violation.into()));
+            return Poll::Ready(());
+        }
+        self.poll_deadlines(cx)
+    }
+
+    /// Waits for the next deadline; ready when one has passed, and what it asks for is done.
     pub(super) fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.reads = 0;
         ready!(self.timer.poll(self.connection.next_timeout(), cx));
@@ -98,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         Poll::Ready(())
     }
 
-    /// Writes as much as the transport takes; what is left goes out with a later poll.
+    /// Writes as much as the transport takes; the rest goes out with a later poll.
     fn transmit(&mut self, cx: &mut Context<'_>) {
         let waiting = self.connection.outgoing_bytes();
         let unflushed = self.unflushed;
@@ -122,17 +146,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Reads what is there into the buffer; 0 at the end of the byte stream.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let wanted = self.connection.bytes_wanted(&self.buffer);
-        let at_most = chunk::make_room(&mut self.buffer, wanted);
-        let mut room = (&mut self.buffer).limit(at_most);
-        poll_read_buf(Pin::new(&mut self.stream), cx, &mut room)
+        let limit = chunk::make_room(&mut self.buffer, wanted);
+        let mut free = (&mut self.buffer).limit(limit);
+        poll_read_buf(Pin::new(&mut self.stream), cx, &mut free)
     }
 
-    /// Receives no more; `failure` is what the stream gives before it ends.
+    /// Stops receiving; `failure` is the last item of the stream.
     fn finish(&mut self, failure: Option<Error>) {
         let timeout = self.connection.options().close_timeout;
         let failed = failure.is_some();
         let linger = if failed {
-            timeout.map(|timeout| timeout.min(LINGER))
+            timeout.map(|timeout| timeout.min(MAX_LINGER))
         } else {
             timeout
         };
@@ -148,14 +172,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.wakers.wake_other(Side::Receiver);
     }
 
-    /// Gives the error at once; writes what is queued, closes the transport if that is this side's part, and waits for
-    /// the peer to do the same.
+    /// Returns the error at once, if there is one. Then writes what is queued, closes the transport if that is this side's
+    /// part, and waits for the peer to do the same.
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         let Phase::Finishing { until, failed, .. } = self.phase else {
             return Poll::Ready(None);
         };
         self.transmit(cx);
-        let expired = self.poll_patience(cx).is_ready();
+        let expired = self.poll_linger(cx).is_ready();
         if self.write_failed.is_some_and(is_gone) {
             return self.end();
         }
@@ -183,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Ready when the peer has had its time: to take what is queued, then to end the byte stream. Taking starts it anew
     /// where the peer broke no rule.
-    pub(super) fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Phase::Finishing {
             until,
             failed,
@@ -195,11 +219,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         };
         let options = self.connection.options();
         let fresh = self.connection.written_bytes() - *written;
-        let least = match self.connection.outgoing_bytes() {
+        let minimum = match self.connection.outgoing_bytes() {
             0 => 1,
             _ => options.limits.min_progress_bytes.max(1) as u64,
         };
-        if fresh >= least && !*failed {
+        if fresh >= minimum && !*failed {
             *written += fresh;
             let timeout = options.close_timeout;
             *until = timeout.and_then(|timeout| timer::now().checked_add(timeout));
@@ -237,7 +261,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Reads and discards until the end of the byte stream, with a pause now and then where there always is more.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..READS_AT_MOST {
+        for _ in 0..MAX_READS_IN_A_ROW {
             self.buffer.clear();
             if self.read_over {
                 return Poll::Ready(());
@@ -250,7 +274,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 }
 
-/// Whether a transport that fails like this takes nothing any more, not even its own end.
+/// Returns whether a transport that fails like this takes nothing any more, not even its own end.
 fn is_gone(failure: io::ErrorKind) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     matches!(
@@ -285,8 +309,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocketStream<S> {
     }
 }
 
-/// Longest wait for a peer to take the Close that tells it of its violation and to go, if `close_timeout` is not shorter.
-const LINGER: Duration = Duration::from_secs(1);
+/// Maximum time for a peer to take the Close that reports its violation and to go, if `close_timeout` is not shorter.
+const MAX_LINGER: Duration = Duration::from_secs(1);
 
-/// Reads in a row after which other things have their turn though there is more to read.
-const READS_AT_MOST: u8 = 32;
+/// Maximum reads before deadlines and other tasks are looked after though there is more to read.
+const MAX_READS_IN_A_ROW: u8 = 32;

@@ -56,11 +56,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// # Errors
     /// As for sending a message; one that finds no room in the queue is [`Error::WriteBufferFull`].
     pub fn start_send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
-        self.queue_with(|connection| connection.send_prepared_by_clock(prepared, timer::now))
+        self.queue_with(|connection| connection.send_prepared(prepared, timer::now))
     }
 
     fn queue(&mut self, message: Message, compression: Compression) -> Result<(), Error> {
-        self.queue_with(|connection| connection.send_by_clock(message, compression, timer::now))
+        self.queue_with(|connection| connection.send_with(message, compression, timer::now))
     }
 
     fn queue_with(
@@ -118,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             let written = if first.len() == all || !stream.is_write_vectored() {
                 ready!(stream.poll_write(cx, first))?
             } else {
-                let mut slices = [IoSlice::new(&[]); SLICES_AT_MOST];
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
                 let used = outgoing.chunks_vectored(&mut slices);
                 ready!(stream.poll_write_vectored(cx, &slices[..used]))?
             };
@@ -175,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 }
             }
             Phase::Finishing { .. } => {
-                ready!(self.poll_patience(cx));
+                ready!(self.poll_linger(cx));
                 self.note_write_failure(&io::ErrorKind::TimedOut.into(), Side::Sender);
             }
             Phase::Ended => return Poll::Pending,
@@ -213,7 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 }
 
 /// Slices of a vectored write: headers and payloads of eight frames that are not copied, each of at least 8 KiB.
-const SLICES_AT_MOST: usize = 16;
+const MAX_SLICES: usize = 16;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketStream<S> {
     type Error = Error;

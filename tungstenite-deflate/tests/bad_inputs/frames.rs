@@ -7,7 +7,7 @@ use bytes::{Buf, BytesMut};
 use flate2::{Compress, Compression, FlushCompress};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite_deflate::{Agreed, Connection, Event, Limits, Options};
+use tungstenite_deflate::{Agreed, Connection, Limits, Options, ProtocolError};
 
 use super::model::{End, MOST_BYTES, MOST_FRAGMENTS, Rules, Seen, Verdict, judge};
 use super::random::Random;
@@ -290,6 +290,13 @@ struct Outcome {
     written: Vec<u8>,
 }
 
+impl Outcome {
+    fn fail(&mut self, error: &ProtocolError) {
+        assert_eq!(self.failed, None, "it fails once");
+        self.failed = Some(error.close_code_number());
+    }
+}
+
 fn run(bytes: &[u8], rules: Rules, options: &Arc<Options>, random: &mut Random) -> Outcome {
     let role = if rules.server {
         Role::Server
@@ -317,17 +324,16 @@ fn run(bytes: &[u8], rules: Rules, options: &Arc<Options>, random: &mut Random) 
         buffer.extend_from_slice(piece);
         loop {
             match engine.receive(&mut buffer, now) {
-                Ok(Some(Event::Message(message))) => {
+                Ok(Some(message)) => {
                     assert!(outcome.failed.is_none(), "a message behind a failure");
                     outcome.seen.push(seen(message));
                 }
-                Ok(Some(other)) => panic!("{other:?}"),
                 Ok(None) => break,
-                Err(error) => {
-                    assert_eq!(outcome.failed, None, "it fails once");
-                    outcome.failed = Some(error.close_code_number());
-                }
+                Err(error) => outcome.fail(&error),
             }
+        }
+        if let Err(error) = engine.handle_wait(&mut buffer) {
+            outcome.fail(&error);
         }
     }
     let waiting = engine.outgoing();

@@ -7,7 +7,7 @@ use tungstenite_deflate::deflate::{Compressor, ConfigError};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite_deflate::{
-    Agreed, Compression, DeflateConfig, Event, Options, PreparedMessage, ProtocolError,
+    Agreed, Compression, DeflateConfig, Options, PreparedMessage, ProtocolError,
 };
 
 use super::{AGREED, engine, frames, random, receive, written};
@@ -69,10 +69,7 @@ fn statistics_count_every_byte_on_both_sides() {
         .map(|(_, payload)| payload.len())
         .sum();
     let message = Message::text(text.clone());
-    assert_eq!(
-        receive(&mut receiver, &bytes, now),
-        Ok(Some(Event::Message(message)))
-    );
+    assert_eq!(receive(&mut receiver, &bytes, now), Ok(Some(message)));
     let counted = receiver.statistics().unwrap().received;
     assert_eq!(counted, sender.statistics().unwrap().sent);
     assert_eq!((counted.messages, counted.bytes), (1, text.len() as u64));
@@ -251,7 +248,7 @@ fn a_message_that_is_flushed_often_arrives() {
         let options = Options::default().websocket(config);
         let mut engine = engine(Role::Client, options, Some(AGREED), now);
         let received = receive(&mut engine, &[header, compressed].concat(), now);
-        let expected = Event::Message(Message::binary(vec![b'x'; BYTES]));
+        let expected = Message::binary(vec![b'x'; BYTES]);
         assert!(received == Ok(Some(expected)), "every {flushed_every}");
     }
 }
@@ -334,7 +331,7 @@ fn d9_inflated_messages_may_be_held_to_a_limit_of_their_own() {
                 let result = receive(&mut receiver, &written(&mut sender), now);
                 let plain = compression == Compression::Never;
                 if limit >= payload.len() || (plain && config.max_message_size.is_none()) {
-                    assert_eq!(result, Ok(Some(Event::Message(message))));
+                    assert_eq!(result, Ok(Some(message)));
                 } else {
                     let error = result.unwrap_err();
                     assert_eq!(error.close_code_number(), 1009, "{error}");

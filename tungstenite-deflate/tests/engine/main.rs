@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
-use tungstenite_deflate::{Agreed, Connection, Event, Options, ProtocolError};
+use tungstenite_deflate::{Agreed, Connection, Options, ProtocolError};
 
 const AGREED: Agreed = Agreed {
     server_no_context_takeover: true,
@@ -58,7 +59,7 @@ fn receive(
     engine: &mut Connection,
     bytes: &[u8],
     now: Instant,
-) -> Result<Option<Event>, ProtocolError> {
+) -> Result<Option<Message>, ProtocolError> {
     engine.receive(&mut BytesMut::from(bytes), now)
 }
 

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite_deflate::tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite_deflate::{Event, Limits, Options, ProtocolError};
+use tungstenite_deflate::{Limits, Options, ProtocolError};
 
 use super::{AGREED, engine, random, written};
 
@@ -73,7 +73,7 @@ fn control_frames_come_whole_between_pieces() {
         }
         assert_eq!(buffer, &b"pin"[..], "what is there waits for the rest");
         buffer.extend_from_slice(b"g");
-        let ping = Event::Message(Message::Ping((&b"ping"[..]).into()));
+        let ping = Message::Ping((&b"ping"[..]).into());
         assert_eq!(engine.receive(&mut buffer, now), Ok(Some(ping)));
     }
 }
@@ -85,9 +85,7 @@ fn empty_frames_give_no_piece_but_the_last() {
     let mut engine = engine(Role::Client, Options::default().pieces(true), None, now);
     let mut buffer = BytesMut::from(&b"\x01\x00\x00\x00\x00\x02hi\x00\x00\x80\x00"[..]);
     let mut pieces = Vec::new();
-    while let Some(Event::Message(Message::Frame(piece))) =
-        engine.receive(&mut buffer, now).unwrap()
-    {
+    while let Some(Message::Frame(piece)) = engine.receive(&mut buffer, now).unwrap() {
         pieces.push((piece.header().opcode, piece.into_payload()));
     }
     let (first, last) = (OpCode::Data(Data::Text), OpCode::Data(Data::Continue));
@@ -112,9 +110,7 @@ fn compressed_frames_come_in_pieces_before_they_are_whole() {
         assert!(sent[0] == 0xc2 && sent.len() < payload.len());
         for part in sent.chunks(5000) {
             buffer.extend_from_slice(part);
-            while let Some(Event::Message(Message::Frame(piece))) =
-                receiver.receive(&mut buffer, now).unwrap()
-            {
+            while let Some(Message::Frame(piece)) = receiver.receive(&mut buffer, now).unwrap() {
                 gathered.extend_from_slice(piece.payload());
                 early += usize::from(!piece.header().is_final);
                 assert_eq!(gathered.len() == payload.len(), piece.header().is_final);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes, BytesMut};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite_deflate::{Event, Limits, MemoryBudget, Options, PreparedMessage, ProtocolError};
+use tungstenite_deflate::{Limits, MemoryBudget, Options, PreparedMessage, ProtocolError};
 
 use super::{engine, receive, written};
 
@@ -19,7 +19,7 @@ fn what_default_options_send_default_options_receive() {
         sender.send(message.clone(), now).unwrap();
         let mut peer = engine(other, Options::default(), None, now);
         let received = receive(&mut peer, &written(&mut sender), now);
-        assert!(received == Ok(Some(Event::Message(message))), "{role:?}");
+        assert!(received == Ok(Some(message)), "{role:?}");
     }
 }
 
@@ -49,12 +49,13 @@ fn r4_fragments_and_what_is_buffered_count_as_held() {
     fragment.extend(10_000_u16.to_be_bytes());
     fragment.extend(vec![7; 10_000]);
     receive(&mut engine, &fragment, now).unwrap();
-    engine.hold(100).unwrap();
+    let mut wait = |capacity| engine.handle_wait(&mut BytesMut::with_capacity(capacity));
+    wait(100).unwrap();
     let used = memory.used();
     assert!((10_100..15_000).contains(&used), "{used}");
-    engine.hold(5_000).unwrap();
+    wait(5_000).unwrap();
     assert_eq!(memory.used(), used + 4_900);
-    let error = engine.hold(20_000).unwrap_err();
+    let error = wait(20_000).unwrap_err();
     assert_eq!(error, ProtocolError::UnfinishedMemory { allowed: 20_000 });
     assert_eq!(memory.used(), 0, "given back");
     let close = &written(&mut engine)[2..];
@@ -77,11 +78,12 @@ fn large_messages_take_their_buffer_along() {
             let place = buffer.as_ptr();
             buffer.extend_from_slice(&vec![b'x'; first]);
             assert_eq!(engine.receive(&mut buffer, now), Ok(None));
+            engine.handle_wait(&mut buffer).unwrap();
             assert_eq!(engine.bytes_wanted(&buffer), 100_000 - first);
             buffer.extend_from_slice(&vec![b'x'; 100_000 - first]);
-            let event = engine.receive(&mut buffer, now).unwrap();
-            let Some(Event::Message(message)) = event else {
-                panic!("no message but {event:?}");
+            let result = engine.receive(&mut buffer, now).unwrap();
+            let Some(message) = result else {
+                panic!("no message but {result:?}");
             };
             assert_eq!(message.len(), 100_000);
             assert_eq!(message.into_data().as_ptr(), place, "{opcode} {first}");
@@ -135,9 +137,9 @@ fn payloads_of_8_kib_are_shared_rather_than_copied() {
         buffer.extend_from_slice(&bytes.to_be_bytes());
         buffer.resize(4 + usize::from(bytes), 7);
         let place = buffer[4..].as_ptr();
-        let event = receiver.receive(&mut buffer, now).unwrap();
-        let Some(Event::Message(message)) = event else {
-            panic!("{event:?}");
+        let result = receiver.receive(&mut buffer, now).unwrap();
+        let Some(message) = result else {
+            panic!("{result:?}");
         };
         assert_eq!(message.into_data().as_ptr() == place, shared, "{bytes}");
     }
@@ -174,7 +176,7 @@ fn unmasked_frames_are_accepted_by_a_server_that_is_told_to() {
         None,
         now,
     );
-    let hello = Ok(Some(Event::Message(Message::text("Hello"))));
+    let hello = Ok(Some(Message::text("Hello")));
     assert_eq!(receive(&mut engine, b"\x81\x05Hello", now), hello);
     assert_eq!(
         receive(

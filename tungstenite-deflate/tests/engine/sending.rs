@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tungstenite_deflate::{Agreed, Event, Options, PreparedMessage, SendError};
+use tungstenite_deflate::{Agreed, Options, PreparedMessage, SendError};
 
 use super::{AGREED, engine, frames, receive, written};
 
@@ -67,10 +67,7 @@ fn prepared_messages_are_shared_where_the_bytes_are_the_same_for_all() {
             let bytes = written(&mut sender);
             sizes.push(bytes.len());
             let message = receive(&mut receiver, &bytes, now);
-            assert_eq!(
-                message,
-                Ok(Some(Event::Message(Message::text(text.clone()))))
-            );
+            assert_eq!(message, Ok(Some(Message::text(text.clone()))));
         }
         let shrinks = agreed.is_some_and(|agreed| !agreed.server_no_context_takeover);
         assert_eq!(

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
-use tungstenite_deflate::{Agreed, Connection, Event, Options, ProtocolError, SendError};
+use tungstenite_deflate::{Agreed, Connection, Options, ProtocolError, SendError};
 
 use super::choices::MAX_FRAME;
 
@@ -68,16 +68,18 @@ impl End {
         self.buffer.extend_from_slice(bytes);
         loop {
             match self.connection.receive(&mut self.buffer, now) {
-                Ok(Some(Event::Message(message))) => {
+                Ok(Some(message)) => {
                     assert!(self.error.is_none(), "a message after {:?}", self.error);
                     if message.is_text() || message.is_binary() {
                         self.received.push(message);
                     }
                 }
-                Ok(Some(other)) => panic!("unknown event {other:?}"),
                 Ok(None) => break,
                 Err(error) => self.failed(error),
             }
+        }
+        if let Err(error) = self.connection.handle_wait(&mut self.buffer) {
+            self.failed(error);
         }
         assert!(
             self.buffer.len() <= MAX_FRAME + 14,

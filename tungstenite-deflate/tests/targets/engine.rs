@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tungstenite_deflate::{Compression, Connection, Event, Keepalive, Limits, Options};
+use tungstenite_deflate::{Compression, Connection, Keepalive, Limits, Options, ProtocolError};
 
 use super::{Input, frames, wire};
 
@@ -127,17 +127,21 @@ impl Run {
         self.buffer.extend_from_slice(bytes);
         loop {
             match self.connection.receive(&mut self.buffer, self.now) {
-                Ok(Some(Event::Message(_))) => {
+                Ok(Some(_)) => {
                     assert!(!self.failed, "a message after the connection failed");
                 }
-                Ok(Some(other)) => panic!("unknown event {other:?}"),
-                Ok(None) => return,
-                Err(error) => {
-                    assert!(!self.failed, "failed twice: {error}");
-                    self.failed = true;
-                }
+                Ok(None) => break,
+                Err(error) => self.fail(&error),
             }
         }
+        if let Err(error) = self.connection.handle_wait(&mut self.buffer) {
+            self.fail(&error);
+        }
+    }
+
+    fn fail(&mut self, error: &ProtocolError) {
+        assert!(!self.failed, "failed twice: {error}");
+        self.failed = true;
     }
 
     fn send(&mut self, message: Message, compression: Compression) {

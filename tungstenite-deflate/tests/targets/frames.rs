@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite_deflate::{Agreed, Connection, DeflateConfig, Event, Options, ProtocolError};
+use tungstenite_deflate::{Agreed, Connection, DeflateConfig, Options, ProtocolError};
 
 use super::{Input, wire};
 
@@ -19,6 +19,13 @@ pub struct Outcome {
     pub error: Option<ProtocolError>,
     /// Frames that it wrote.
     pub written: Vec<wire::Frame>,
+}
+
+impl Outcome {
+    fn fail(&mut self, error: ProtocolError) {
+        assert!(self.error.is_none(), "{error:?} after {:?}", self.error);
+        self.error = Some(error);
+    }
 }
 
 /// Small limits, so that the fuzzer reaches them.
@@ -83,7 +90,7 @@ pub fn receive<'a>(
         buffer.extend_from_slice(piece);
         loop {
             match connection.receive(&mut buffer, now) {
-                Ok(Some(Event::Message(message))) => {
+                Ok(Some(message)) => {
                     assert!(message.len() <= 16 * 1024, "{} bytes", message.len());
                     assert!(
                         outcome.error.is_none(),
@@ -92,17 +99,12 @@ pub fn receive<'a>(
                     );
                     outcome.messages.push(message);
                 }
-                Ok(Some(other)) => panic!("unknown event {other:?}"),
                 Ok(None) => break,
-                Err(error) => {
-                    assert!(
-                        outcome.error.is_none(),
-                        "{error:?} after {:?}",
-                        outcome.error
-                    );
-                    outcome.error = Some(error);
-                }
+                Err(error) => outcome.fail(error),
             }
+        }
+        if let Err(error) = connection.handle_wait(&mut buffer) {
+            outcome.fail(error);
         }
         assert!(
             buffer.len() <= 8 * 1024 + 14,

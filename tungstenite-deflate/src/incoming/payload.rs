@@ -9,13 +9,13 @@ use crate::tungstenite::Utf8Bytes;
 
 /// A frame's payload at the start of the buffer that it was read into.
 #[derive(Debug)]
-pub(crate) struct Payload<'a> {
+pub(super) struct Payload<'a> {
     /// Begins with the payload; frames behind it may follow.
-    pub(crate) buffer: &'a mut BytesMut,
-    pub(crate) length: usize,
-    pub(crate) masking_key: Option<[u8; 4]>,
+    pub(super) buffer: &'a mut BytesMut,
+    pub(super) length: usize,
+    pub(super) masking_key: Option<[u8; 4]>,
     /// Bytes that are unmasked already.
-    pub(crate) unmasked: usize,
+    pub(super) unmasked: usize,
 }
 
 /// Payloads up to this size are copied, so that a message that is kept does not keep the read buffer. An eighth of that
@@ -27,7 +27,7 @@ const GIVE_AWAY_ABOVE: usize = 64 * 1024;
 
 impl Payload<'_> {
     /// The payload: copied if it is small, a piece of the buffer if not.
-    pub(crate) fn into_bytes(self) -> Bytes {
+    pub(super) fn into_bytes(self) -> Bytes {
         if self.length <= COPY_UP_TO {
             self.copied().into()
         } else {
@@ -45,7 +45,7 @@ impl Payload<'_> {
     }
 
     /// The payload as text; the conversion is the check of its encoding (RFC 6455 §8.1).
-    pub(crate) fn into_text(self) -> Result<Utf8Bytes, ProtocolError> {
+    pub(super) fn into_text(self) -> Result<Utf8Bytes, ProtocolError> {
         if self.length <= text::COPY_UP_TO {
             self.lend(text::copied)
         } else {
@@ -54,7 +54,7 @@ impl Payload<'_> {
     }
 
     /// Appends the payload to those of the frames before it.
-    pub(crate) fn append_to(self, message: &mut BytesMut) {
+    pub(super) fn append_to(self, message: &mut BytesMut) {
         if message.is_empty() && self.length > COPY_UP_TO {
             *message = self.piece();
         } else {
@@ -65,7 +65,7 @@ impl Payload<'_> {
     }
 
     /// Gives the unmasked payload to `take` and drops it then.
-    pub(crate) fn lend<T>(self, take: impl FnOnce(&[u8]) -> T) -> T {
+    pub(super) fn lend<T>(self, take: impl FnOnce(&[u8]) -> T) -> T {
         let (buffer, length) = self.unmasked();
         let taken = take(&buffer[..length]);
         buffer.advance(length);

@@ -1,0 +1,101 @@
+//! Received bytes to messages: a buffer becomes frames, frames become messages.
+//!
+//! ```text
+//! buffer ──→ Decoder ──→ Frame ──→ Assembler ──→ Message
+//!            header,              order of frames (§5.4), control frames (§5.5),
+//!            masking (§5.3)       inflation (RFC 7692 §6.2), UTF-8 (§8.1)
+//! ```
+//!
+//! Each of the two is called once a frame. The decoder asks the assembler whether a header may come now, by what came
+//! before and by the limits, before any of the frame's payload is kept.
+
+mod assembler;
+mod decoder;
+mod message;
+mod payload;
+
+use bytes::BytesMut;
+
+use self::assembler::Assembler;
+use self::decoder::Decoder;
+pub(crate) use self::payload::append;
+use crate::deflate::Codec;
+use crate::error::ProtocolError;
+use crate::options::Options;
+use crate::tungstenite::Message;
+use crate::tungstenite::protocol::Role;
+
+/// The frame and the message that are arriving.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    decoder: Decoder,
+    assembler: Assembler,
+}
+
+/// What the rules depend on besides the bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) role: Role,
+    pub(crate) options: &'a Options,
+    /// permessage-deflate was agreed.
+    pub(crate) deflate: bool,
+}
+
+impl Incoming {
+    /// Takes the next message or control frame from the start of `buffer`; `None` if the rest of it has not arrived.
+    pub(crate) fn next(
+        &mut self,
+        buffer: &mut BytesMut,
+        rules: Rules<'_>,
+        mut codec: Option<&mut Codec>,
+    ) -> Result<Option<Message>, ProtocolError> {
+        loop {
+            let admit = |header: &_| self.assembler.admit(header, rules);
+            let Some(frame) = self.decoder.next(buffer, rules.options.pieces, admit)? else {
+                return Ok(None);
+            };
+            let message = self.assembler.take(frame, rules, codec.as_deref_mut())?;
+            if message.is_some() {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Validates the text that has arrived of an incomplete frame.
+    ///
+    /// Called before a wait for more of it. A frame that arrives without a wait is validated once, when it is complete.
+    pub(crate) fn preview(&mut self, buffer: &[u8]) -> Result<(), ProtocolError> {
+        match self.decoder.fresh(buffer) {
+            Some((header, bytes)) => self.assembler.preview(header, bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns whether a frame or a message has begun and not ended.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.decoder.arriving().is_some() || self.assembler.is_unfinished()
+    }
+
+    /// Returns the memory that the frames before the one at the start of the buffer take, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.assembler.memory_bytes()
+    }
+
+    /// Returns the payload bytes that have arrived of the message that has begun, before inflation; `buffered` bytes
+    /// are in the buffer.
+    pub(crate) fn message_bytes(&self, buffered: usize) -> u64 {
+        let arriving = self
+            .decoder
+            .arriving()
+            .filter(|header| !header.opcode.is_control())
+            .map_or(0, |_| buffered as u64);
+        self.assembler.received_bytes() + arriving
+    }
+
+    /// Returns the bytes that the buffer must hold for the frame at its start to be complete; 0 if that is not known yet.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        self.decoder.arriving().map_or(0, |header| {
+            usize::try_from(header.length).unwrap_or(usize::MAX)
+        })
+    }
+}
