@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::config::{Compression, DeflateConfig, MIN_WINDOW_BITS, WhenBudgetSpent};
 use super::deflater::{self, Deflater};
-use super::encoder::Context;
+use super::encoder::{Context, Demand, Encoder};
 use super::inflater::{self, InflateError, Inflater};
 use super::negotiate::Agreed;
 use super::pool;
@@ -149,7 +149,7 @@ impl Codec {
             return self.deflate_alone(payload, bound, out);
         }
         match (self.take_context(), self.when_budget_spent) {
-            (Some(held), _) => self.deflate_in_context(held, payload, out),
+            (Some(held), _) => self.deflate_in_context(held, payload, bound, out),
             (None, WhenBudgetSpent::StepDown) => self.deflate_alone(payload, bound, out),
             (None, WhenBudgetSpent::Uncompressed) => false,
         }
@@ -162,12 +162,12 @@ impl Codec {
         }
         let bits = self.window_bits;
         let bytes = match self.level {
-            None => Context::bytes(bits),
+            None => Context::max_bytes(bits, bits),
             Some(_) => deflater::own_bytes(bits),
         };
         let reservation = self.memory.reserve(bytes).ok()?;
         let context = match self.level {
-            None => Outgoing::Own(Box::new(Context::new(bits))),
+            None => Outgoing::Own(Box::new(Context::new(bits, bits))),
             Some(level) => Outgoing::Zlib(Box::new(Deflater::own(level, bits))),
         };
         Some(Held {
@@ -193,18 +193,33 @@ impl Codec {
         })
     }
 
-    /// Compresses with what was sent before as context. A message that grows by this is sent all the same: the peer
-    /// must see what our context will hold.
-    fn deflate_in_context(&mut self, mut held: Held, payload: &[u8], out: &mut BytesMut) -> bool {
-        let compressed = match &mut held.context {
+    /// Compresses with what was sent before as context. A message that grows by this may be sent all the same: later ones
+    /// refer to it.
+    fn deflate_in_context(
+        &mut self,
+        mut held: Held,
+        payload: &[u8],
+        bound: usize,
+        out: &mut BytesMut,
+    ) -> bool {
+        let (compressed, fits) = match &mut held.context {
             Outgoing::Own(context) => {
-                pool::with_encoder(|encoder| encoder.encode_in(context, payload, out));
-                true
+                let demand = if bound == usize::MAX {
+                    Demand::Always
+                } else {
+                    Demand::WhenItPays
+                };
+                let encode =
+                    |encoder: &mut Encoder| encoder.encode_in(context, payload, demand, out);
+                (pool::with_encoder(encode).is_some(), true)
             }
-            Outgoing::Zlib(deflater) => deflater.message(payload, usize::MAX, out),
+            Outgoing::Zlib(deflater) => {
+                let compressed = deflater.message(payload, usize::MAX, out);
+                (compressed, compressed)
+            }
         };
-        // One that refused holds what the peer's does not.
-        self.outgoing = compressed.then_some(held);
+        // One of zlib that refused holds what the peer's does not.
+        self.outgoing = fits.then_some(held);
         compressed
     }
 

@@ -3,7 +3,7 @@
 use super::bits::BitWriter;
 use super::header::Dynamic;
 use super::low_bits;
-use super::matcher::Sink;
+use super::matcher::Span;
 use super::symbols::{
     self, Code, DISTANCES, END_OF_BLOCK, FIXED_DISTANCE_LENGTH, FIXED_DISTANCES, FIXED_LITERALS,
     LITERALS,
@@ -12,68 +12,16 @@ use super::symbols::{
 /// Most bytes of one block before compression: its sequences need room, and one stored block must be enough.
 pub(super) const MAX_BLOCK: usize = 60 * 1024;
 
-/// Writes literals and matches with fixed codes as they are found.
-#[derive(Debug)]
-pub(super) struct FixedSink<'a, 'b>(&'a mut BitWriter<'b>);
-
-impl<'a, 'b> FixedSink<'a, 'b> {
-    /// Begins the block, which is not marked as the last.
-    pub(super) fn begin(writer: &'a mut BitWriter<'b>) -> Self {
-        writer.put(0b010, 3);
-        Self(writer)
-    }
-
-    #[inline]
-    fn literals(&mut self, literals: &[u8]) {
-        let mut fours = literals.chunks_exact(4);
-        for four in fours.by_ref() {
-            let word = u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
-            if word & 0x8080_8080 == 0 {
-                // ASCII: codes of 8 bits from 0x30 on, each turned round.
-                let codes = word.wrapping_add(0x3030_3030).reverse_bits().swap_bytes();
-                self.0.put(u64::from(codes), 32);
-            } else {
-                for &literal in four {
-                    put(self.0, FIXED_LITERALS[usize::from(literal)]);
-                }
-            }
-            self.0.flush();
-        }
-        for &literal in fours.remainder() {
-            put(self.0, FIXED_LITERALS[usize::from(literal)]);
-        }
-        self.0.flush();
-    }
-}
-
-impl Sink for FixedSink<'_, '_> {
-    #[inline]
-    fn sequence(&mut self, literals: &[u8], length: usize, distance: usize) {
-        self.literals(literals);
-        put_match(
-            self.0,
-            length,
-            low_bits(distance),
-            &FIXED_LITERALS,
-            &FIXED_DISTANCES,
-        );
-    }
-
-    fn end(&mut self, literals: &[u8]) {
-        self.literals(literals);
-        put(self.0, FIXED_LITERALS[END_OF_BLOCK]);
-        self.0.flush();
-    }
-}
-
 /// Gathers the literals and matches of a block, and counts their symbols.
 #[derive(Debug)]
 pub(super) struct Sequences {
     matches: Vec<Sequence>,
     literals: [u32; LITERALS],
     distances: [u32; DISTANCES],
-    /// Extra bits of all lengths and distances.
-    extra_bits: usize,
+    /// Bytes of all matches.
+    matched: usize,
+    /// How far before the message the matches refer, in bytes.
+    reach: usize,
 }
 
 /// Literals followed by a match.
@@ -90,30 +38,9 @@ impl Default for Sequences {
             matches: Vec::new(),
             literals: [0; LITERALS],
             distances: [0; DISTANCES],
-            extra_bits: 0,
+            matched: 0,
+            reach: 0,
         }
-    }
-}
-
-impl Sink for Sequences {
-    #[inline]
-    fn sequence(&mut self, literals: &[u8], length: usize, distance: usize) {
-        self.count(literals);
-        let length_symbol = symbols::length(length);
-        let distance_symbol = symbols::distance(low_bits(distance));
-        self.literals[length_symbol.symbol] += 1;
-        self.distances[distance_symbol.symbol] += 1;
-        self.extra_bits += usize::from(length_symbol.extra.count + distance_symbol.extra.count);
-        self.matches.push(Sequence {
-            literals: low_bits(literals.len()),
-            length: low_bits(length),
-            distance: low_bits(distance),
-        });
-    }
-
-    fn end(&mut self, literals: &[u8]) {
-        self.count(literals);
-        self.literals[END_OF_BLOCK] += 1;
     }
 }
 
@@ -121,36 +48,112 @@ impl Sequences {
     /// Forgets what was gathered.
     pub(super) fn clear(&mut self) {
         self.matches.clear();
-        self.literals.fill(0);
-        self.distances.fill(0);
-        self.extra_bits = 0;
+        self.matched = 0;
+        self.reach = 0;
     }
 
-    /// Counts literals.
+    /// Adds the literals from `literals` to `at`, followed by a match of `length` (3 to 258) at `distance` (1 to the window).
     #[inline]
-    fn count(&mut self, literals: &[u8]) {
-        for &literal in literals {
-            let frequency = &mut self.literals[usize::from(literal)];
-            *frequency = frequency.wrapping_add(1);
-        }
+    pub(super) fn add(
+        &mut self,
+        span: Span<'_>,
+        literals: usize,
+        at: usize,
+        length: usize,
+        distance: usize,
+    ) {
+        self.matched = self.matched.wrapping_add(length);
+        let reach = distance.saturating_sub(at.wrapping_sub(span.message));
+        self.reach = self.reach.max(reach);
+        self.matches.push(Sequence {
+            literals: low_bits(at.wrapping_sub(literals)),
+            length: low_bits(length),
+            distance: low_bits(distance),
+        });
     }
 
-    /// Writes the block that was made of `source` in the shortest of the three forms.
-    pub(super) fn write(&self, source: &[u8], writer: &mut BitWriter<'_>) {
+    /// Writes the block that was made of `source`, with dynamic codes if it has at least `dynamic_from` symbols and these codes
+    /// take fewer bits, or without any code if that takes fewest; and returns how far it refers before the message.
+    pub(super) fn write(
+        &mut self,
+        source: &[u8],
+        dynamic_from: usize,
+        writer: &mut BitWriter<'_>,
+    ) -> usize {
+        let before = writer.state();
+        let start = writer.length();
+        let stored_bits = stored_bits(writer, source.len());
+        let symbols = source.len() - self.matched + 2 * self.matches.len();
+        if symbols < dynamic_from {
+            self.write_fixed(source, writer);
+        } else {
+            self.write_shorter(source, writer);
+        }
+        if writer.length() - start <= stored_bits {
+            return self.reach;
+        }
+        writer.rewind(before);
+        write_stored(source, writer);
+        0
+    }
+
+    /// Writes the block with the codes that take fewer bits.
+    fn write_shorter(&mut self, source: &[u8], writer: &mut BitWriter<'_>) {
+        self.count(source);
         let dynamic = Dynamic::new(&self.literals, &self.distances);
-        let fixed_bits = fixed_bits(&self.literals, &self.distances);
-        let coded_bits = self.extra_bits + fixed_bits.min(dynamic.bits);
-        if coded_bits >= stored_bits(writer, source.len()) {
-            write_stored(source, writer);
-        } else if fixed_bits <= dynamic.bits {
-            writer.put(0b010, 3);
-            self.write_coded(source, &FIXED_LITERALS, &FIXED_DISTANCES, writer);
+        if fixed_bits(&self.literals, &self.distances) <= dynamic.bits {
+            self.write_fixed(source, writer);
         } else {
             dynamic.write(writer);
             self.write_coded(source, &dynamic.literals, &dynamic.distances, writer);
         }
     }
 
+    /// Counts the symbols of a block.
+    fn count(&mut self, mut source: &[u8]) {
+        self.literals.fill(0);
+        self.distances.fill(0);
+        for sequence in &self.matches {
+            let (run, rest) = source.split_at(usize::from(sequence.literals));
+            count(run, &mut self.literals);
+            let length = usize::from(sequence.length);
+            let frequency = &mut self.literals[symbols::length(length).symbol];
+            *frequency = frequency.wrapping_add(1);
+            let frequency = &mut self.distances[symbols::distance(sequence.distance).symbol];
+            *frequency = frequency.wrapping_add(1);
+            source = &rest[length..];
+        }
+        count(source, &mut self.literals);
+        self.literals[END_OF_BLOCK] += 1;
+    }
+
+    /// Writes the block with fixed codes, not marked as the last.
+    fn write_fixed(&self, mut source: &[u8], writer: &mut BitWriter<'_>) {
+        // A value of this function's own may stay in registers.
+        let mut here = writer.borrowed();
+        here.put(0b010, 3);
+        for sequence in &self.matches {
+            let (run, rest) = source.split_at(usize::from(sequence.literals));
+            let length = usize::from(sequence.length);
+            put_fixed_literals(run, &mut here);
+            let distance = sequence.distance;
+            put_match(
+                &mut here,
+                length,
+                distance,
+                &FIXED_LITERALS,
+                &FIXED_DISTANCES,
+            );
+            source = &rest[length..];
+        }
+        put_fixed_literals(source, &mut here);
+        put(&mut here, FIXED_LITERALS[END_OF_BLOCK]);
+        here.flush();
+        let state = here.state();
+        writer.rewind(state);
+    }
+
+    /// Writes what comes after the header of a block.
     fn write_coded(
         &self,
         mut source: &[u8],
@@ -204,6 +207,38 @@ pub(super) fn write_stored(source: &[u8], writer: &mut BitWriter<'_>) {
     writer.put_bytes(&length.to_le_bytes());
     writer.put_bytes(&(!length).to_le_bytes());
     writer.put_bytes(source);
+}
+
+/// Counts literals.
+#[inline]
+fn count(run: &[u8], literals: &mut [u32; LITERALS]) {
+    for &literal in run {
+        let frequency = &mut literals[usize::from(literal)];
+        *frequency = frequency.wrapping_add(1);
+    }
+}
+
+/// Writes literals with fixed codes, four at a time where they are ASCII.
+#[inline]
+fn put_fixed_literals(run: &[u8], writer: &mut BitWriter<'_>) {
+    let mut fours = run.chunks_exact(4);
+    for four in fours.by_ref() {
+        let word = u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+        if word & 0x8080_8080 == 0 {
+            // Codes of 8 bits from 0x30 on, each turned round.
+            let codes = word.wrapping_add(0x3030_3030).reverse_bits().swap_bytes();
+            writer.put(u64::from(codes), 32);
+        } else {
+            for &literal in four {
+                put(writer, FIXED_LITERALS[usize::from(literal)]);
+            }
+        }
+        writer.flush();
+    }
+    for &literal in fours.remainder() {
+        put(writer, FIXED_LITERALS[usize::from(literal)]);
+    }
+    writer.flush();
 }
 
 #[expect(

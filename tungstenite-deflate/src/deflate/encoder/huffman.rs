@@ -43,10 +43,16 @@ pub(super) fn choose_codes(
 /// Puts the symbols that occur into `keys`, the rarest first, and gives their number.
 fn sorted_symbols(frequencies: &[u32], keys: &mut [u32; LITERALS]) -> usize {
     let mut used = 0;
-    for (symbol, &frequency) in (0..).zip(frequencies) {
-        if frequency > 0 {
-            keys[used] = frequency << SYMBOL_BITS | symbol;
-            used += 1;
+    for (first, group) in (0..).step_by(GROUP).zip(frequencies.chunks(GROUP)) {
+        // Most groups have no symbol that occurs.
+        if group.first_chunk() == Some(&[0_u32; GROUP]) {
+            continue;
+        }
+        for (symbol, &frequency) in (first..).zip(group) {
+            if frequency > 0 {
+                keys[used] = frequency << SYMBOL_BITS | symbol;
+                used += 1;
+            }
         }
     }
     for symbol in 0..2 {
@@ -129,24 +135,33 @@ fn number(counts: &[u32; DEPTHS], lengths: &[u8], codes: &mut [Code]) {
     for length in 2..next.len() {
         next[length] = (next[length - 1] + low_bits(counts[length - 1] as usize)) << 1;
     }
-    for (code, &length) in codes.iter_mut().zip(lengths) {
-        if length == 0 {
+    for (codes, lengths) in codes.chunks_mut(GROUP).zip(lengths.chunks(GROUP)) {
+        if lengths.first_chunk() == Some(&[0_u8; GROUP]) {
             continue;
         }
-        let next = &mut next[usize::from(length)];
-        let [low, high] = next.to_le_bytes().map(|byte| REVERSED[usize::from(byte)]);
-        *code = Code {
-            bits: u16::from_le_bytes([high, low]) >> (16 - length),
-            count: u16::from(length),
-        };
-        *next = next.wrapping_add(1);
+        for (code, &length) in codes.iter_mut().zip(lengths) {
+            if length > 0 {
+                let next = &mut next[usize::from(length)];
+                *code = Code {
+                    bits: reversed(*next) >> (16 - length),
+                    count: u16::from(length),
+                };
+                *next = next.wrapping_add(1);
+            }
+        }
     }
 }
 
-/// Each byte with its bits in the opposite order.
-static REVERSED: [u8; 256] = reversed();
+/// The bits in the opposite order.
+fn reversed(bits: u16) -> u16 {
+    let [low, high] = bits.to_le_bytes().map(|byte| REVERSED[usize::from(byte)]);
+    u16::from_le_bytes([high, low])
+}
 
-const fn reversed() -> [u8; 256] {
+/// Each byte with its bits in the opposite order.
+static REVERSED: [u8; 256] = reversed_bytes();
+
+const fn reversed_bytes() -> [u8; 256] {
     let mut table = [0; 256];
     let mut byte = 0_u8;
     loop {
@@ -161,6 +176,8 @@ const fn reversed() -> [u8; 256] {
 /// More than the depths that a tree over 60 KiB of symbols can have: a leaf at depth n has weights like Fibonacci numbers
 /// beside it.
 const DEPTHS: usize = 32;
+/// Symbols that are passed over together if none of them occurs.
+const GROUP: usize = 8;
 /// Room of a symbol beneath its frequency.
 const SYMBOL_BITS: u32 = 9;
 const SYMBOL_MASK: u32 = (1 << SYMBOL_BITS) - 1;
@@ -171,7 +188,7 @@ mod tests {
 
     #[test]
     fn bits_are_reversed() {
-        let table = reversed();
+        let table = reversed_bytes();
         assert_eq!(table, REVERSED);
         for (byte, reversed) in (0_u8..=255).zip(table) {
             let bits = format!("{byte:08b}");

@@ -1,6 +1,9 @@
 //! Search for repeated bytes: lazy LZ77 that takes what saves most bits, with one place to look at for each hash
 //! (RFC 1951 §4).
 
+use std::ops::Range;
+
+use super::block::Sequences;
 use super::low_bits;
 use super::symbols::MAX_LENGTH;
 
@@ -27,14 +30,31 @@ pub(super) struct Span<'a> {
     pub(super) base: u16,
     /// Largest distance.
     pub(super) window: usize,
+    /// Index of the first byte of the message, of which `start` may begin a later block.
+    pub(super) message: usize,
+    /// Ranges of the buffer to which no match may refer, in ascending order.
+    pub(super) gaps: &'a [Gap],
+    /// Index after the last gap, or 0.
+    pub(super) after_gaps: usize,
 }
 
-/// What takes the literals and matches, in their order.
-pub(super) trait Sink {
-    /// Literals followed by a match of `length` (4 to 258) at `distance` (1 to the window).
-    fn sequence(&mut self, literals: &[u8], length: usize, distance: usize);
-    /// The literals behind the last match.
-    fn end(&mut self, literals: &[u8]);
+/// A range of the history whose bytes are not known to it.
+pub(super) type Gap = Range<usize>;
+
+impl Span<'_> {
+    /// Position in the stream of the byte at `at`, modulo 65,536.
+    #[inline]
+    pub(super) fn position(&self, at: usize) -> u16 {
+        self.base.wrapping_add(low_bits(at))
+    }
+
+    /// How many of the `length` bytes from `at` on come before the next gap; 0 if fewer than three do.
+    #[cold]
+    pub(super) fn without_gaps(&self, at: usize, length: usize) -> usize {
+        let next = self.gaps.iter().find(|gap| gap.end > at);
+        let known = next.map_or(length, |gap| gap.start.saturating_sub(at).min(length));
+        if known < 3 { 0 } else { known }
+    }
 }
 
 impl Table {
@@ -46,25 +66,14 @@ impl Table {
         }
     }
 
-    /// What it allocated, in bytes.
-    #[cfg(test)]
-    pub(super) fn allocated(&self) -> usize {
-        self.positions.len() * 2
-    }
-
     /// Forgets all positions.
     pub(super) fn clear(&mut self) {
         self.positions.fill(0);
     }
 
-    /// What a table of two to the power of `bits` places allocates, in bytes.
-    pub(super) fn bytes(bits: u32) -> usize {
-        2 << bits
-    }
-
     /// Finds the matches of `span`.
     #[inline]
-    pub(super) fn search(&mut self, span: Span<'_>, sink: &mut impl Sink) {
+    pub(super) fn search(&mut self, span: Span<'_>, sequences: &mut Sequences) {
         let buffer = span.buffer;
         let remembered = if buffer.len() > LONG { ALL } else { REMEMBERED };
         let mut at = span.start;
@@ -84,7 +93,7 @@ impl Table {
                 at = at.wrapping_add(1 + (at.wrapping_sub(literals) >> SKIP_SHIFT));
                 continue;
             }
-            literals = earlier.send(buffer, literals, at, sink);
+            literals = earlier.send(span, literals, at, sequences);
             // The position before `at` was searched, and `at` itself unless the match is a long one.
             let unsearched = at.wrapping_add(1).max(literals.saturating_sub(remembered));
             self.remember(span, unsearched, literals);
@@ -92,9 +101,8 @@ impl Table {
             earlier = Match::NONE;
         }
         if earlier.length > 0 {
-            literals = earlier.send(buffer, literals, at, sink);
+            earlier.send(span, literals, at, sequences);
         }
-        sink.end(&buffer[literals..]);
     }
 
     /// The match at `at` that is to be preferred to literals, if there is one; `at` takes the place of what was found.
@@ -146,7 +154,7 @@ impl Table {
 
     /// Remembers the positions from `start` to `end`, which were not searched.
     #[inline]
-    fn remember(&mut self, span: Span<'_>, start: usize, end: usize) {
+    pub(super) fn remember(&mut self, span: Span<'_>, start: usize, end: usize) {
         for at in start..end {
             let Some(word) = word(span.buffer, at) else {
                 break;
@@ -199,11 +207,11 @@ impl Match {
         }
     }
 
-    /// Gives the match, whose second byte is at `at`, to `sink` with the literals before it; and where it ends.
+    /// Adds the match, whose second byte is at `at`, to `sequences` with the literals before it; and where it ends.
     #[inline]
-    fn send(self, buffer: &[u8], literals: usize, at: usize, sink: &mut impl Sink) -> usize {
+    fn send(self, span: Span<'_>, literals: usize, at: usize, sequences: &mut Sequences) -> usize {
         let start = at.wrapping_sub(1);
-        sink.sequence(&buffer[literals..start], self.length, self.distance);
+        sequences.add(span, literals, start, self.length, self.distance);
         start.wrapping_add(self.length)
     }
 }
@@ -217,7 +225,7 @@ fn reaches(buffer: &[u8], at: usize, word: u32, distance: usize, limit: usize) -
 
 /// The four bytes at `at`.
 #[inline]
-fn word(buffer: &[u8], at: usize) -> Option<u32> {
+pub(super) fn word(buffer: &[u8], at: usize) -> Option<u32> {
     let bytes = buffer.get(at..)?.first_chunk()?;
     Some(u32::from_le_bytes(*bytes))
 }
@@ -229,7 +237,7 @@ fn slot(word: u32, shift: u32) -> usize {
 }
 
 /// How far the bytes at `earlier` and `at` are alike, as far as a match goes that began four bytes before.
-fn alike(buffer: &[u8], earlier: usize, at: usize) -> usize {
+pub(super) fn alike(buffer: &[u8], earlier: usize, at: usize) -> usize {
     let end = buffer.len().min(at + MAX_LENGTH - 4);
     let (earlier, here) = (&buffer[earlier..end], &buffer[at..end]);
     let mut length = 0_usize;

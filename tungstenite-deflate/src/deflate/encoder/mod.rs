@@ -1,26 +1,36 @@
 //! A compressor for small messages: DEFLATE (RFC 1951) as a message of permessage-deflate needs it (RFC 7692 §7.2.1).
 //!
 //! zlib is made for streams: a connection's compressor takes 150 to 280 KB, and clearing one for the next message costs
-//! more than compressing 1 KiB. Here a message without context costs no clearing at all, a context takes at most 31 KiB,
-//! and the rest belongs to the thread.
+//! more than compressing 1 KiB. Here a message without context costs no clearing at all, a context takes 7.8 KB for a
+//! history of 2 KiB, and the rest belongs to the thread.
 //!
 //! | part | does |
 //! |---|---|
 //! | [`history`] | keeps what was sent before; the message is appended and searched in place |
-//! | [`matcher`] | finds repeated bytes, at one place for each hash |
-//! | [`block`] | writes a block with fixed codes as matches are found, or chooses between fixed, dynamic and stored |
+//! | [`chains`] | finds repeated bytes in a history, at several positions for each hash |
+//! | [`matcher`] | finds repeated bytes in a message by itself or a long one, at one position for each hash |
+//! | [`investment`] | decides when messages that grow are sent uncompressed |
+//! | [`block`] | writes a block with fixed or dynamic codes, or stored |
 //! | [`huffman`], [`header`] | choose dynamic codes, and tell them to the receiver |
 //! | [`symbols`], [`bits`] | the alphabets of RFC 1951, and bits in its order |
+//!
+//! | message | searched by | codes |
+//! |---|---|---|
+//! | without context, or the first of one | [`matcher`], the thread's table | the shortest |
+//! | in a context | [`chains`] | dynamic ones only where many bytes are literals |
+//! | longer than the history | [`matcher`], with the history entered first | the shortest |
 //!
 //! Always so: equal messages after equal messages give equal bytes, whatever the thread did in between; no distance is
 //! larger than the window; a message grows by at most 6 bytes, and 5 for every 60 KiB.
 
 mod bits;
 mod block;
+mod chains;
 mod context;
 mod header;
 mod history;
 mod huffman;
+mod investment;
 mod matcher;
 mod symbols;
 #[cfg(test)]
@@ -29,14 +39,24 @@ mod tests;
 use bytes::BytesMut;
 
 use bits::BitWriter;
-use block::{FixedSink, MAX_BLOCK, Sequences};
+use block::{MAX_BLOCK, Sequences};
+use chains::Chains;
 pub(super) use context::Context;
 use matcher::{Span, Table};
+
+/// Which results of [`Encoder::encode_in`] are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// Every message, whatever its size.
+    Always,
+    /// Those that get smaller, and a few others so that later ones get smaller.
+    WhenItPays,
+}
 
 /// What the messages of a thread share: some 370 KB once all of it was used.
 #[derive(Debug)]
 pub(super) struct Encoder {
-    /// For messages without context.
+    /// For messages without context, and for those that are longer than a history.
     table: Table,
     /// Position of the next of these; there is nothing before 1, where an empty table points.
     position: usize,
@@ -59,75 +79,163 @@ impl Default for Encoder {
     }
 }
 
+/// Where a message was searched, and so entered into the chains of its context.
+#[derive(Clone, Copy, Debug)]
+enum Searched {
+    /// Nowhere: it is still to be entered.
+    Outside,
+    /// In the history, from this index on.
+    InHistory(usize),
+    /// In [`Encoder::work`], from this index on.
+    InWork(usize),
+}
+
 impl Encoder {
     /// Appends the compressed form of `message` to `out`, without the final `00 00 ff ff`.
     pub(super) fn encode(&mut self, message: &[u8], window_bits: u8, out: &mut BytesMut) {
-        // A position that came round would be taken for one of this message, and the result depend on earlier ones.
-        if self.position + message.len() > usize::from(u16::MAX) {
-            self.table.clear();
-            self.position = 1;
-        }
         let span = Span {
             buffer: message,
             start: 0,
-            base: low_bits(self.position),
+            base: self.claim_positions(message.len()),
             window: 1 << window_bits,
+            message: 0,
+            gaps: &[],
+            after_gaps: 0,
         };
-        self.position += message.len();
-        let mut output = Output {
-            sequences: &mut self.sequences,
-            writer: BitWriter::new(&mut self.room),
-            dynamic_from: DYNAMIC_ALONE,
-            out,
-        };
+        let mut output = Output::new(&mut self.sequences, &mut self.room, out);
         output.encode(span, &mut self.table);
         output.end_message();
     }
 
-    /// Appends the compressed form of `message`, which may refer to what was sent in `context` before.
-    pub(super) fn encode_in(&mut self, context: &mut Context, message: &[u8], out: &mut BytesMut) {
-        let Context {
-            history,
-            table,
-            window,
-        } = context;
-        let mut output = Output {
-            sequences: &mut self.sequences,
-            writer: BitWriter::new(&mut self.room),
-            dynamic_from: DYNAMIC_IN_CONTEXT,
-            out,
-        };
-        if let Some(start) = history.append(message) {
-            let span = Span {
-                buffer: history.bytes(),
-                start,
-                base: history.base(),
-                window: *window,
-            };
-            output.encode(span, table);
+    /// Appends the compressed form of `message`, which may refer to what was sent in `context` before; and returns how many
+    /// bytes before the message it refers to.
+    ///
+    /// `None` if the message is to be sent uncompressed: `out` and the history are then as before.
+    pub(super) fn encode_in(
+        &mut self,
+        context: &mut Context,
+        message: &[u8],
+        demand: Demand,
+        out: &mut BytesMut,
+    ) -> Option<usize> {
+        if demand == Demand::WhenItPays && context.investment.skips() {
+            return None;
+        }
+        let start = out.len();
+        let (reach, searched) = if context.history.bytes().is_empty() {
+            self.encode(message, context.window_bits, out);
+            (0, Searched::Outside)
+        } else if message.len() > context.history.capacity() {
+            (self.encode_long(context, message, out), Searched::Outside)
         } else {
-            // In pieces, in memory of the thread that holds a whole window beside a piece.
-            let work = &mut self.work;
-            work.clear();
-            work.extend_from_slice(history.bytes());
-            let mut base = history.base();
-            for piece in message.chunks(MAX_BLOCK) {
-                let surplus = work.len().saturating_sub(MAX_WINDOW);
-                work.drain(..surplus);
-                base = base.wrapping_add(low_bits(surplus));
-                let start = work.len();
-                work.extend_from_slice(piece);
-                let span = Span {
-                    buffer: work,
-                    start,
-                    base,
-                    window: *window,
-                };
-                output.encode(span, table);
+            self.encode_chained(context, message, out)
+        };
+        let smaller = out.len() - start < message.len();
+        let sent = context.investment.accepts(smaller) || demand == Demand::Always;
+        if sent {
+            self.keep(context, message, searched);
+            Some(reach)
+        } else {
+            self.take_back(context, searched);
+            out.truncate(start);
+            None
+        }
+    }
+
+    /// Compresses a message that fits into the history, or would if that were empty.
+    fn encode_chained(
+        &mut self,
+        context: &mut Context,
+        message: &[u8],
+        out: &mut BytesMut,
+    ) -> (usize, Searched) {
+        let start = context.history.append(message);
+        let (buffer, start, searched) = if let Some(start) = start {
+            (context.history.bytes(), start, Searched::InHistory(start))
+        } else {
+            let start = context.history.bytes().len();
+            self.work.clear();
+            self.work.extend_from_slice(context.history.bytes());
+            self.work.extend_from_slice(message);
+            (&self.work[..], start, Searched::InWork(start))
+        };
+        let span = context
+            .history
+            .span(buffer, start, 1 << context.window_bits);
+        let mut output = Output::new(&mut self.sequences, &mut self.room, out);
+        output.encode_chained(span, &mut context.chains);
+        output.end_message();
+        (output.reach, searched)
+    }
+
+    /// Compresses a message that is longer than the history.
+    fn encode_long(&mut self, context: &Context, message: &[u8], out: &mut BytesMut) -> usize {
+        let history = context.history.newest();
+        let mut base = self.claim_positions(history.len() + message.len());
+        let work = &mut self.work;
+        work.clear();
+        work.extend_from_slice(history);
+        let mut message_start = work.len();
+        let mut output = Output::new(&mut self.sequences, &mut self.room, out);
+        for piece in message.chunks(MAX_BLOCK) {
+            let surplus = work.len().saturating_sub(MAX_WINDOW);
+            work.drain(..surplus);
+            base = base.wrapping_add(low_bits(surplus));
+            message_start = message_start.saturating_sub(surplus);
+            let start = work.len();
+            work.extend_from_slice(piece);
+            let span = Span {
+                buffer: work,
+                start,
+                base,
+                window: 1 << context.window_bits,
+                message: message_start,
+                gaps: &[],
+                after_gaps: 0,
+            };
+            if start == message_start {
+                self.table.remember(span, 0, start);
             }
-            history.replace(work, base);
+            output.encode(span, &mut self.table);
         }
         output.end_message();
+        output.reach
+    }
+
+    /// Positions of the thread's table for so many bytes; the first one, modulo 65,536.
+    fn claim_positions(&mut self, count: usize) -> u16 {
+        // A position that came round would be taken for one of this message, and the result depend on earlier ones.
+        if self.position + count > usize::from(u16::MAX) {
+            self.table.clear();
+            self.position = 1;
+        }
+        let first = low_bits(self.position);
+        self.position += count;
+        first
+    }
+
+    /// Adds a message that is sent to the history.
+    fn keep(&self, context: &mut Context, message: &[u8], searched: Searched) {
+        match searched {
+            Searched::Outside => context.remember(message),
+            Searched::InHistory(_) => {}
+            Searched::InWork(_) => context.history.replace(&self.work),
+        }
+    }
+
+    /// Takes a message that is not sent out of the history.
+    fn take_back(&self, context: &mut Context, searched: Searched) {
+        let Context {
+            history, chains, ..
+        } = context;
+        match searched {
+            Searched::Outside => {}
+            Searched::InHistory(start) => {
+                chains.remove(history.span(history.bytes(), start, 0));
+                history.truncate(start);
+            }
+            Searched::InWork(start) => chains.remove(history.span(&self.work, start, 0)),
+        }
     }
 }
 
@@ -135,13 +243,22 @@ impl Encoder {
 struct Output<'a> {
     sequences: &'a mut Sequences,
     writer: BitWriter<'a>,
-    /// From how many bytes on dynamic codes are tried.
-    dynamic_from: usize,
     out: &'a mut BytesMut,
+    /// How many bytes before the message it refers to.
+    reach: usize,
 }
 
-impl Output<'_> {
-    /// Writes a part of a message, in blocks.
+impl<'a> Output<'a> {
+    fn new(sequences: &'a mut Sequences, room: &'a mut [u8], out: &'a mut BytesMut) -> Self {
+        Self {
+            sequences,
+            writer: BitWriter::new(room),
+            out,
+            reach: 0,
+        }
+    }
+
+    /// Writes a part of a message, in blocks, after a search by one position for each hash.
     fn encode(&mut self, span: Span<'_>, table: &mut Table) {
         let mut start = span.start;
         while start < span.buffer.len() {
@@ -151,31 +268,28 @@ impl Output<'_> {
                 start,
                 ..span
             };
-            if end - start < self.dynamic_from {
-                self.write_as_found(block, table);
-            } else {
-                self.sequences.clear();
-                table.search(block, self.sequences);
-                self.sequences
-                    .write(&block.buffer[start..], &mut self.writer);
-            }
-            self.writer.drain(self.out);
+            self.sequences.clear();
+            table.search(block, self.sequences);
+            self.write(block, DYNAMIC_ALONE);
             start = end;
         }
     }
 
-    /// Writes a block with fixed codes, unless it is shorter without any.
-    fn write_as_found(&mut self, block: Span<'_>, table: &mut Table) {
-        let source = &block.buffer[block.start..];
-        let before = self.writer.state();
-        let start = self.writer.length();
-        let stored_bits = block::stored_bits(&self.writer, source.len());
-        let mut sink = FixedSink::begin(&mut self.writer);
-        table.search(block, &mut sink);
-        if self.writer.length() - start > stored_bits {
-            self.writer.rewind(before);
-            block::write_stored(source, &mut self.writer);
+    /// Writes a message of one block after a search by chains.
+    fn encode_chained(&mut self, span: Span<'_>, chains: &mut Chains) {
+        if span.start == span.buffer.len() {
+            return;
         }
+        self.sequences.clear();
+        chains.search(span, FIXED_LITERAL, self.sequences);
+        self.write(span, DYNAMIC_IN_CONTEXT);
+    }
+
+    fn write(&mut self, block: Span<'_>, dynamic_from: usize) {
+        let source = &block.buffer[block.start..];
+        let reach = self.sequences.write(source, dynamic_from, &mut self.writer);
+        self.reach = self.reach.max(reach);
+        self.writer.drain(self.out);
     }
 
     /// An empty stored block, of which the length is left out (RFC 7692 §7.2.1).
@@ -201,8 +315,9 @@ const TABLE_BITS: u32 = 15;
 const ROOM: usize = MAX_BLOCK + MAX_BLOCK / 4 + 64;
 /// Largest window of DEFLATE (RFC 1951 §2).
 const MAX_WINDOW: usize = 32 * 1024;
-/// Shortest message for which dynamic codes are tried, in bytes. Below, the codes themselves take what they save.
-const DYNAMIC_ALONE: usize = 64;
-/// The same with a context, where matches take the place of literals: at 1 KiB dynamic codes take a sixth less and twice
-/// the time, at 512 bytes a twentieth less and three times the time.
-const DYNAMIC_IN_CONTEXT: usize = 1024;
+/// Fewest symbols for which dynamic codes are tried. Below, the codes themselves take what they save.
+const DYNAMIC_ALONE: usize = 48;
+/// The same in a context, where the time counts more: to choose the codes takes as long as to find the matches.
+const DYNAMIC_IN_CONTEXT: usize = 192;
+/// Quarters of a bit that a literal takes with fixed codes.
+const FIXED_LITERAL: usize = 32;

@@ -73,11 +73,12 @@ pub(super) fn distance(distance: u16) -> Symbol {
     }
     // Two symbols for each power of two.
     let log = from_zero.ilog2();
-    let count = log - 1;
+    let count = log.wrapping_sub(1);
+    let half = from_zero.wrapping_shr(count);
     Symbol {
-        symbol: (2 * log) as usize + usize::from(from_zero >> count & 1),
+        symbol: (2 * log as usize).wrapping_add(usize::from(half & 1)),
         extra: Code {
-            bits: from_zero & ((1 << count) - 1),
+            bits: from_zero.wrapping_sub(half.wrapping_shl(count)),
             count: low_bits(count as usize),
         },
     }
