@@ -1,9 +1,14 @@
-//! The server's side of TLS over a byte stream, by rustls' unbuffered interface.
 #![doc = include_str!("../README.md")]
 
-mod name;
-mod old;
-mod rest;
+mod handshake;
+mod legacy_hello;
+mod queue;
+mod scratch;
+mod server_name;
+mod session;
 mod stream;
+#[cfg(test)]
+mod tests;
+mod transport;
 
 pub use stream::TlsStream;

@@ -1,19 +1,23 @@
 //! The stream against a plain rustls client, by hand: every byte is delivered when the test says so.
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::{self, IoSlice, Read, Write};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::FutureExt;
 use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
+use rustls::server::UnbufferedServerConnection;
 use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, ConnectionTrafficSecrets, ContentType,
-    ProtocolVersion, SupportedProtocolVersion,
+    AlertDescription, ClientConfig, ClientConnection, ConnectionTrafficSecrets, ContentType, Error,
+    ProtocolVersion, ServerConfig, SupportedProtocolVersion,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::*;
+use crate::TlsStream;
+use crate::scratch::{SEAL_AT_ONCE, SEAL_EXTRA};
 
 /// A byte stream whose other end is the test.
 #[derive(Default)]

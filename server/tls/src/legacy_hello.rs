@@ -6,10 +6,10 @@
 use rustls::{Error, PeerIncompatible};
 
 /// A record with the fatal alert `protocol_version`.
-pub(super) const PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
+pub(crate) const PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 
 /// Tells if `error` came of a `ClientHello` that is older than TLS 1.2 and begins `records`.
-pub(super) fn is_old_hello(error: &Error, records: &[u8]) -> bool {
+pub(crate) fn is_old_hello(error: &Error, records: &[u8]) -> bool {
     let missing = PeerIncompatible::SignatureAlgorithmsExtensionRequired;
     *error == Error::PeerIncompatible(missing)
         && records
