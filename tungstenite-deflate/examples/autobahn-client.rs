@@ -17,6 +17,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
 use tungstenite_deflate::{
     DeflateConfig, Options, WebSocketStream, client_async_with_options, tungstenite,
@@ -122,14 +123,19 @@ impl Server {
 async fn echo<S: AsyncRead + AsyncWrite + Unpin>(
     mut websocket: WebSocketStream<S>,
 ) -> Result<(), tungstenite::Error> {
+    let mut outcome = Ok(());
     while let Some(message) = websocket.next().await {
-        let message = message?;
-        if message.is_text() || message.is_binary() {
-            // `next` flushes what was fed.
-            websocket.feed(message).await?;
+        match message {
+            Ok(data @ (Message::Text(_) | Message::Binary(_))) => {
+                // `next` flushes what was fed.
+                outcome = outcome.and(websocket.feed(data).await);
+            }
+            Ok(_) => {}
+            // Not `?`: the stream still writes its Close and ends the transport.
+            Err(error) => outcome = outcome.and(Err(error)),
         }
     }
-    Ok(())
+    outcome
 }
 
 /// Sizes for 9.*, whose messages reach 16 MiB; 12.* and 13.* want every message compressed, with context takeover and

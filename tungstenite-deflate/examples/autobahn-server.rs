@@ -16,6 +16,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
 use tungstenite_deflate::{DeflateConfig, Options, accept_async_with_options, tungstenite};
 
@@ -61,14 +62,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Sends each message back as it came until the connection is closed.
 async fn echo<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), tungstenite::Error> {
     let mut websocket = accept_async_with_options(stream, options()).await?;
+    let mut outcome = Ok(());
     while let Some(message) = websocket.next().await {
-        let message = message?;
-        if message.is_text() || message.is_binary() {
-            // `next` flushes what was fed.
-            websocket.feed(message).await?;
+        match message {
+            Ok(data @ (Message::Text(_) | Message::Binary(_))) => {
+                // `next` flushes what was fed.
+                outcome = outcome.and(websocket.feed(data).await);
+            }
+            Ok(_) => {}
+            // Not `?`: the stream still writes its Close and ends the transport.
+            Err(error) => outcome = outcome.and(Err(error)),
         }
     }
-    Ok(())
+    outcome
 }
 
 /// Sizes for 9.*, whose messages reach 16 MiB; 12.* and 13.* want every message compressed, with context takeover.

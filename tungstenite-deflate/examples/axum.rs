@@ -28,11 +28,15 @@ async fn upgrade(upgrade: WebSocketUpgrade) -> Response {
 }
 
 async fn echo(mut socket: UpgradedStream) {
-    while let Some(Ok(message)) = socket.next().await {
-        if let data @ (Message::Text(_) | Message::Binary(_)) = message {
-            if socket.feed(data).await.is_err() {
-                return;
+    // To the end, past an error too: the stream still writes its Close and ends the transport.
+    while let Some(message) = socket.next().await {
+        match message {
+            Ok(data @ (Message::Text(_) | Message::Binary(_))) => {
+                // What a failed one means is reported by `next`.
+                let _ = socket.feed(data).await;
             }
+            Ok(_) => {}
+            Err(error) => println!("{error}"),
         }
     }
     println!("{:?}", socket.closed());

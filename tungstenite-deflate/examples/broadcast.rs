@@ -34,9 +34,11 @@ async fn converse(stream: TcpStream, all: &Sender<Arc<PreparedMessage>>) -> Resu
     let mut news = all.subscribe();
     loop {
         tokio::select! {
-            message = socket.next() => match message.transpose()? {
-                Some(Message::Text(text)) => drop(all.send(Arc::new(PreparedMessage::text(text)))),
-                Some(_) => {}
+            message = socket.next() => match message {
+                Some(Ok(Message::Text(text))) => drop(all.send(Arc::new(PreparedMessage::text(text)))),
+                Some(Ok(_)) => {}
+                // Not `?`: the stream still writes its Close and ends the transport, then gives `None`.
+                Some(Err(error)) => println!("{error}"),
                 None => return Ok(()),
             },
             prepared = news.recv() => match prepared {

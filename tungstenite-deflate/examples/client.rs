@@ -18,7 +18,9 @@ async fn main() -> Result<(), Error> {
         tokio::select! {
             // Both branches are cancel-safe: no message and no line is lost.
             message = socket.next() => match message {
-                Some(message) => println!("{}", message?),
+                Some(Ok(message)) => println!("{message}"),
+                // Not `?`: the stream still writes its Close and ends the transport, then gives `None`.
+                Some(Err(error)) => println!("{error}"),
                 None => return Ok(()),
             },
             line = lines.next_line() => match line? {
@@ -29,7 +31,10 @@ async fn main() -> Result<(), Error> {
     }
     socket.close(None).await?;
     while let Some(message) = socket.next().await {
-        println!("{}", message?);
+        match message {
+            Ok(message) => println!("{message}"),
+            Err(error) => println!("{error}"),
+        }
     }
     Ok(())
 }

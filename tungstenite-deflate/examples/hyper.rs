@@ -41,9 +41,15 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
 }
 
 async fn echo(mut socket: WebSocketStream<TcpStream>) {
-    while let Some(Ok(message)) = socket.next().await {
-        if (message.is_text() || message.is_binary()) && socket.feed(message).await.is_err() {
-            return;
+    // To the end, past an error too: the stream still writes its Close and ends the transport.
+    while let Some(message) = socket.next().await {
+        match message {
+            Ok(data) if data.is_text() || data.is_binary() => {
+                // What a failed one means is reported by `next`.
+                let _ = socket.feed(data).await;
+            }
+            Ok(_) => {}
+            Err(error) => println!("{error}"),
         }
     }
     println!("{:?}", socket.closed());

@@ -161,17 +161,23 @@ fn percent_decoded(text: &str) -> String {
 async fn drain(
     websocket: &mut WebSocketStream<TcpStream>,
 ) -> Result<Option<(u16, String)>, tungstenite::Error> {
-    let mut close = None;
+    let mut outcome = Ok(None);
     while let Some(message) = websocket.next().await {
-        match message? {
-            Message::Close(frame) => {
-                close = frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
+        match message {
+            Ok(Message::Close(frame)) => {
+                outcome = outcome
+                    .map(|_| frame.map(|frame| (frame.code.into(), frame.reason.to_string())));
             }
-            message @ (Message::Text(_) | Message::Binary(_)) => websocket.feed(message).await?,
-            _ => {}
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => {
+                let fed = websocket.feed(message).await;
+                outcome = outcome.and_then(|close| fed.map(|()| close));
+            }
+            Ok(_) => {}
+            // Not `?`: the stream still writes its Close and ends the transport.
+            Err(error) => outcome = outcome.and(Err(error)),
         }
     }
-    Ok(close)
+    outcome
 }
 
 /// Compression of every message with the four parameters as asked for, and all freedom where nothing is.

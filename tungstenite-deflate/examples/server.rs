@@ -33,11 +33,17 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
         accept_async_with_options(stream, options),
     );
     let mut socket = handshake.await.map_err(std::io::Error::from)??;
+    let mut outcome = Ok(());
     while let Some(message) = socket.next().await {
-        if let data @ (Message::Text(_) | Message::Binary(_)) = message? {
-            // Fed, not sent: all answers to what has arrived go out in one write when nothing more is there.
-            socket.feed(data).await?;
+        match message {
+            Ok(data @ (Message::Text(_) | Message::Binary(_))) => {
+                // Fed, not sent: all answers to what has arrived go out in one write when nothing more is there.
+                outcome = outcome.and(socket.feed(data).await);
+            }
+            Ok(_) => {}
+            // Not `?`: the stream still writes its Close and ends the transport.
+            Err(error) => outcome = outcome.and(Err(error)),
         }
     }
-    Ok(())
+    outcome
 }

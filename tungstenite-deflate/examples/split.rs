@@ -24,10 +24,12 @@ async fn main() -> Result<(), Error> {
         sender.send(Message::Close(None)).await
     });
     while let Some(message) = receiver.next().await {
-        match message? {
-            Message::Text(text) => println!("{text}"),
-            Message::Close(_) => println!("closed"),
-            _ => {}
+        match message {
+            Ok(Message::Text(text)) => println!("{text}"),
+            Ok(Message::Close(_)) => println!("closed"),
+            Ok(_) => {}
+            // Not `?`: the stream still writes its Close and ends the transport.
+            Err(error) => println!("{error}"),
         }
     }
     // What came last has come; a line that is still being typed has nowhere to go.

@@ -4,12 +4,15 @@
 //! use axum::{Router, response::Response, routing::any};
 //! use futures_util::{SinkExt, StreamExt};
 //! use tungstenite_deflate::axum::WebSocketUpgrade;
+//! use tungstenite_deflate::tungstenite::Message;
 //!
 //! async fn handler(upgrade: WebSocketUpgrade) -> Response {
 //!     upgrade.protocols(["chat"]).max_message_size(1 << 20).on_upgrade(|mut socket| async move {
-//!         while let Some(Ok(message)) = socket.next().await {
-//!             if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
-//!                 return;
+//!         // To the end, past an error too: the stream still writes its Close and ends the transport.
+//!         while let Some(message) = socket.next().await {
+//!             if let Ok(data @ (Message::Text(_) | Message::Binary(_))) = message {
+//!                 // What a failed one means is reported by `next`.
+//!                 let _ = socket.feed(data).await;
 //!             }
 //!         }
 //!     })
