@@ -77,6 +77,8 @@ pub(crate) struct Session {
     /// The peer's Close came; its frame may carry no code.
     is_closed: bool,
     close_frame: Option<CloseFrame>,
+    /// What the stream failed with before its end.
+    failure: Option<Error>,
     may_send: bool,
     sends_first: bool,
     tally: Tally,
@@ -113,6 +115,7 @@ impl Session {
             received: None,
             is_closed: false,
             close_frame: None,
+            failure: None,
             may_send: true,
             sends_first: false,
             tally: Tally::default(),
@@ -132,6 +135,7 @@ impl Session {
         self.unconfirmed = Default::default();
         self.is_closed = false;
         self.close_frame = None;
+        self.failure = None;
         self.may_send = true;
     }
 
@@ -308,8 +312,16 @@ impl Session {
                     }
                 })
             }
-            Some(Err(error)) => self.ended(Ending::Failed(error)),
-            None => self.ended(Ending::Lost),
+            Some(Err(error)) => {
+                // Reported when the stream is over: until then it writes its Close and ends TLS.
+                self.failure.get_or_insert(error);
+                self.may_send = false;
+                self.poll_receive(cx)
+            }
+            None => {
+                let failure = self.failure.take();
+                self.ended(failure.map_or(Ending::Lost, Ending::Failed))
+            }
         }
     }
 

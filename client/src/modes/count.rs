@@ -1,10 +1,9 @@
 //! A number of messages made from a template, one each interval, and the reply to each.
 
-use futures_util::SinkExt as _;
 use tokio::time::{Instant, sleep_until};
 use tungstenite_deflate::tungstenite::Message;
 
-use super::{Failure, announce, close, finish, next_data};
+use super::{Failure, announce, close, finish, next_data, send};
 use crate::args::ExchangeArgs;
 use crate::connect::{Connection, Settings};
 use crate::exit::ExitStatus;
@@ -44,7 +43,7 @@ pub(crate) async fn run(
         } else {
             Message::text(text)
         };
-        connection.stream.send(message).await?;
+        send(&mut connection, message).await?;
         let reply = next_data(&mut connection, &settings.timeouts).await?;
         let shown = String::from_utf8_lossy(&reply.into_data()).into_owned();
         output.line(&format!("Resposta do servidor: {shown}"))?;

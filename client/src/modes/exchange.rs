@@ -1,9 +1,8 @@
 //! The exchange shown without arguments: one message, one reply, the closing handshake, each step on standard output.
 
-use futures_util::SinkExt as _;
 use tungstenite_deflate::tungstenite::Message;
 
-use super::{Failure, close, next_data};
+use super::{Failure, close, next_data, send};
 use crate::connect::{Settings, connect};
 use crate::exit::ExitStatus;
 use crate::output::Output;
@@ -37,7 +36,7 @@ pub(crate) async fn run(
         );
     }
     super::announce(&connection.details, output);
-    connection.stream.send(Message::text(GREETING)).await?;
+    send(&mut connection, Message::text(GREETING)).await?;
     output.line(&format!("Mensagem enviada para o servidor: {GREETING}"))?;
     let reply = next_data(&mut connection, &settings.timeouts).await?;
     output.line(&format!(

@@ -8,7 +8,7 @@ use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::{Error, Message};
 
 use crate::close::Ending;
-use crate::connect::{Connection, Details};
+use crate::connect::{Connection, Details, WebSocket};
 use crate::error::ConnectError;
 use crate::exit::ExitStatus;
 use crate::grpc::CallError;
@@ -108,6 +108,21 @@ impl From<Error> for Failure {
     }
 }
 
+/// Sends a message.
+///
+/// # Errors
+/// The connection ended: with the peer's Close, if that has come.
+pub(crate) async fn send(connection: &mut Connection, message: Message) -> Result<(), Failure> {
+    match connection.stream.send(message).await {
+        Ok(()) => Ok(()),
+        Err(error) if is_over(&error) => {
+            let ending = end_of(&mut connection.stream, Ending::Failed(error)).await;
+            Err(Failure::Ended(ending))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Waits for the next text or binary message.
 ///
 /// # Errors
@@ -121,26 +136,47 @@ pub(crate) async fn next_data(
         loop {
             match connection.stream.next().await {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => return Ok(message),
-                Some(Ok(Message::Close(frame))) => {
-                    return Err(Failure::Ended(Ending::Closed(frame)));
-                }
+                Some(Ok(Message::Close(frame))) => return Err(Ending::Closed(frame)),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
-                None => return Err(Failure::Ended(Ending::Lost)),
+                Some(Err(error)) => return Err(Ending::Failed(error)),
+                None => return Err(Ending::Lost),
             }
         }
     };
-    match timeouts.get(Phase::Reply) {
+    let waited = match timeouts.get(Phase::Reply) {
         None => wait.await,
-        Some(limit) => tokio::time::timeout(limit, wait).await.unwrap_or_else(|_| {
-            Err(ConnectError::TimedOut {
+        Some(limit) => tokio::time::timeout(limit, wait).await.map_err(|_| {
+            Failure::Connect(ConnectError::TimedOut {
                 phase: Phase::Reply,
                 limit,
                 peer,
-            }
-            .into())
-        }),
+            })
+        })?,
+    };
+    match waited {
+        Ok(message) => Ok(message),
+        Err(ending) => Err(Failure::Ended(end_of(&mut connection.stream, ending).await)),
     }
+}
+
+/// Goes on to the end of a stream that is ending: the engine still writes its Close and ends TLS. Gives the peer's Close
+/// if that is among the last, else `otherwise`. The engine limits the time that this takes.
+pub(crate) async fn end_of(stream: &mut WebSocket, otherwise: Ending) -> Ending {
+    let mut ending = otherwise;
+    while let Some(message) = stream.next().await {
+        if let Ok(Message::Close(frame)) = message {
+            ending = Ending::Closed(frame);
+        }
+    }
+    ending
+}
+
+/// Whether a message was refused because the connection is ending, and not for what it is.
+fn is_over(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_)
+    )
 }
 
 /// The Close frame that ends a conversation: 1000 (normal closure).
@@ -165,15 +201,15 @@ pub(crate) async fn close(
         let frame = frame.unwrap_or_else(normal_closure);
         // The peer may have closed already: then its Close frame is what the loop finds.
         let _ = connection.stream.send(Message::Close(Some(frame))).await;
-        let mut received = None;
-        loop {
-            match connection.stream.next().await {
-                Some(Ok(Message::Close(frame))) => received = Some(frame),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return received.map_or(Ending::Failed(error), Ending::Closed),
-                None => return received.map_or(Ending::Lost, Ending::Closed),
+        let mut ending = Ending::Lost;
+        while let Some(message) = connection.stream.next().await {
+            match message {
+                Ok(Message::Close(frame)) => ending = Ending::Closed(frame),
+                Err(error) if matches!(ending, Ending::Lost) => ending = Ending::Failed(error),
+                Ok(_) | Err(_) => {}
             }
         }
+        ending
     };
     match timeouts.get(Phase::Close) {
         None => Ok(handshake.await),

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep_until};
 use tungstenite_deflate::tungstenite::Message;
 
-use super::{Failure, announce, close, finish};
+use super::{Failure, announce, close, end_of, finish, send};
 use crate::close::Ending;
 use crate::connect::{Connection, Settings};
 use crate::exit::ExitStatus;
@@ -110,7 +110,7 @@ pub(crate) async fn run(
             biased;
             () = wait(due) => {
                 if let Some((_, message)) = recording.sent.pop_front() {
-                    connection.stream.send(message).await?;
+                    send(&mut connection, message).await?;
                     last_event = Instant::now();
                 }
             }
@@ -137,7 +137,7 @@ pub(crate) async fn run(
         }
     }
     let ending = match ended {
-        Some(ending) => ending,
+        Some(ending) => end_of(&mut connection.stream, ending).await,
         None => close(&mut connection, None, &settings.timeouts).await?,
     };
     let status = finish(&ending, output);

@@ -95,7 +95,7 @@ impl Link {
         let stream = &mut link.connection.stream;
         let close = async {
             let _ = stream.send(Message::Close(Some(normal_closure()))).await;
-            while let Some(Ok(_)) = stream.next().await {}
+            while stream.next().await.is_some() {}
         };
         let _ = tokio::time::timeout(patience, close).await;
     }

@@ -85,6 +85,7 @@ impl Worker {
     /// Sends and receives from `start` until the end, then closes.
     pub(super) async fn run(mut self, start: Instant) -> Measured {
         if let Err(error) = self.link.wait(sleep_until(start)).await {
+            self.link.close(LINGER).await;
             return Measured::failed(error);
         }
         self.due = start;
@@ -100,7 +101,10 @@ impl Worker {
         self.measured.wire = (after.0 - before.0, after.1 - before.1);
         match ended {
             Ok(()) => self.link.close(CLOSE_PATIENCE).await,
-            Err(error) => self.measured.error = Some(error),
+            Err(error) => {
+                self.measured.error = Some(error);
+                self.link.close(LINGER).await;
+            }
         }
         self.measured
     }
@@ -212,3 +216,6 @@ impl Worker {
 
 /// How long the closing handshake may take.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time limit for the end of a connection that has failed.
+const LINGER: Duration = Duration::from_secs(1);
