@@ -19,7 +19,6 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus_client::metrics::gauge::Gauge;
 use rustls::{AlertDescription, InvalidMessage};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -41,7 +40,7 @@ use crate::ledger::{
     Account, CONNECTION_WINDOW, Http2, Ledger, PIECE_BYTES, Received, STREAM_WINDOW,
     StreamExecutor, Wire, respond,
 };
-use crate::limits::{ConnectionLimits, Permit};
+use crate::limits::{ConnectionLimits, OpenConnection, Permit};
 use crate::linger::{LINGER_TIME, OverTcp, linger};
 use crate::log::{RequestLine, failure};
 use crate::metrics::{CauseLabel, LimitLabel, Metrics};
@@ -147,7 +146,7 @@ impl Acceptor {
 
     /// One connection from TCP to its end, or to the moment when a WebSocket takes it over.
     async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, permit: Permit) {
-        let open = OpenConnection::new(&self.metrics, permit);
+        let open = OpenConnection::new(&self.metrics.connections, permit);
         if let Err(error) = self.prepare(&stream) {
             failure!(DEBUG, %error, "connection lost before its handshake");
             return;
@@ -189,7 +188,7 @@ impl Acceptor {
         router: Router,
         permit: Permit,
     ) {
-        let _open = OpenConnection::new(&self.metrics, permit);
+        let _open = OpenConnection::new(&self.metrics.connections, permit);
         if let Err(error) = self.prepare(&stream) {
             failure!(DEBUG, %error, "connection lost before its first request");
             return;
@@ -517,29 +516,6 @@ impl From<io::Error> for Failed {
             error,
             farewell: None,
         }
-    }
-}
-
-/// A TCP connection in the metrics and in the limits, from its acceptance to its end.
-#[derive(Debug)]
-pub(crate) struct OpenConnection {
-    open: Gauge,
-    _permit: Permit,
-}
-
-impl OpenConnection {
-    fn new(metrics: &Metrics, permit: Permit) -> Self {
-        metrics.connections.inc();
-        Self {
-            open: metrics.connections.clone(),
-            _permit: permit,
-        }
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.open.dec();
     }
 }
 

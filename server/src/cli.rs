@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{Config, ConfigError, Loaded, Task};
 use crate::server::Server;
-use crate::{listen, log, tls};
+use crate::{demonstrations, listen, log, tls};
 
 /// Runs the program with `arguments`, its name first, and gives its exit code: 0 stopped as asked, 1 could not start,
 /// 2 wrong usage.
@@ -116,7 +116,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Some(listener) => listener,
         None => listen(config.network.listen)?,
     };
-    let server = Server::new(config)?;
+    let server = demonstrations::add(Server::new(config)?);
     let reload = server.reloader();
     let hangups = tokio::spawn(on_hangup(reload));
     let (first, second) = signals()?;

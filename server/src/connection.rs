@@ -7,9 +7,9 @@ use tracing::{Span, info_span};
 use tungstenite_deflate::Agreed;
 use tungstenite_deflate::tungstenite::Message;
 
-use crate::accept::OpenConnection;
 use crate::drain::Departure;
 use crate::ledger::Account;
+use crate::limits::OpenConnection;
 use crate::metrics::{Carrier, Direction, Traffic};
 use crate::tls::TlsInfo;
 

@@ -12,8 +12,9 @@ use axum::response::IntoResponse;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 
+use crate::context::Context;
 use crate::log::Reason;
-use crate::router::{Context, authority};
+use crate::request::authority;
 
 /// The requests that pages may send to some routes, and the answers that they may read.
 #[derive(Clone, Copy, Debug)]

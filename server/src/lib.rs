@@ -24,11 +24,13 @@
 pub mod access;
 pub mod cli;
 pub mod config;
+pub mod demonstrations;
 
 mod accept;
 mod arrivals;
 mod bell;
 mod connection;
+mod context;
 mod conversation;
 mod cors;
 mod descriptors;
@@ -49,6 +51,8 @@ mod metrics;
 mod origin;
 mod plain_http;
 mod refusal;
+mod request;
+mod route;
 mod router;
 mod routes;
 mod server;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use prometheus_client::metrics::gauge::Gauge;
 use values::limiter::source;
 
 /// Counts the connections that are held; [`Permit`] is one of them.
@@ -35,6 +36,30 @@ pub(crate) enum Full {
     Total,
     /// The address holds as many as it may.
     Address,
+}
+
+/// A TCP connection in the metrics and in the limits, from its acceptance to its end.
+#[derive(Debug)]
+pub(crate) struct OpenConnection {
+    open: Gauge,
+    _permit: Permit,
+}
+
+impl OpenConnection {
+    /// Counts in `open` a connection that was admitted.
+    pub(crate) fn new(open: &Gauge, permit: Permit) -> Self {
+        open.inc();
+        Self {
+            open: open.clone(),
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
 }
 
 impl ConnectionLimits {

@@ -17,6 +17,7 @@ use crate::access::{Access, KeyError};
 use crate::arrivals::Arrivals;
 use crate::config::{AccessLog, Config, Span};
 use crate::connection::ConnectionInfo;
+use crate::context::Context;
 use crate::descriptors;
 use crate::drain::Drain;
 use crate::host::Hosts;
@@ -27,7 +28,8 @@ use crate::log::transcript;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
-use crate::router::{self, Context, WebSocketRoute, websocket_routes};
+use crate::route::{Endpoint, WebSocketRoute};
+use crate::router::{self, websocket_routes};
 use crate::stream::ServerStream;
 use crate::table::Table;
 use crate::tls::{Tls, TlsError};
@@ -88,7 +90,8 @@ pub struct Ending {
 }
 
 impl Server {
-    /// A server with its own routes; [`RouteOptions`](crate::config::RouteOptions) leaves out some.
+    /// A server with its own routes; [`RouteOptions`](crate::config::RouteOptions) leaves out some, and
+    /// [`demonstrations`](crate::demonstrations) adds more.
     ///
     /// Reads the certificates; when the pair of [`--certs`](crate::config::TlsOptions::certs) is missing, makes it.
     ///
@@ -146,7 +149,7 @@ impl Server {
     /// # Panics
     /// As for [`route`](Self::route).
     pub fn route_with_protocols<H, F>(
-        mut self,
+        self,
         path: &'static str,
         protocols: &'static [&'static str],
         handler: H,
@@ -155,9 +158,18 @@ impl Server {
         H: Fn(WebSocketStream<ServerStream>, ConnectionInfo) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        self.websockets
-            .push(WebSocketRoute::new(path, protocols, handler));
+        self.websocket(WebSocketRoute::new(Endpoint::new(path, protocols), handler))
+    }
+
+    /// Adds a path that speaks WebSocket.
+    pub(crate) fn websocket(mut self, route: WebSocketRoute) -> Self {
+        self.websockets.push(route);
         self
+    }
+
+    /// The settings.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Adds ordinary routes: pages, REST, gRPC. They must have no fallback; that one is ours.

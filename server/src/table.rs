@@ -10,7 +10,10 @@ use tower::ServiceExt;
 use tracing::Instrument;
 
 use crate::connection::Peer;
-use crate::router::{self, Context, WebSocketRoute};
+use crate::context::Context;
+use crate::request::objection;
+use crate::route::WebSocketRoute;
+use crate::router;
 use crate::upgrade;
 
 /// Every path of the server.
@@ -34,9 +37,11 @@ impl Table {
     ) -> Self {
         let literal = websockets
             .iter()
-            .filter(|route| !route.path.contains(['{', '}']));
+            .filter(|route| !route.endpoint.path.contains(['{', '}']));
         Self {
-            websockets: literal.map(|route| (route.path, route.clone())).collect(),
+            websockets: literal
+                .map(|route| (route.endpoint.path, route.clone()))
+                .collect(),
             router: router::router(Arc::clone(&context), websockets, more),
             context,
         }
@@ -47,9 +52,9 @@ impl Table {
         // With any other method it is the router that knows what belongs into the response.
         let opens = matches!(*request.method(), Method::GET | Method::CONNECT);
         if opens && let Some(route) = self.websockets.get(request.uri().path()) {
-            return match router::objection(&self.context, &request) {
+            return match objection(&self.context, &request) {
                 Some(refusal) => refusal,
-                None => upgrade::open(&self.context, route, request),
+                None => upgrade::serve(&self.context, route, request),
             };
         }
         let answering = self.router.clone().oneshot(request);

@@ -20,27 +20,45 @@ use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
 use tungstenite_deflate::{Options, WebSocketStream};
 
 use crate::connection::{Connection, ConnectionInfo, Peer};
+use crate::context::Context;
 use crate::interim::Interim;
 use crate::ledger::{Http2, Part, Stream, Wire};
 use crate::limits::Permit;
 use crate::log::{Reason, Route, failure, limited};
 use crate::metrics::{Carrier, CloseLabels, RefusalLabels, RouteLabel, close_code};
-use crate::router::{Context, Running, WebSocketRoute, authority};
+use crate::request::authority;
+use crate::route::{Endpoint, Running, WebSocketRoute};
 use crate::stream::{Output, ServerStream, Transport};
 use crate::tls::TlsTransport;
 
-/// Checks a request for `route` and answers it; the route's handler then runs in a task of its own.
-pub(crate) fn open<B>(
+/// Answers a request for `route`, as [`open`] does, with the handler of all its connections.
+pub(crate) fn serve<B>(
     context: &Arc<Context>,
     route: &WebSocketRoute,
-    mut request: Request<B>,
+    request: Request<B>,
 ) -> Response<Body> {
-    let mut response = match accept(context, route, &mut request) {
+    let handler = Arc::clone(&route.handler);
+    open(context, &route.endpoint, request, move |socket, info| {
+        handler(socket, info)
+    })
+}
+
+/// Checks a request for `endpoint` and answers it; `handler` then runs in a task of its own.
+pub(crate) fn open<B, H>(
+    context: &Arc<Context>,
+    endpoint: &Arc<Endpoint>,
+    mut request: Request<B>,
+    handler: H,
+) -> Response<Body>
+where
+    H: FnOnce(WebSocketStream<ServerStream>, ConnectionInfo) -> Running + Send + 'static,
+{
+    let mut response = match accept(context, endpoint, &mut request, handler) {
         Ok(response) => response,
         Err(refusal) => {
             let status = refusal.status();
             let labels = RefusalLabels {
-                route: route.path,
+                route: endpoint.path,
                 status: status.as_u16(),
             };
             context
@@ -52,18 +70,24 @@ pub(crate) fn open<B>(
         }
     };
     if context.has_access_log {
-        response.extensions_mut().insert(Route(route.path.into()));
+        response
+            .extensions_mut()
+            .insert(Route(endpoint.path.into()));
     }
     response
 }
 
 /// The response that accepts, once every check has passed and the handler is on its way.
-fn accept<B>(
+fn accept<B, H>(
     context: &Arc<Context>,
-    route: &WebSocketRoute,
+    endpoint: &Arc<Endpoint>,
     request: &mut Request<B>,
-) -> Result<Response<Body>, Refusal> {
-    let options = options(context, route);
+    handler: H,
+) -> Result<Response<Body>, Refusal>
+where
+    H: FnOnce(WebSocketStream<ServerStream>, ConnectionInfo) -> Running + Send + 'static,
+{
+    let options = endpoint.options(&context.options);
     let mut upgrade = Upgrade::from_request(request)
         .map_err(|rejection| {
             let reason = Reason(rejection.to_string().into());
@@ -98,9 +122,9 @@ fn accept<B>(
     let permit = context.websockets.admit(connection.peer.ip());
     let permit = permit.map_err(|full| Box::new(full.websocket_response()))?;
     let http2 = request.extensions().get::<Http2Stream>().cloned();
-    upgrade.select_protocol(route.protocols);
+    upgrade.select_protocol(endpoint.protocols);
     let chosen = upgrade.selected_protocol().cloned();
-    let subprotocol = route
+    let subprotocol = endpoint
         .protocols
         .iter()
         .copied()
@@ -115,21 +139,21 @@ fn accept<B>(
         agreed: pending.agreed,
         connection: Arc::clone(&connection),
         departure: context.drain.departure(),
-        traffic: route.traffic(&context.metrics),
+        traffic: endpoint.traffic(&context.metrics),
         first_close: Arc::new(Mutex::new(None)),
-        route: route.path,
+        route: endpoint.path,
         http: if request.version() == Version::HTTP_2 {
             Carrier::Http2
         } else {
             Carrier::Http1
         },
     };
-    if let Some(greeting) = route.greeting {
+    if let Some(greeting) = endpoint.greeting {
         Peer(connection.peer).span().in_scope(greeting);
     }
     let running = begin(
         Arc::clone(context),
-        route.clone(),
+        (handler, endpoint.spans),
         pending,
         info,
         options,
@@ -156,20 +180,6 @@ fn announce_continue<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
 }
 
-/// The options of `route`.
-fn options(context: &Context, route: &WebSocketRoute) -> Arc<Options> {
-    let Some(most) = route.max_message_bytes else {
-        return Arc::clone(&context.options);
-    };
-    let options = Options::clone(&context.options);
-    let websocket = options.websocket;
-    let most = websocket.max_message_size.map_or(most, |all| all.min(most));
-    let websocket = websocket
-        .max_message_size(Some(most))
-        .max_frame_size(Some(most));
-    Arc::new(options.websocket(websocket))
-}
-
 /// The connection from the moment hyper has sent the response to its end.
 ///
 /// What it takes to begin lives in a box of its own, which is gone when the handler runs: a connection that waits holds
@@ -181,14 +191,17 @@ async fn run(beginning: Pin<Box<impl Future<Output = Option<Running>>>>) {
 }
 
 /// Takes the transport from hyper and starts the handler on it; `None` if the connection was lost before.
-async fn begin(
+async fn begin<H>(
     context: Arc<Context>,
-    route: WebSocketRoute,
+    (handler, spans): (H, bool),
     pending: Pending,
     info: ConnectionInfo,
     options: Arc<Options>,
     (permit, http2): (Permit, Option<Http2Stream>),
-) -> Option<Running> {
+) -> Option<Running>
+where
+    H: FnOnce(WebSocketStream<ServerStream>, ConnectionInfo) -> Running,
+{
     let span = info.span();
     let (rescue, rescued) = oneshot::channel();
     let socket = match connect(&context, pending, options, &info, http2, rescue).await {
@@ -201,13 +214,13 @@ async fn begin(
     let open = Box::new(span.in_scope(|| OpenSocket::new(&context, &info, permit)));
     debug!(parent: &span, subprotocol = info.subprotocol, deflate = ?info.agreed, "negotiated");
     // A handler may well panic before there is a future of it.
-    let started = span
-        .in_scope(|| std::panic::catch_unwind(AssertUnwindSafe(|| (route.handler)(socket, info))));
+    let started =
+        span.in_scope(|| std::panic::catch_unwind(AssertUnwindSafe(|| handler(socket, info))));
     let running: Running = match started {
         Ok(handler) => Box::pin(guarded(open, rescued, handler)),
         Err(_) => Box::pin(panicked(open, rescued)),
     };
-    Some(if route.spans {
+    Some(if spans {
         Box::pin(running.instrument(span))
     } else {
         running

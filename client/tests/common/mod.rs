@@ -46,6 +46,7 @@ impl RealServer {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
             let server = server::Server::new(config).unwrap();
+            let server = server::demonstrations::add(server);
             std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_multi_thread()
                     .enable_all()

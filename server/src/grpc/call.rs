@@ -17,10 +17,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::{Code, Status};
 
 use super::METHODS;
+use crate::context::Context;
 use crate::drain::Departing;
 use crate::ledger::{Account, Received, ReceivedBytes};
 use crate::metrics::{CallLabels, Metrics};
-use crate::router::Context;
 
 /// Runs a call within its bounds.
 ///

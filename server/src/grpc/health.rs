@@ -11,7 +11,7 @@ use tonic_health::pb::health_server::Health as HealthService;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::SERVICES;
-use crate::router::Context;
+use crate::context::Context;
 
 /// Says whether new calls are welcome, as `/readyz` does: serving, until the server is ending or lacks what it needs.
 #[derive(Clone, Debug)]

@@ -24,8 +24,8 @@ use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 use tonic_reflection::pb::v1alpha::server_reflection_server::ServerReflectionServer as ServerReflectionAlphaServer;
 use tonic_web::GrpcWebLayer;
 
+use crate::context::Context;
 use crate::cors;
-use crate::router::Context;
 use proto::chat_service_server::ChatServiceServer;
 use rooms::chat_service_server::ChatServiceServer as RoomServiceServer;
 use v2::{EncodedCodec, EncodedEvent};

@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::{HeaderMap, StatusCode, header};
 
+use crate::context::Context;
 use crate::metrics::{Exposition, Metrics};
-use crate::router::Context;
 
 /// The process answers, so it is alive.
 pub(crate) async fn healthz() -> &'static str {

@@ -14,9 +14,9 @@ use super::bearer::token;
 use super::history;
 use super::problem::{problem, refused};
 use crate::connection::Connection;
+use crate::context::Context;
 use crate::cors::{self, Sharing};
 use crate::ledger::{Account, BodyError, Part};
-use crate::router::Context;
 use rooms::participant::{Posted, Visit};
 use rooms::{Epoch, MessageId, Position, Refusal, Right};
 

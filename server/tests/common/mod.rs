@@ -73,7 +73,8 @@ pub fn start_with(
     flags: &[&str],
     extend: impl FnOnce(Server) -> Server,
 ) -> Running {
-    let server = extend(Server::new(config(certs.path(), flags)).unwrap());
+    let server = Server::new(config(certs.path(), flags)).unwrap();
+    let server = extend(server::demonstrations::add(server));
     let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let reload = Box::new(server.reloader());

@@ -39,7 +39,7 @@ async fn payloads_are_cut_and_messages_beyond_the_limit_counted() {
             "message echoed",
             vec![
                 "--log-level",
-                "info,server::routes::echo=trace",
+                "info,server::demonstrations::echo=trace",
                 "--log-payload-bytes",
                 "64",
             ],

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::proto_v2::{ConverseRequest, SendRequest, SendResponse, SubscribeRequest};
 use super::rooms::chat_service_server::ChatService;
 use crate::connection::Peer;
-use crate::router::Context;
+use crate::context::Context;
 use crate::routes::bearer_token;
 pub(super) use encoded::{EncodedCodec, EncodedEvent};
 use rooms::participant::{Member, Welcome};

@@ -7,7 +7,7 @@ mod session;
 mod speaker;
 mod text;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,8 +17,10 @@ use axum::routing::any;
 use http::{Method, Request, header};
 
 use crate::connection::Connection;
+use crate::context::Context;
 use crate::metrics::RefusalLabels;
-use crate::router::{Context, WebSocketRoute, authority};
+use crate::request::authority;
+use crate::route::{Endpoint, Running};
 use crate::routes::{bearer, problem};
 use crate::upgrade;
 use entry::Entry;
@@ -36,8 +38,11 @@ const PATH: &str = "/chat/{room}";
 
 /// The route of rooms over WebSocket.
 pub(crate) fn chat(context: &Arc<Context>) -> Router {
+    let max = context.rooms.settings().max_text_bytes + ENVELOPE_BYTES;
+    let endpoint = Endpoint::new(PATH, PROTOCOLS).max_message_bytes(max);
+    let state = (Arc::clone(context), Arc::new(endpoint));
     // Any method: HTTP/2 arrives as CONNECT.
-    Router::new().route(PATH, any(open).with_state(Arc::clone(context)))
+    Router::new().route(PATH, any(open).with_state(state))
 }
 
 /// Admits the participant, then lets the request become a WebSocket.
@@ -45,7 +50,7 @@ pub(crate) fn chat(context: &Arc<Context>) -> Router {
 /// What is wrong with names is told over the WebSocket, since a browser does not show a page what a refusal says; a token
 /// that is not good is refused before.
 async fn open(
-    State(context): State<Arc<Context>>,
+    State((context, endpoint)): State<(Arc<Context>, Arc<Endpoint>)>,
     Path(room): Path<String>,
     request: Request<Body>,
 ) -> Response<Body> {
@@ -60,28 +65,15 @@ async fn open(
             entry.map_err(|refusal| context.participants.refuse(refusal)),
         )
     });
-    upgrade::open(&context, &route(&context, entry), request)
-}
-
-/// The route of one request.
-fn route(
-    context: &Context,
-    entry: Option<(Participant, Result<Entry, Refusal>)>,
-) -> WebSocketRoute {
     let (hub, deflate) = (context.rooms.clone(), context.options.deflate.clone());
-    let most = hub.settings().max_text_bytes + ENVELOPE_BYTES;
-    let entry = Mutex::new(entry);
-    let mut route = WebSocketRoute::new(PATH, PROTOCOLS, move |socket, info| {
-        let entry = entry.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (hub, deflate) = (hub.clone(), deflate.clone());
-        async move {
+    upgrade::open(&context, &endpoint, request, |socket, info| -> Running {
+        Box::pin(async move {
+            // Without an entry the request was refused.
             if let Some((participant, entry)) = entry {
                 session::run(hub, deflate, participant, entry, socket, info).await;
             }
-        }
-    });
-    route.max_message_bytes = Some(most);
-    route
+        })
+    })
 }
 
 /// Admits the sender of a request; `None` if the upgrade will refuse it anyway.
