@@ -1,22 +1,11 @@
 //! Rights of a participant, and their end.
 
-use std::fmt;
 use std::time::SystemTime;
 
 use super::kind::Pattern;
 use super::name::{MemberName, RoomName};
 use super::refusal::Refusal;
-
-/// One thing that a participant may do in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Right {
-    /// Receive messages from now on, and see who is there.
-    Join,
-    /// Send messages.
-    Publish,
-    /// Read earlier messages.
-    History,
-}
+use super::right::Right;
 
 /// Rights of a participant, and their end.
 #[derive(Clone, Debug)]
@@ -99,27 +88,5 @@ impl Grant {
             (None, Some(name)) => Ok(name),
             (None, None) => Err(Refusal::NameMissing),
         }
-    }
-}
-
-impl Right {
-    /// Its name in tokens.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Join => "join",
-            Self::Publish => "publish",
-            Self::History => "history",
-        }
-    }
-}
-
-/// Names the right for people.
-impl fmt::Display for Right {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Join => "join",
-            Self::Publish => "publish",
-            Self::History => "read the history",
-        })
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::name::RoomName;
-use super::settings::Settings;
 
 /// What happens to a member that is further behind than its queue is long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,17 +81,10 @@ impl FromStr for Policy {
     }
 }
 
-impl Settings {
-    /// What happens to slow members of `room`.
-    pub fn policy_of(&self, room: &RoomName) -> Policy {
-        let kind = self.kinds.iter().find(|(pattern, _)| pattern.fits(room));
-        kind.map_or(self.policy, |(_, policy)| *policy)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
 
     #[test]
     fn the_first_pattern_that_fits_decides() {

@@ -16,6 +16,7 @@
 //! | [`room`] | the members of one room on this node and what they have yet to read |
 //! | [`member`] | one member's way through a room's events |
 //! | [`participant`] | everybody who uses rooms: what they may do, how often, and until when |
+//! | [`right`] | what may be done in a room |
 //! | [`grant`] | what a token allows, and its end |
 //! | [`refusal`] | everything that a participant may be refused |
 //! | [`posting`] | the messages of one member on their way into the store |
@@ -55,13 +56,14 @@ pub mod position;
 pub mod posting;
 pub mod presence;
 pub mod refusal;
+pub mod right;
 pub mod room;
 pub mod settings;
 
 pub use backplane::{Backplane, Local};
 pub use counts::Counts;
 pub use event::{Broadcast, Event, Rendering};
-pub use grant::{Grant, Right};
+pub use grant::Grant;
 pub use hub::{Hub, JoinError, Joined, Pending, Post, Receipt};
 pub use kind::{Pattern, Policy};
 pub use member::{Lagged, Membership, Seen};
@@ -70,4 +72,5 @@ pub use name::{MemberName, NameError, RoomName};
 pub use participant::{Authority, Participant, Participants};
 pub use position::{Epoch, Position};
 pub use refusal::Refusal;
+pub use right::Right;
 pub use settings::Settings;

@@ -1,5 +1,6 @@
 //! What rooms and members may be called.
 
+mod error;
 mod spelling;
 
 use std::borrow::Borrow;
@@ -7,8 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Longest name of a room or a member, in bytes.
-pub const MAX_NAME_BYTES: usize = 64;
+pub use error::{MAX_NAME_BYTES, NameError};
 
 /// The name of a room: 1 to 64 of `a-z A-Z 0-9 - _`.
 ///
@@ -22,35 +22,6 @@ pub struct RoomName(Arc<str>);
 /// server's own lines: the name stands before `: ` in lines of text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberName(Arc<str>);
-
-/// Why a text is no name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
-    /// There is nothing in it, or too much.
-    #[error("a {what} name has 1 to {MAX_NAME_BYTES} bytes, this one has {bytes}")]
-    Length {
-        /// `room` or `member`.
-        what: &'static str,
-        /// How long the text is.
-        bytes: usize,
-    },
-    /// A character is not allowed.
-    #[error("{character:?} (U+{:04X}) is not allowed in a {what} name: use {allowed}", u32::from(*.character))]
-    Character {
-        /// `room` or `member`.
-        what: &'static str,
-        /// The first that is not allowed.
-        character: char,
-        /// What is allowed.
-        allowed: &'static str,
-    },
-    /// Characters that are allowed do not stand together.
-    #[error("this is no member name: {problem}")]
-    Spelling {
-        /// The rule.
-        problem: &'static str,
-    },
-}
 
 impl FromStr for RoomName {
     type Err = NameError;

@@ -1,12 +1,12 @@
 //! Everything that a participant may be refused; each transport maps it in one table.
 
 use super::backplane::{PublishError, Unavailable};
-use super::grant::Right;
 use super::hub::JoinError;
 use super::member::Lagged;
 use super::message::IdError;
 use super::name::{NameError, RoomName};
 use super::position::PositionError;
+use super::right::Right;
 
 /// A reason to refuse a participant something; the text is for people.
 ///

@@ -5,6 +5,7 @@ use std::time::Duration;
 use values::limiter::Rate;
 
 use super::kind::{Pattern, Policy};
+use super::name::RoomName;
 
 /// The limits of rooms, on this node.
 #[derive(Clone, Debug)]
@@ -60,6 +61,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What happens to slow members of `room`.
+    pub fn policy_of(&self, room: &RoomName) -> Policy {
+        let kind = self.kinds.iter().find(|(pattern, _)| pattern.fits(room));
+        kind.map_or(self.policy, |(_, policy)| *policy)
+    }
+
     /// The rate of messages that a member, or an address without one, may send.
     pub fn message_rate(&self) -> Rate {
         Rate::per_second(self.burst, self.per_second)

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use values::limiter::{KeyedRateLimiter, Rate, source};
 
-use super::MAX_ADDRESSES;
 use crate::config::Limit;
 use crate::log::failure;
 
@@ -54,3 +53,5 @@ impl Guesses {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Addresses remembered at once by a limiter of requests: about 0.5 MiB.
+pub(super) const MAX_ADDRESSES: usize = 10_000;

@@ -228,12 +228,10 @@ fn read_any(content: &[u8]) -> Result<Keys, String> {
     keys.map(Keys::new)
 }
 
-/// Addresses remembered at once by a limiter of requests: about 0.5 MiB.
-const MAX_ADDRESSES: usize = 10_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::guesses::MAX_ADDRESSES;
     use crate::config::{Config, Limit, Switch};
 
     #[test]

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, Command};
 use values::units::list;
 
-use super::sources::nearest;
+use super::suggestion::nearest;
 
 /// The prefix of every variable of ours.
 const PREFIX: &str = "WSS_";

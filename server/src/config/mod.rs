@@ -1,7 +1,9 @@
 //! Settings of the server, typed and validated, each with a flag, an environment name and a key in the file.
 
+mod all;
 mod contradictions;
 mod environment;
+mod error;
 mod file;
 mod memory;
 mod nats;
@@ -11,13 +13,13 @@ mod reference;
 mod rooms;
 mod routes;
 mod sources;
+mod suggestion;
+mod switch;
 mod tls;
 mod websocket;
 
-use std::path::PathBuf;
-
-use clap::{FromArgMatches, Parser, ValueEnum};
-
+pub use all::{Config, Task};
+pub use error::ConfigError;
 pub use memory::MemoryOptions;
 pub use nats::NatsOptions;
 pub use network::{HttpLimits, Network, ShutdownOptions};
@@ -25,103 +27,8 @@ pub use observe::{AccessLog, LogFormat, Logging};
 pub use rooms::{RoomKind, RoomOptions};
 pub use routes::RouteOptions;
 pub(crate) use sources::from_text;
-pub use sources::{ConfigError, Loaded, Origin, Setting};
+pub use sources::{Loaded, Origin, Setting};
+pub use switch::Switch;
 pub use tls::{ClientAuth, TlsOptions, UnknownName};
 pub use values::units::{ByteSize, Limit, TimeSpan as Span};
 pub use websocket::{DeflateOptions, WebSocketOptions};
-
-/// `on` or `off`, for settings that read better so than as `true` and `false`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    /// The behaviour is wanted.
-    #[value(alias = "true")]
-    On,
-    /// The behaviour is not wanted.
-    #[value(alias = "false")]
-    Off,
-}
-
-impl Switch {
-    /// Whether the behaviour is wanted.
-    pub fn is_on(self) -> bool {
-        self == Self::On
-    }
-}
-
-/// What the program was asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Task {
-    /// Serve until told to stop.
-    Run,
-    /// Validate the settings, print each with its origin, and end.
-    Check,
-    /// Print every setting there is as a page of Markdown, and end.
-    Reference,
-}
-
-/// Everything that can be chosen about the server.
-///
-/// A value comes from the command line, else from the environment (`WSS_` and the flag's name), else from the TOML
-/// file (the flag's name as the key), else from the default. [`Config::load`] reads them all; [`Config::default`] holds
-/// the defaults alone and reads neither environment nor file.
-#[derive(Clone, Debug, Parser)]
-#[command(
-    name = "server",
-    version,
-    about = "A wss server with permessage-deflate: WebSockets, pages and metrics on one TLS port",
-    after_help = "Every option is also read from the environment (WSS_ and its name) and from the TOML file of --config \
-                  (its name as the key). Precedence: flag, environment, file, default.\n\
-                  Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong usage or settings.",
-    max_term_width = 110
-)]
-#[non_exhaustive]
-pub struct Config {
-    /// `check` validates the settings and prints each with its origin; `reference` prints a page about all there are
-    #[arg(value_enum, default_value = "run")]
-    pub task: Task,
-    /// TOML file with settings, `name = value` as the flags are named [default: none]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Where to listen and how many connections to hold.
-    #[command(flatten)]
-    pub network: Network,
-    /// Certificates, protocol versions, client certificates.
-    #[command(flatten)]
-    pub tls: TlsOptions,
-    /// Limits of the HTTP part of a connection.
-    #[command(flatten)]
-    pub http: HttpLimits,
-    /// Which of the server's own routes are served.
-    #[command(flatten)]
-    pub routes: RouteOptions,
-    /// Limits and behaviour of WebSocket connections.
-    #[command(flatten)]
-    pub websocket: WebSocketOptions,
-    /// permessage-deflate.
-    #[command(flatten)]
-    pub deflate: DeflateOptions,
-    /// Rooms: their limits, and who may enter.
-    #[command(flatten)]
-    pub rooms: RoomOptions,
-    /// NATS, for rooms on many nodes.
-    #[command(flatten)]
-    pub nats: NatsOptions,
-    /// How memory is given back to the system.
-    #[command(flatten)]
-    pub memory: MemoryOptions,
-    /// How the server stops.
-    #[command(flatten)]
-    pub shutdown: ShutdownOptions,
-    /// What is logged and how.
-    #[command(flatten)]
-    pub logging: Logging,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        sources::command()
-            .try_get_matches_from(["server"])
-            .and_then(|matches| Self::from_arg_matches(&matches))
-            .expect("every option has a default or is optional")
-    }
-}

@@ -10,7 +10,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use super::Config;
 use super::contradictions::contradictions;
 use super::environment::{Environment, Variable};
+use super::error::ConfigError;
 use super::file::{self, Entry};
+use super::suggestion::nearest;
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,33 +51,6 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// Why the settings cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The command line or the environment; the text is clap's, and so is its exit code (help is one of them).
-    #[error(transparent)]
-    Usage(#[from] clap::Error),
-    /// The file could not be read.
-    #[error("cannot read the settings in {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is not TOML.
-    #[error("{} is not valid TOML: {source}", path.display())]
-    NotToml {
-        /// The file.
-        path: PathBuf,
-        /// What the parser said.
-        source: Box<toml::de::Error>,
-    },
-    /// Values in the file or the environment are not allowed, or settings contradict each other; a line for each.
-    #[error("{}", .0.join("\n"))]
-    Invalid(Vec<String>),
-}
-
 /// A setting that was made in the environment or in the file.
 #[derive(Debug)]
 struct Made {
@@ -107,6 +82,15 @@ impl Config {
             unknown_variables: environment.unknown,
             warnings: environment.retired,
         })
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        command()
+            .try_get_matches_from(["server"])
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .expect("every option has a default or is optional")
     }
 }
 
@@ -249,15 +233,6 @@ impl Made {
     }
 }
 
-/// The one of `known` that `name` was probably meant to be.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = known.map(|known| (strsim::jaro_winkler(name, known), known));
-    let best = likeness.max_by(|one, other| one.0.total_cmp(&other.0))?;
-    (best.0 > ALIKE).then_some(best.1)
-}
-
-/// Likeness above which a name is suggested.
-const ALIKE: f64 = 0.9;
 /// Name of the setting that names the file.
 const CONFIG: &str = "config";
 

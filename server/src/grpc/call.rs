@@ -16,7 +16,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::{Code, Status};
 
-use super::METHODS;
+use super::services::METHODS;
 use crate::context::Context;
 use crate::drain::Departing;
 use crate::ledger::{Account, Received, ReceivedBytes};

@@ -10,7 +10,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health as HealthService;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::SERVICES;
+use super::services::SERVICES;
 use crate::context::Context;
 
 /// Says whether new calls are welcome, as `/readyz` does: serving, until the server is ending or lacks what it needs.

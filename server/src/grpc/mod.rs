@@ -12,6 +12,7 @@ mod call;
 mod gate;
 mod health;
 mod reflection;
+mod services;
 mod v1;
 mod v2;
 
@@ -30,7 +31,6 @@ use proto::chat_service_server::ChatServiceServer;
 use rooms::chat_service_server::ChatServiceServer as RoomServiceServer;
 use v2::{EncodedCodec, EncodedEvent};
 
-/// What the tutorial's description, `proto/chat.proto`, becomes in Rust.
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -38,11 +38,8 @@ use v2::{EncodedCodec, EncodedEvent};
     clippy::pedantic,
     reason = "made by tonic"
 )]
-pub mod proto {
-    tonic::include_proto!("chat");
-}
+pub mod proto;
 
-/// What the description of rooms, `proto/chat_v2.proto`, becomes in Rust.
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -50,11 +47,8 @@ pub mod proto {
     clippy::pedantic,
     reason = "made by tonic"
 )]
-pub mod proto_v2 {
-    tonic::include_proto!("chat.v2");
-}
+pub mod proto_v2;
 
-/// The server's side of `proto/chat_v2.proto`, as `build.rs` describes it.
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -62,9 +56,7 @@ pub mod proto_v2 {
     clippy::pedantic,
     reason = "made by tonic"
 )]
-mod rooms {
-    include!(concat!(env!("OUT_DIR"), "/chat.v2.ChatService.rs"));
-}
+mod rooms;
 
 /// The paths of all services; no message may be longer than [`Context::max_grpc_bytes`].
 pub(crate) fn routes(context: &Arc<Context>) -> Router {
@@ -108,21 +100,6 @@ fn reflection() -> Router {
             v1alpha,
         )
 }
-
-/// Names of the services that do the work, as health knows them.
-const SERVICES: [&str; 2] = ["chat.ChatService", "chat.v2.ChatService"];
-
-/// Every method, as metrics name it; what else is asked for is counted together.
-const METHODS: [&str; 8] = [
-    "/chat.ChatService/SendMessage",
-    "/chat.v2.ChatService/Send",
-    "/chat.v2.ChatService/Subscribe",
-    "/chat.v2.ChatService/Converse",
-    "/grpc.health.v1.Health/Check",
-    "/grpc.health.v1.Health/Watch",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-];
 
 /// What a message for a room may have around its text, in bytes.
 const ENVELOPE_BYTES: usize = 1024;

@@ -15,6 +15,7 @@
 mod executor;
 mod frames;
 mod http2;
+mod part;
 mod progress;
 mod request;
 mod response;
@@ -30,51 +31,11 @@ use crate::metrics::{LedgerCounts, PartLabel};
 
 pub(crate) use executor::StreamExecutor;
 pub(crate) use http2::{CONNECTION_WINDOW, Http2, STREAM_WINDOW, Stream};
+pub(crate) use part::Part;
 pub(crate) use progress::Progress;
 pub(crate) use request::{BodyError, Received, ReceivedBytes};
 pub(crate) use response::respond;
 pub(crate) use wire::Wire;
-
-/// A use of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// WebSocket messages that are not there whole, with their decompressors.
-    Messages,
-    /// Compression contexts.
-    Contexts,
-    /// Bodies and gRPC messages that are being received.
-    Requests,
-    /// Bodies that are not taken yet.
-    Responses,
-    /// HTTP/2 data that nobody has read yet.
-    Input,
-    /// Sent data that HTTP/2 and TLS still hold.
-    Output,
-}
-
-impl Part {
-    /// Every part, in the order of their numbers.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Messages,
-        Self::Contexts,
-        Self::Requests,
-        Self::Responses,
-        Self::Input,
-        Self::Output,
-    ];
-
-    /// Its name in metrics.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Messages => "messages",
-            Self::Contexts => "contexts",
-            Self::Requests => "requests",
-            Self::Responses => "responses",
-            Self::Input => "input",
-            Self::Output => "output",
-        }
-    }
-}
 
 /// The memory of all connections.
 #[derive(Clone, Debug)]

@@ -1,4 +1,119 @@
-//! Values of labels that peers could choose, mapped to closed sets (R24): each new value would be a series for ever.
+//! The labels of all series. Values that peers could choose are mapped to closed sets (R24): each new value would be a series
+//! for ever.
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// Which limit.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct LimitLabel {
+    /// `total`, `address`, `rate` or `descriptors`.
+    pub(crate) limit: &'static str,
+}
+
+/// What a handshake settled on.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct HandshakeLabels {
+    /// `1.2` or `1.3`.
+    pub(crate) version: &'static str,
+    /// The key exchange group's name.
+    pub(crate) group: String,
+    /// `yes` or `no`.
+    pub(crate) resumed: &'static str,
+    /// The application protocol; `none` if the client named none.
+    pub(crate) alpn: &'static str,
+}
+
+/// Why a handshake failed.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CauseLabel {
+    /// A word for it.
+    pub(crate) cause: &'static str,
+}
+
+/// Which certificate.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CertificateLabel {
+    /// Its file.
+    pub(crate) file: String,
+}
+
+/// How it went.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ResultLabel {
+    /// `loaded` or `refused`.
+    pub(crate) result: &'static str,
+}
+
+/// Which route refused with what.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RefusalLabels {
+    /// The path.
+    pub(crate) route: &'static str,
+    /// The HTTP status.
+    pub(crate) status: u16,
+}
+
+/// Which route.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RouteLabel {
+    /// The path.
+    pub(crate) route: &'static str,
+}
+
+/// Which route over which HTTP version.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RouteLabels {
+    /// The path.
+    pub(crate) route: &'static str,
+    /// `1.1` or `2`.
+    pub(crate) http: &'static str,
+}
+
+/// How a connection was opened.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct OpenLabels {
+    /// The path.
+    pub(crate) route: &'static str,
+    /// `1.1` or `2`.
+    pub(crate) http: &'static str,
+    /// Whether permessage-deflate was agreed: `yes` or `no`.
+    pub(crate) deflate: &'static str,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CloseLabels {
+    /// The path.
+    pub(crate) route: &'static str,
+    /// The close code as [`close_code`] gives it; 1005 stands for none, 1006 for no Close frame (RFC 6455 §7.1.5).
+    pub(crate) code: &'static str,
+    /// Who sent the first Close: `client`, `server` or `nobody`.
+    pub(crate) by: &'static str,
+}
+
+/// Messages of a kind.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct MessageLabels {
+    pub(crate) route: &'static str,
+    pub(crate) direction: &'static str,
+    pub(crate) kind: &'static str,
+}
+
+/// How a call went.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct CallLabels {
+    /// The path; `other` for methods that nobody offers.
+    pub(crate) method: &'static str,
+    /// The status, as gRPC numbers them; 1 (cancelled) also stands for clients that left.
+    pub(crate) code: i32,
+}
+
+/// Bytes in a direction.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct DirectionLabels {
+    pub(crate) route: &'static str,
+    pub(crate) direction: &'static str,
+}
 
 /// The label of a close code: the registered ones (IANA, WebSocket Close Code Number Registry) as they are, all others `other`.
 pub(crate) fn close_code(code: u16) -> &'static str {

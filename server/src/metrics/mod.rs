@@ -11,21 +11,23 @@ mod traffic;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-use serde::Serialize;
 
 use ::rooms::Counts;
 use ::rooms::backplane::NatsCounts;
 
 pub(crate) use exposition::Exposition;
-pub(crate) use labels::close_code;
+pub(crate) use labels::{
+    CallLabels, CauseLabel, CertificateLabel, CloseLabels, HandshakeLabels, LimitLabel,
+    RefusalLabels, ResultLabel, RouteLabel, close_code,
+};
 pub(crate) use ledger::{LedgerCounts, PartLabel};
 pub(crate) use memory::MemoryCounts;
-pub(crate) use traffic::{Carrier, Counted, Direction, Tally, Traffic};
+use traffic::TrafficSeries;
+pub(crate) use traffic::{Carrier, Counted, Direction, Tally, Totals, Traffic};
 
 /// What the server counts; cheap to clone.
 #[derive(Clone, Debug)]
@@ -49,20 +51,10 @@ pub(crate) struct Metrics {
     pub(crate) certificate_reloads: Family<ResultLabel, Counter>,
     /// WebSocket requests that were refused.
     pub(crate) refused_upgrades: Family<RefusalLabels, Counter>,
-    /// WebSocket connections held.
-    websockets: Family<RouteLabels, Gauge>,
-    /// WebSocket connections opened.
-    opened: Family<OpenLabels, Counter>,
+    /// The counters of WebSocket routes.
+    traffic: TrafficSeries,
     /// WebSocket connections ended.
     pub(crate) closed: Family<CloseLabels, Counter>,
-    /// Messages.
-    messages: Family<MessageLabels, Counter>,
-    /// Bytes of messages, uncompressed.
-    message_bytes: Family<DirectionLabels, Counter>,
-    /// Bytes of frames, as they go through TLS.
-    wire_bytes: Family<DirectionLabels, Counter>,
-    /// Connections dropped because the peer did not read.
-    slow_readers: Family<RouteLabel, Counter>,
     /// Handlers that panicked.
     pub(crate) handler_panics: Family<RouteLabel, Counter>,
     /// Calls over gRPC.
@@ -79,118 +71,6 @@ pub(crate) struct Metrics {
     pub(crate) ledger: LedgerCounts,
     /// Whether the server is ending.
     pub(crate) draining: Gauge,
-}
-
-/// Which limit.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct LimitLabel {
-    /// `total`, `address`, `rate` or `descriptors`.
-    pub(crate) limit: &'static str,
-}
-
-/// What a handshake settled on.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct HandshakeLabels {
-    /// `1.2` or `1.3`.
-    pub(crate) version: &'static str,
-    /// The key exchange group's name.
-    pub(crate) group: String,
-    /// `yes` or `no`.
-    pub(crate) resumed: &'static str,
-    /// The application protocol; `none` if the client named none.
-    pub(crate) alpn: &'static str,
-}
-
-/// Why a handshake failed.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct CauseLabel {
-    /// A word for it.
-    pub(crate) cause: &'static str,
-}
-
-/// Which certificate.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct CertificateLabel {
-    /// Its file.
-    pub(crate) file: String,
-}
-
-/// How it went.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct ResultLabel {
-    /// `loaded` or `refused`.
-    pub(crate) result: &'static str,
-}
-
-/// Which route refused with what.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct RefusalLabels {
-    /// The path.
-    pub(crate) route: &'static str,
-    /// The HTTP status.
-    pub(crate) status: u16,
-}
-
-/// Which route.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct RouteLabel {
-    /// The path.
-    pub(crate) route: &'static str,
-}
-
-/// Which route over which HTTP version.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct RouteLabels {
-    /// The path.
-    pub(crate) route: &'static str,
-    /// `1.1` or `2`.
-    pub(crate) http: &'static str,
-}
-
-/// How a connection was opened.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct OpenLabels {
-    /// The path.
-    pub(crate) route: &'static str,
-    /// `1.1` or `2`.
-    pub(crate) http: &'static str,
-    /// Whether permessage-deflate was agreed: `yes` or `no`.
-    pub(crate) deflate: &'static str,
-}
-
-/// How a connection ended.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct CloseLabels {
-    /// The path.
-    pub(crate) route: &'static str,
-    /// The close code as [`close_code`] gives it; 1005 stands for none, 1006 for no Close frame (RFC 6455 §7.1.5).
-    pub(crate) code: &'static str,
-    /// Who sent the first Close: `client`, `server` or `nobody`.
-    pub(crate) by: &'static str,
-}
-
-/// Messages of a kind.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct MessageLabels {
-    route: &'static str,
-    direction: &'static str,
-    kind: &'static str,
-}
-
-/// How a call went.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct CallLabels {
-    /// The path; `other` for methods that nobody offers.
-    pub(crate) method: &'static str,
-    /// The status, as gRPC numbers them; 1 (cancelled) also stands for clients that left.
-    pub(crate) code: i32,
-}
-
-/// Bytes in a direction.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct DirectionLabels {
-    route: &'static str,
-    direction: &'static str,
 }
 
 /// Registers a metric and gives it back.
@@ -249,38 +129,40 @@ impl Metrics {
                 "websocket_refused",
                 "WebSocket requests refused, by HTTP status"
             ),
-            websockets: register!(registry, "websocket_connections", "WebSockets held"),
-            opened: register!(
-                registry,
-                "websocket_opened",
-                "WebSocket connections opened, by HTTP version and compression"
-            ),
+            traffic: TrafficSeries {
+                websockets: register!(registry, "websocket_connections", "WebSockets held"),
+                opened: register!(
+                    registry,
+                    "websocket_opened",
+                    "WebSocket connections opened, by HTTP version and compression"
+                ),
+                messages: register!(
+                    registry,
+                    "websocket_messages",
+                    "Messages, by direction (in: from clients) and kind"
+                ),
+                message_bytes: register!(
+                    registry,
+                    "websocket_message",
+                    Unit::Bytes,
+                    "Bytes of messages, before compression when sent and after it when received"
+                ),
+                wire_bytes: register!(
+                    registry,
+                    "websocket_wire",
+                    Unit::Bytes,
+                    "Bytes of frames inside TLS, compressed where that was agreed"
+                ),
+                slow_readers: register!(
+                    registry,
+                    "websocket_slow_readers",
+                    "Connections dropped because the peer did not read within the write timeout with its queue full"
+                ),
+            },
             closed: register!(
                 registry,
                 "websocket_closed",
                 "WebSocket connections ended, by close code and who closed first"
-            ),
-            messages: register!(
-                registry,
-                "websocket_messages",
-                "Messages, by direction (in: from clients) and kind"
-            ),
-            message_bytes: register!(
-                registry,
-                "websocket_message",
-                Unit::Bytes,
-                "Bytes of messages, before compression when sent and after it when received"
-            ),
-            wire_bytes: register!(
-                registry,
-                "websocket_wire",
-                Unit::Bytes,
-                "Bytes of frames inside TLS, compressed where that was agreed"
-            ),
-            slow_readers: register!(
-                registry,
-                "websocket_slow_readers",
-                "Connections dropped because the peer did not read within the write timeout with its queue full"
             ),
             handler_panics: register!(
                 registry,
@@ -314,7 +196,7 @@ impl Metrics {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let traffic = routes
             .entry(route)
-            .or_insert_with(|| Traffic::new(self, route));
+            .or_insert_with(|| Traffic::new(&self.traffic, route));
         traffic.clone()
     }
 
@@ -336,25 +218,6 @@ impl Metrics {
     pub(crate) fn render(&self, exposition: Exposition) -> String {
         exposition.render(&self.registry)
     }
-}
-
-/// Sums over all WebSocket routes; connections are those held now, all others only grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Totals {
-    /// WebSocket connections held.
-    pub(crate) connections: u64,
-    /// Those of them held over HTTP/2.
-    pub(crate) http2: u64,
-    /// WebSocket connections opened.
-    pub(crate) opened: u64,
-    /// Text and binary messages from clients.
-    pub(crate) messages_in: u64,
-    /// Text and binary messages to clients.
-    pub(crate) messages_out: u64,
-    /// Bytes of messages both ways, before compression.
-    pub(crate) message_bytes: u64,
-    /// Bytes of frames both ways, inside TLS.
-    pub(crate) wire_bytes: u64,
 }
 
 #[cfg(test)]

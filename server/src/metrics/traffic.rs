@@ -3,10 +3,31 @@
 use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use serde::Serialize;
 use tungstenite_deflate::tungstenite::Message;
 
-use super::{DirectionLabels, MessageLabels, Metrics, OpenLabels, RouteLabel, RouteLabels, Totals};
+use super::labels::{DirectionLabels, MessageLabels, OpenLabels, RouteLabel, RouteLabels};
+
+/// Sums over all WebSocket routes; connections are those held now, all others only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Totals {
+    /// WebSocket connections held.
+    pub(crate) connections: u64,
+    /// Those of them held over HTTP/2.
+    pub(crate) http2: u64,
+    /// WebSocket connections opened.
+    pub(crate) opened: u64,
+    /// Text and binary messages from clients.
+    pub(crate) messages_in: u64,
+    /// Text and binary messages to clients.
+    pub(crate) messages_out: u64,
+    /// Bytes of messages both ways, before compression.
+    pub(crate) message_bytes: u64,
+    /// Bytes of frames both ways, inside TLS.
+    pub(crate) wire_bytes: u64,
+}
 
 /// Which way a message or a byte goes, seen from the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +36,23 @@ pub(crate) enum Direction {
     In,
     /// To the client.
     Out,
+}
+
+/// The series of WebSocket routes.
+#[derive(Clone, Debug)]
+pub(super) struct TrafficSeries {
+    /// WebSocket connections held.
+    pub(super) websockets: Family<RouteLabels, Gauge>,
+    /// WebSocket connections opened.
+    pub(super) opened: Family<OpenLabels, Counter>,
+    /// Messages.
+    pub(super) messages: Family<MessageLabels, Counter>,
+    /// Bytes of messages, uncompressed.
+    pub(super) message_bytes: Family<DirectionLabels, Counter>,
+    /// Bytes of frames, as they go through TLS.
+    pub(super) wire_bytes: Family<DirectionLabels, Counter>,
+    /// Connections dropped because the peer did not read.
+    pub(super) slow_readers: Family<RouteLabel, Counter>,
 }
 
 /// The counters of one route's connections, messages and bytes; cheap to clone.
@@ -156,14 +194,14 @@ impl Carrier {
 }
 
 impl Traffic {
-    /// The counters of `route`; [`Metrics::traffic`] keeps them.
-    pub(super) fn new(metrics: &Metrics, route: &'static str) -> Self {
+    /// The counters of `route`; [`Metrics::traffic`](super::Metrics::traffic) keeps them.
+    pub(super) fn new(series: &TrafficSeries, route: &'static str) -> Self {
         Self(Arc::new(Flows {
-            http1: Connections::new(metrics, route, Carrier::Http1),
-            http2: Connections::new(metrics, route, Carrier::Http2),
-            incoming: Flow::new(metrics, route, "in"),
-            outgoing: Flow::new(metrics, route, "out"),
-            slow_readers: metrics
+            http1: Connections::new(series, route, Carrier::Http1),
+            http2: Connections::new(series, route, Carrier::Http2),
+            incoming: Flow::new(series, route, "in"),
+            outgoing: Flow::new(series, route, "out"),
+            slow_readers: series
                 .slow_readers
                 .get_or_create_owned(&RouteLabel { route }),
         }))
@@ -241,17 +279,17 @@ impl Traffic {
 
 impl Connections {
     /// The connections of `route` over one HTTP version.
-    fn new(metrics: &Metrics, route: &'static str, carrier: Carrier) -> Self {
+    fn new(series: &TrafficSeries, route: &'static str, carrier: Carrier) -> Self {
         let http = carrier.name();
         let opened = |deflate| {
-            metrics.opened.get_or_create_owned(&OpenLabels {
+            series.opened.get_or_create_owned(&OpenLabels {
                 route,
                 http,
                 deflate,
             })
         };
         Self {
-            held: metrics
+            held: series
                 .websockets
                 .get_or_create_owned(&RouteLabels { route, http }),
             opened: opened("no"),
@@ -262,9 +300,9 @@ impl Connections {
 
 impl Flow {
     /// One direction's counters of `route`.
-    fn new(metrics: &Metrics, route: &'static str, direction: &'static str) -> Self {
+    fn new(series: &TrafficSeries, route: &'static str, direction: &'static str) -> Self {
         let messages = |kind| {
-            metrics.messages.get_or_create_owned(&MessageLabels {
+            series.messages.get_or_create_owned(&MessageLabels {
                 route,
                 direction,
                 kind,
@@ -275,8 +313,8 @@ impl Flow {
             text: messages("text"),
             binary: messages("binary"),
             control: messages("control"),
-            message_bytes: metrics.message_bytes.get_or_create_owned(&labels),
-            wire_bytes: metrics.wire_bytes.get_or_create_owned(&labels),
+            message_bytes: series.message_bytes.get_or_create_owned(&labels),
+            wire_bytes: series.wire_bytes.get_or_create_owned(&labels),
         }
     }
 }

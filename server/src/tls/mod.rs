@@ -1,12 +1,12 @@
 //! The TLS side: what is offered, with which certificates, and how it is replaced while serving.
 
+mod error;
 mod info;
 mod pairs;
 mod reminder;
 mod tickets;
 mod watch;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use crate::config::{ClientAuth, TlsOptions};
 use crate::metrics::{Metrics, ResultLabel};
 
+pub use error::TlsError;
 pub use info::TlsInfo;
 use pairs::Pairs;
 use tickets::Tickets;
@@ -25,59 +26,6 @@ pub(crate) use tls_stream::TlsStream;
 
 /// TLS over a TCP connection.
 pub(crate) type TlsTransport = TlsStream<tokio::net::TcpStream>;
-
-/// Why TLS cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TlsError {
-    /// A file cannot be used; the text names it.
-    #[error(transparent)]
-    File(#[from] certs::Error),
-    /// `--cert` and `--key` do not pair up.
-    #[error(
-        "{certificates} times --cert and {keys} times --key: give one --key for each --cert, in the same order"
-    )]
-    Unpaired {
-        /// How many certificates were named.
-        certificates: usize,
-        /// How many keys were named.
-        keys: usize,
-    },
-    /// The key has nothing to do with the certificate.
-    #[error("{} and {} cannot be used together: {source}", certificate.display(), key.display())]
-    Mismatch {
-        /// The certificate's file.
-        certificate: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-        /// What rustls said.
-        source: rustls::Error,
-    },
-    /// The pair cannot be made in `--certs`, which is a file or beneath one.
-    #[error("{} cannot hold certificates: {} is not a directory", certs.display(), found.display())]
-    NotDirectory {
-        /// The directory that was asked for.
-        certs: PathBuf,
-        /// What was found in its place.
-        found: PathBuf,
-    },
-    /// Client certificates are wanted and nobody said from whom.
-    #[error(
-        "--client-auth optional and required need --client-ca FILE: the CA certificates that clients' certificates come from"
-    )]
-    NoClientAuthority,
-    /// The CA certificates for clients cannot be used.
-    #[error("{}: not usable as CA for client certificates: {message}", path.display())]
-    ClientAuthority {
-        /// The file.
-        path: PathBuf,
-        /// What rustls said.
-        message: String,
-    },
-    /// The cryptography failed.
-    #[error("TLS cannot be set up: {0}")]
-    Crypto(#[from] rustls::Error),
-}
 
 /// What new handshakes are made with; replaced as a whole when files change.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use unicode_security::general_security_profile::IdentifierType;
 use unicode_security::mixed_script::AugmentedScriptSet;
 use unicode_security::{GeneralSecurityProfile, skeleton};
 
-use super::{MAX_NAME_BYTES, NameError};
+use super::error::{MAX_NAME_BYTES, NameError};
 
 /// Brings a member's name into the form in which it is kept.
 ///

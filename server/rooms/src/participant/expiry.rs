@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::grant::Grant;
 use crate::refusal::Refusal;
 

@@ -7,11 +7,10 @@ use std::time::Instant;
 
 use values::limiter::RateLimiter;
 
-use super::request::{Answer, Complaint, Request, query};
-use super::{Participant, given};
+use super::Participant;
+use super::request::{Answer, Complaint, Request, given, query};
 use crate::backplane::Published;
 use crate::counts::Counts;
-use crate::grant::Right;
 use crate::hub::{Joined, Replay};
 use crate::kind::Policy;
 use crate::member::{Membership, Seen};
@@ -21,6 +20,7 @@ use crate::position::Position;
 use crate::posting::Posting;
 use crate::presence::Present;
 use crate::refusal::Refusal;
+use crate::right::Right;
 
 /// A participant that has joined a room; dropping it leaves.
 pub struct Member {
@@ -63,8 +63,24 @@ pub enum Next<T> {
     },
 }
 
+impl Participant {
+    /// Joins a room; with `since`, what was stored after that position is given as well.
+    ///
+    /// # Errors
+    /// A name or the position is none, the token does not allow this or has ended, or there is no capacity.
+    pub async fn join(
+        self,
+        room: &str,
+        name: Option<&str>,
+        since: Option<&str>,
+    ) -> Result<(Member, Welcome), Refusal> {
+        let shared = Arc::clone(&self.shared);
+        shared.counted(Member::join(self, room, name, since).await)
+    }
+}
+
 impl Member {
-    pub(super) async fn join(
+    async fn join(
         participant: Participant,
         room: &str,
         name: Option<&str>,

@@ -13,6 +13,7 @@
 mod expiry;
 mod member;
 mod request;
+mod shared;
 mod visit;
 
 use std::fmt;
@@ -22,42 +23,24 @@ use std::time::{Instant, SystemTime};
 
 use values::limiter::{KeyedRateLimiter, source};
 
-use super::grant::{Grant, Right};
+use super::grant::Grant;
 use super::hub::Hub;
 use super::name::{MemberName, RoomName};
 use super::refusal::Refusal;
+use super::right::Right;
 
 use expiry::Ends;
 pub use expiry::Expiry;
 pub use member::{Member, Next, Welcome};
 pub use request::{Answer, Complaint, Request};
+pub use shared::Authority;
+use shared::Shared;
 pub use visit::{Posted, Visit};
-
-/// Judges tokens.
-pub trait Authority: Send + Sync + 'static {
-    /// Returns the grant of the peer at `address`, who shows `token`.
-    ///
-    /// # Errors
-    /// The token is missing where one is needed, is not accepted, or the peer may not enter without one.
-    fn check(&self, token: Option<&str>, address: IpAddr, now: Instant) -> Result<Grant, Refusal>;
-}
 
 /// The way into the rooms of this node for every transport; cheap to clone, every clone is the same.
 #[derive(Clone)]
 pub struct Participants {
     shared: Arc<Shared>,
-}
-
-/// State shared by all participants.
-struct Shared {
-    hub: Hub,
-    authority: Arc<dyn Authority>,
-    /// Requests of those who have not joined, by address.
-    requests: KeyedRateLimiter,
-    /// Joins, by address.
-    joins: KeyedRateLimiter,
-    /// Joins of members that a token names. A name without one is anybody's, so that limiting it would lock out its owner.
-    member_joins: KeyedRateLimiter<MemberName>,
 }
 
 /// Somebody whose token was accepted.
@@ -110,22 +93,6 @@ impl Participants {
     }
 }
 
-impl Shared {
-    /// Returns the grant of a token that has not ended.
-    fn check(&self, token: Option<&str>, address: IpAddr) -> Result<Grant, Refusal> {
-        let grant = self.authority.check(token, address, Instant::now())?;
-        if grant.has_ended() {
-            return Err(Refusal::TokenInvalid("it has expired".to_owned()));
-        }
-        Ok(grant)
-    }
-
-    /// Counts a refusal in the metrics.
-    fn counted<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
-        outcome.inspect_err(|refusal| self.hub.counts().reject(refusal.reason()))
-    }
-}
-
 impl Participant {
     /// The notice of the end of what this participant may do, which every open stream runs under.
     pub fn expiry(&self) -> Expiry {
@@ -143,35 +110,6 @@ impl Participant {
         let room: Result<RoomName, _> = room.parse().map_err(Refusal::Name);
         let required = room.and_then(|room| self.grant.require(right, &room).map(|()| room));
         self.shared.counted(required)
-    }
-
-    /// Visits a room for one request without joining it: the name, the right and the rate are checked.
-    ///
-    /// Everything that can be refused before a request's body is read is refused here.
-    ///
-    /// # Errors
-    /// As for [`require`](Self::require), or there are too many requests from this address.
-    pub fn visit(self, room: &str, right: Right) -> Result<Visit, Refusal> {
-        let room = self.require(right, room)?;
-        let requests = &self.shared.requests;
-        let admitted = requests.admit(source(self.address), Instant::now());
-        let admitted = admitted.map_err(|_| Refusal::AddressTooFast);
-        self.shared.counted(admitted)?;
-        Ok(Visit::new(self, room))
-    }
-
-    /// Joins a room; with `since`, what was stored after that position is given as well.
-    ///
-    /// # Errors
-    /// A name or the position is none, the token does not allow this or has ended, or there is no capacity.
-    pub async fn join(
-        self,
-        room: &str,
-        name: Option<&str>,
-        since: Option<&str>,
-    ) -> Result<(Member, Welcome), Refusal> {
-        let shared = Arc::clone(&self.shared);
-        shared.counted(Member::join(self, room, name, since).await)
     }
 
     /// Counts a join against the rates of the address and, if a token names it, of the member.
@@ -220,11 +158,6 @@ impl fmt::Debug for Participant {
             .field("grant", &self.grant)
             .finish_non_exhaustive()
     }
-}
-
-/// Returns a participant's text; an empty one is none.
-fn given(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.is_empty())
 }
 
 /// Addresses remembered at once by a limiter: about 0.5 MiB.

@@ -84,3 +84,8 @@ pub(super) fn query(
 
 /// The number of messages that are given to somebody who does not say how many.
 const DEFAULT_LIMIT: usize = 50;
+
+/// Returns a participant's text; an empty one is none.
+pub(super) fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}

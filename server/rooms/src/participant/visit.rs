@@ -1,15 +1,19 @@
 //! A room used without joining it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::{Participant, given, request};
+use values::limiter::source;
+
+use super::request::given;
+use super::{Participant, request};
 use crate::backplane::{History, Published};
-use crate::grant::Right;
 use crate::hub::{Post, Receipt};
 use crate::message::MessageId;
 use crate::name::RoomName;
 use crate::position::Position;
 use crate::refusal::Refusal;
+use crate::right::Right;
 
 /// A participant in a room that it has not joined, for one request.
 #[derive(Debug)]
@@ -25,6 +29,23 @@ pub struct Posted {
     pub id: Option<MessageId>,
     /// Its position; `None` while it waits for the store.
     pub published: Option<Published>,
+}
+
+impl Participant {
+    /// Visits a room for one request without joining it: the name, the right and the rate are checked.
+    ///
+    /// Everything that can be refused before a request's body is read is refused here.
+    ///
+    /// # Errors
+    /// As for [`require`](Self::require), or there are too many requests from this address.
+    pub fn visit(self, room: &str, right: Right) -> Result<Visit, Refusal> {
+        let room = self.require(right, room)?;
+        let requests = &self.shared.requests;
+        let admitted = requests.admit(source(self.address), Instant::now());
+        let admitted = admitted.map_err(|_| Refusal::AddressTooFast);
+        self.shared.counted(admitted)?;
+        Ok(Visit::new(self, room))
+    }
 }
 
 impl Visit {

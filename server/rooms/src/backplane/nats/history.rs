@@ -6,12 +6,12 @@ use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind};
 use tokio::time::timeout;
 
-use super::Shared;
 use super::envelope;
 use super::feed::Feed;
 use super::link::{self, Link, tell};
+use super::shared::Shared;
 use crate::backplane::{History, Query, Range, Unavailable};
-use crate::message::Stored;
+use crate::message::{Draft, Stored};
 use crate::name::RoomName;
 use crate::position::{Epoch, Position};
 
@@ -55,6 +55,24 @@ pub(super) async fn read(
         Ok(history) => history.map_err(Unavailable),
         Err(_) => Err(Unavailable(format!("no answer within {patience:?}"))),
     }
+}
+
+/// Finds the position of a message that was sent longer ago than `JetStream` remembers.
+pub(super) async fn find(
+    shared: &Shared,
+    link: &Link,
+    room: &RoomName,
+    draft: &Draft,
+) -> Result<Option<Position>, Unavailable> {
+    let query = Query {
+        range: Range::Newest,
+        max_messages: usize::MAX,
+        max_bytes: usize::MAX,
+    };
+    let history = read(shared, link, room, query).await?;
+    let mut messages = history.messages.into_iter();
+    let found = messages.find(|stored| stored.draft.is_repeat_of(draft));
+    Ok(found.map(|stored| stored.position))
 }
 
 /// One question about one room.

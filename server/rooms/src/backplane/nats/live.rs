@@ -12,7 +12,8 @@ use tracing::{debug, info, warn};
 
 use super::feed::{Fed, Feed};
 use super::link::Link;
-use super::{Shared, State, envelope, lock, presence};
+use super::shared::{Shared, State, lock};
+use super::{envelope, presence};
 use crate::backplane::Delivery;
 use crate::message::Stored;
 use crate::position::{Epoch, Position};
@@ -106,7 +107,7 @@ async fn serve(
                     None => continue,
                 }
             }
-            entry = members.next() => presence::heard(shared, &entry?),
+            entry = members.next() => presence::received(shared, &entry?),
             () = shared.interest.notified() => lock(&shared.mirror).wanted(),
             _ = upkeep.tick() => lock(&shared.mirror).expire(Instant::now()),
             _ = refresh.tick() => {

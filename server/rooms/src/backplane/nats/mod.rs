@@ -23,36 +23,32 @@ mod feed;
 mod history;
 mod link;
 mod live;
+mod mirror;
 mod presence;
 mod settings;
+mod shared;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
 
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    Backplane, Delivery, Health, History, PublishError, Published, Query, Range, Unavailable,
-};
-use crate::counts::ReasonLabel;
+use super::{Backplane, Delivery, Health, History, PublishError, Published, Query, Unavailable};
 use crate::message::Draft;
 use crate::name::RoomName;
 use crate::position::Position;
 use crate::presence::Present;
 use crate::settings::Settings as RoomSettings;
 
-use link::Link;
-use presence::Mirror;
+use mirror::Mirror;
 pub use settings::{NatsError, NatsSettings};
+pub use shared::NatsCounts;
+use shared::{Shared, State, lock};
 
 /// The backplane over NATS.
 ///
@@ -62,47 +58,6 @@ pub use settings::{NatsError, NatsSettings};
 #[derive(Debug)]
 pub struct Nats {
     shared: Arc<Shared>,
-}
-
-/// What the task that keeps the connection shares with callers.
-#[derive(Debug)]
-struct Shared {
-    settings: NatsSettings,
-    rooms: RoomSettings,
-    counts: NatsCounts,
-    state: Mutex<State>,
-    mirror: Mutex<Mirror>,
-    /// Rooms of interest have become more.
-    interest: Notify,
-    /// Messages sent whose acknowledgement has not come, with the moment at which they were first sent.
-    unsettled: Mutex<HashMap<String, Instant>>,
-    started: Mutex<bool>,
-}
-
-/// Whether there is a connection.
-#[derive(Clone, Debug)]
-enum State {
-    Up(Arc<Link>),
-    /// With the reason, for people.
-    Down(String),
-}
-
-/// What is counted of the connection; cheap to clone, every clone counts the same.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct NatsCounts {
-    /// Messages in NATS that are none of ours, by what is wrong with them.
-    pub ignored: Family<ReasonLabel, Counter>,
-    /// Connections that were made.
-    pub connections: Counter,
-    /// Connections that were lost, and attempts that failed.
-    pub failures: Counter,
-}
-
-impl NatsCounts {
-    fn ignore(&self, reason: &'static str) {
-        self.ignored.get_or_create(&ReasonLabel { reason }).inc();
-    }
 }
 
 impl Nats {
@@ -132,51 +87,6 @@ impl Nats {
     }
 }
 
-impl Shared {
-    /// The connection, if there is one.
-    fn link(&self) -> Result<Arc<Link>, Unavailable> {
-        match &*lock(&self.state) {
-            State::Up(link) => Ok(Arc::clone(link)),
-            State::Down(reason) => Err(Unavailable(reason.clone())),
-        }
-    }
-
-    /// Notes that a message is sent; tells how long ago it was sent first, if it was.
-    fn begin(&self, id: &str) -> Option<Duration> {
-        let now = Instant::now();
-        let mut unsettled = lock(&self.unsettled);
-        if let Some(first) = unsettled.get(id) {
-            return Some(now.saturating_duration_since(*first));
-        }
-        if unsettled.len() >= MAX_UNSETTLED
-            && let Some(oldest) = unsettled.iter().min_by_key(|(_, at)| **at)
-        {
-            let oldest = oldest.0.clone();
-            unsettled.remove(&oldest);
-        }
-        unsettled.insert(id.to_owned(), now);
-        None
-    }
-
-    /// Where a message that was sent long ago was stored, if it was: `JetStream` no longer knows.
-    async fn find(
-        &self,
-        link: &Link,
-        room: &RoomName,
-        draft: &Draft,
-    ) -> Result<Option<Position>, Unavailable> {
-        let query = Query {
-            range: Range::Newest,
-            max_messages: usize::MAX,
-            max_bytes: usize::MAX,
-        };
-        let history = history::read(self, link, room, query).await?;
-        let mut messages = history.messages.into_iter();
-        let found = messages.find(|stored| stored.draft.is_repeat_of(draft));
-        Ok(found.map(|stored| stored.position))
-    }
-}
-
 #[async_trait]
 impl Backplane for Nats {
     async fn publish(&self, room: &RoomName, draft: &Draft) -> Result<Published, PublishError> {
@@ -193,7 +103,7 @@ impl Backplane for Nats {
         let id = envelope::identity(room, draft);
         let first_sent = shared.begin(&id);
         if first_sent.is_some_and(|passed| passed * 2 > shared.settings.duplicate_window)
-            && let Some(position) = shared.find(&link, room, draft).await?
+            && let Some(position) = history::find(shared, &link, room, draft).await?
         {
             lock(&shared.unsettled).remove(&id);
             return Ok(Published {
@@ -284,13 +194,5 @@ impl Backplane for Nats {
     }
 }
 
-/// Locks; what a panicking holder left behind still makes sense.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Deliveries that may wait to be read; beyond it NATS is left waiting.
 const DELIVERIES: usize = 1024;
-
-/// Messages without acknowledgement that are remembered; more than may wait for the backplane by default.
-const MAX_UNSETTLED: usize = 4096;

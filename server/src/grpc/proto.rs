@@ -1,0 +1,3 @@
+//! The tutorial's description, `proto/chat.proto`, in Rust.
+
+tonic::include_proto!("chat");

@@ -1,0 +1,3 @@
+//! The description of rooms, `proto/chat_v2.proto`, in Rust.
+
+tonic::include_proto!("chat.v2");
