@@ -172,8 +172,10 @@ async fn a_repeat_is_known_as_one_when_nats_has_forgotten() {
 #[ignore = "needs nats-server"]
 async fn history_says_what_is_kept_and_what_is_not() {
     let broker = Broker::started().await;
-    let mut rooms = Settings::default();
-    rooms.history_messages = 5;
+    let rooms = Settings {
+        history_messages: 5,
+        ..Settings::default()
+    };
     let one = Nats::new(broker.settings(), rooms, NatsCounts::default()).unwrap();
     let _deliveries = connected(&one).await;
     let (tea, coffee) = (room("tea"), room("coffee"));

@@ -42,8 +42,10 @@ impl Apart {
         let way = BadNetwork::with(address, move |_| conditions.clone()).await;
         let mut nats = broker.settings();
         nats.servers = vec![format!("nats://{}", way.address).parse().unwrap()];
-        let mut settings = Settings::default();
-        settings.publish_timeout = patience;
+        let settings = Settings {
+            publish_timeout: patience,
+            ..Settings::default()
+        };
         let backplane = Broker::backplane_with(nats, NatsCounts::default());
         let far = Arc::new(Node::with(backplane, settings));
         let near = Arc::new(Node::new(broker.backplane()));
