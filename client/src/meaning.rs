@@ -53,7 +53,7 @@ pub(crate) fn settings(
         )));
     }
     settings.http2 = args.http2;
-    settings.options = settings.options.deflate(deflate(args)?);
+    settings.options = settings.options.deflate(deflate(args));
     settings.max_redirects = if args.follow { MAX_REDIRECTS } else { 0 };
     let warnings = finish(&args.reach, &mut settings, WEBSOCKET)?;
     Ok((settings, warnings))
@@ -246,16 +246,13 @@ fn tls(args: &ReachArgs) -> Result<TlsSettings, ConnectError> {
     })
 }
 
-fn deflate(args: &ConnectionArgs) -> Result<Option<DeflateConfig>, ConnectError> {
+fn deflate(args: &ConnectionArgs) -> Option<DeflateConfig> {
     if args.no_deflate {
-        return Ok(None);
+        return None;
     }
-    let wrong = |error: tungstenite_deflate::deflate::ConfigError| {
-        ConnectError::Settings(error.to_string())
-    };
     let mut config = DeflateConfig::default();
     if let Some(level) = args.deflate_level {
-        config = config.level(level).map_err(wrong)?;
+        config = config.level(level);
     }
     if let Some(threshold) = args.deflate_threshold {
         config = config.threshold(threshold);
@@ -266,12 +263,12 @@ fn deflate(args: &ConnectionArgs) -> Result<Option<DeflateConfig>, ConnectError>
             .server_no_context_takeover(side == Side::Client);
     }
     if let Some(bits) = args.server_max_window_bits {
-        config = config.server_max_window_bits(bits).map_err(wrong)?;
+        config = config.server_max_window_bits(bits);
     }
     if let Some(bits) = args.client_max_window_bits {
-        config = config.client_max_window_bits(bits).map_err(wrong)?;
+        config = config.client_max_window_bits(bits);
     }
-    Ok(Some(config))
+    Some(config)
 }
 
 fn is_token(text: &str) -> bool {

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tungstenite_deflate::tungstenite::Message;
+use tungstenite_deflate::deflate::WindowBits;
 use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
 use tungstenite_deflate::{
     DeflateConfig, Options, WebSocketStream, client_async_with_options, tungstenite,
@@ -148,8 +149,7 @@ fn options() -> Options {
         .threshold(0)
         .server_no_context_takeover(false)
         .client_no_context_takeover(false)
-        .client_max_window_bits(15)
-        .expect("15 is a window of DEFLATE");
+        .client_max_window_bits(WindowBits::MAX);
     Options::default().websocket(sizes).deflate(Some(deflate))
 }
 

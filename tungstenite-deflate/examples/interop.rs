@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tungstenite_deflate::deflate::WindowBits;
 use tungstenite_deflate::tungstenite::handshake::server::{Request, Response};
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 use tungstenite_deflate::{
@@ -183,13 +184,16 @@ async fn drain(
 /// Compression of every message with the four parameters as asked for, and all freedom where nothing is.
 fn deflate(asked: &Value) -> Result<DeflateConfig, Box<dyn Error>> {
     let flag = |name: &str| asked[name].as_bool().unwrap_or(false);
-    let bits = |name: &str| u8::try_from(asked[name].as_u64().unwrap_or(15));
+    let bits = |name: &str| -> Result<WindowBits, Box<dyn Error>> {
+        let bits = u8::try_from(asked[name].as_u64().unwrap_or(15))?;
+        Ok(WindowBits::new(bits)?)
+    };
     Ok(DeflateConfig::default()
         .threshold(0)
         .server_no_context_takeover(flag("server_no_context_takeover"))
         .client_no_context_takeover(flag("client_no_context_takeover"))
-        .server_max_window_bits(bits("server_max_window_bits")?)?
-        .client_max_window_bits(bits("client_max_window_bits")?)?)
+        .server_max_window_bits(bits("server_max_window_bits")?)
+        .client_max_window_bits(bits("client_max_window_bits")?))
 }
 
 /// The four parameters in force.

@@ -311,7 +311,7 @@ impl Options {
         let chosen = self
             .deflate
             .as_ref()
-            .and_then(DeflateConfig::get_max_inflated_bytes);
+            .and_then(|deflate| deflate.max_inflated_bytes);
         self.max_message_bytes().min(chosen.unwrap_or(usize::MAX))
     }
 

@@ -43,7 +43,7 @@ fn spent_budget_asks_the_peer_not_to_keep_its_context() {
     );
     assert_eq!(negotiate::offer(&keeping(&left)), "permessage-deflate");
     let shared = DeflateConfig::default();
-    assert_eq!(shared.get_memory().limit(), 256 << 20);
+    assert_eq!(shared.memory.limit(), 256 << 20);
     assert_eq!(shared, DeflateConfig::default(), "all share it");
 }
 

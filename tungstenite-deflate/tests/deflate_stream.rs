@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::DuplexStream;
-use tungstenite_deflate::deflate::{DeflateConfig, negotiate};
+use tungstenite_deflate::deflate::{DeflateConfig, WindowBits, negotiate};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
 use tungstenite_deflate::{Options, WebSocketStream};
@@ -50,12 +50,12 @@ async fn echo_is_exact_for_every_negotiation() {
     let flags = [(false, false), (false, true), (true, false), (true, true)];
     for (server_forgets, client_forgets) in flags {
         for (bits, fragment_bytes) in [(9, None), (12, Some(100)), (15, Some(20_000))] {
+            let bits = WindowBits::new(bits).expect("9 to 15");
             let config = DeflateConfig::default()
                 .server_no_context_takeover(server_forgets)
                 .client_no_context_takeover(client_forgets)
                 .server_max_window_bits(bits)
-                .and_then(|config| config.client_max_window_bits(bits))
-                .expect("9 to 15");
+                .client_max_window_bits(bits);
             let (mut client, mut server) = connection(&config, &config, fragment_bytes);
             let echo = tokio::spawn(async move {
                 while let Some(Ok(message)) = server.next().await {

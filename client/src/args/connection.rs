@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
+use tungstenite_deflate::deflate::{Level, WindowBits};
 
-use super::values::{parse_positive, parse_size};
+use super::values::{level, parse_positive, parse_size, window_bits};
 use crate::dial::{ConnectToRule, ResolveRule};
 use crate::proxy::Proxy;
 use crate::timeouts::TimeoutSpec;
@@ -155,8 +156,8 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, help_heading = COMPRESSION)]
     pub no_deflate: bool,
     /// How hard to compress: 1 (fast, the default) or a level of zlib, 2 to 9 (small).
-    #[arg(long, value_name = "1-9", help_heading = COMPRESSION)]
-    pub deflate_level: Option<u8>,
+    #[arg(long, value_name = "1-9", value_parser = level(), help_heading = COMPRESSION)]
+    pub deflate_level: Option<Level>,
     /// Smallest message that is compressed, 96B unless told otherwise.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = COMPRESSION)]
     pub deflate_threshold: Option<usize>,
@@ -166,11 +167,11 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, value_name = "SIDE", num_args = 0..=1, default_missing_value = "both", require_equals = true, help_heading = COMPRESSION)]
     pub context_takeover: Option<Side>,
     /// Largest LZ77 window of the server, as base-2 logarithm; 15 unless told otherwise.
-    #[arg(long, value_name = "9-15", help_heading = COMPRESSION)]
-    pub server_max_window_bits: Option<u8>,
+    #[arg(long, value_name = "9-15", value_parser = window_bits(), help_heading = COMPRESSION)]
+    pub server_max_window_bits: Option<WindowBits>,
     /// Largest LZ77 window of this side, as base-2 logarithm; 15 unless told otherwise.
-    #[arg(long, value_name = "9-15", help_heading = COMPRESSION)]
-    pub client_max_window_bits: Option<u8>,
+    #[arg(long, value_name = "9-15", value_parser = window_bits(), help_heading = COMPRESSION)]
+    pub client_max_window_bits: Option<WindowBits>,
 }
 
 impl ConnectionArgs {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use tungstenite_deflate::deflate::{Level, WindowBits};
 use values::units::{ByteSize, TimeSpan, positive_time};
 
 use crate::target::Target;
@@ -19,6 +21,18 @@ pub(super) fn parse_size(text: &str) -> Result<usize, String> {
 /// A time longer than zero.
 pub(super) fn parse_positive(text: &str) -> Result<Duration, String> {
     positive_time(text).map(Duration::from)
+}
+
+/// Parses a compression level.
+pub(super) fn level() -> impl TypedValueParser<Value = Level> {
+    clap::value_parser!(u8).range(1..=9).try_map(Level::new)
+}
+
+/// Parses the base-2 logarithm of a window.
+pub(super) fn window_bits() -> impl TypedValueParser<Value = WindowBits> {
+    clap::value_parser!(u8)
+        .range(9..=15)
+        .try_map(WindowBits::new)
 }
 
 /// A URL of a gRPC server. The service and its method are the path.

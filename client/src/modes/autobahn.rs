@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tungstenite_deflate::DeflateConfig;
-use tungstenite_deflate::deflate::ConfigError;
+use tungstenite_deflate::deflate::WindowBits;
 use tungstenite_deflate::tungstenite::Message;
 
 use super::{Failure, next_data};
@@ -15,12 +15,12 @@ use crate::target::Target;
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 /// What lets every case of 12.* and 13.* run: all messages compressed, contexts kept, windows of the server's choice.
-fn freest() -> Result<DeflateConfig, ConfigError> {
+fn freest() -> DeflateConfig {
     DeflateConfig::default()
         .threshold(0)
         .server_no_context_takeover(false)
         .client_no_context_takeover(false)
-        .client_max_window_bits(15)
+        .client_max_window_bits(WindowBits::MAX)
 }
 
 /// Runs all cases and asks for the reports. Unless compression `has_choices` of the user's, it offers everything.
@@ -38,7 +38,7 @@ pub(crate) async fn run(
     let deflate = if has_choices {
         settings.options.deflate.take()
     } else {
-        Some(freest().map_err(|error| Failure::Usage(error.to_string()))?)
+        Some(freest())
     };
     settings.options = options.deflate(deflate);
     let base = settings.target.clone();

@@ -1,7 +1,9 @@
 //! Limits and behaviour of WebSocket connections, compression included.
 
 use clap::Args;
+use clap::builder::TypedValueParser;
 use tungstenite_deflate::DeflateConfig;
+use tungstenite_deflate::deflate::{Level, WindowBits};
 use values::units::{at_least, count, off_or, positive_time, rate};
 
 use super::network::positive_time_or_off;
@@ -69,8 +71,8 @@ pub struct DeflateOptions {
     #[arg(long, value_enum, default_value = "on")]
     pub deflate: Switch,
     /// How hard to compress: 1 (fast, with little memory) or a level of zlib, 2 to 9 (small)
-    #[arg(long, value_name = "1-9", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=9))]
-    pub deflate_level: u8,
+    #[arg(long, value_name = "1-9", default_value = "1", value_parser = level())]
+    pub deflate_level: Level,
     /// Smallest message that is compressed
     #[arg(long, value_name = "SIZE", default_value = "96B")]
     pub deflate_threshold: ByteSize,
@@ -81,11 +83,11 @@ pub struct DeflateOptions {
     #[arg(long, value_enum, default_value = "on")]
     pub client_no_context_takeover: Switch,
     /// Largest window the server compresses with, as base-2 logarithm
-    #[arg(long, value_name = "9-15", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15))]
-    pub server_max_window_bits: u8,
+    #[arg(long, value_name = "9-15", default_value = "15", value_parser = window_bits())]
+    pub server_max_window_bits: WindowBits,
     /// Largest window clients that allow it are told to compress with, as base-2 logarithm
-    #[arg(long, value_name = "9-15", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15))]
-    pub client_max_window_bits: u8,
+    #[arg(long, value_name = "9-15", default_value = "15", value_parser = window_bits())]
+    pub client_max_window_bits: WindowBits,
     /// Maximum memory of all compression contexts together, as a part of `--max-buffered-bytes`; when it is spent, messages
     /// are compressed one by one and clients are asked to forget their contexts
     #[arg(long, value_name = "SIZE", default_value = "48MiB")]
@@ -94,24 +96,28 @@ pub struct DeflateOptions {
 
 impl DeflateOptions {
     /// The same as the library takes it; `None` when switched off.
-    ///
-    /// Values outside the ranges above fall back to the library's defaults; the command line lets none through.
     pub(crate) fn to_library(&self) -> Option<DeflateConfig> {
         let config = DeflateConfig::default()
+            .level(self.deflate_level)
             .threshold(self.deflate_threshold.0)
             .server_no_context_takeover(self.server_no_context_takeover.is_on())
-            .client_no_context_takeover(self.client_no_context_takeover.is_on());
-        let config = config.clone().level(self.deflate_level).unwrap_or(config);
-        let config = config
-            .clone()
+            .client_no_context_takeover(self.client_no_context_takeover.is_on())
             .server_max_window_bits(self.server_max_window_bits)
-            .unwrap_or(config);
-        let config = config
-            .clone()
-            .client_max_window_bits(self.client_max_window_bits)
-            .unwrap_or(config);
+            .client_max_window_bits(self.client_max_window_bits);
         self.deflate.is_on().then_some(config)
     }
+}
+
+/// Parses a compression level.
+fn level() -> impl TypedValueParser<Value = Level> {
+    clap::value_parser!(u8).range(1..=9).try_map(Level::new)
+}
+
+/// Parses the base-2 logarithm of a window.
+fn window_bits() -> impl TypedValueParser<Value = WindowBits> {
+    clap::value_parser!(u8)
+        .range(9..=15)
+        .try_map(WindowBits::new)
 }
 
 /// Parses a count, or `off`.

@@ -2,12 +2,13 @@
 
 use bytes::BytesMut;
 
-use super::config::{Compression, DeflateConfig, MIN_WINDOW_BITS, WhenBudgetSpent};
+use super::config::{Compression, DeflateConfig, WhenBudgetSpent};
 use super::deflater::{self, Deflater};
 use super::encoder::{Context, Demand, Encoder};
 use super::inflater::{self, InflateError, Inflater};
 use super::negotiate::Agreed;
 use super::pool;
+use super::ranges::WindowBits;
 use super::received::{self, Received};
 use super::statistics::Statistics;
 use crate::memory::{MemoryBudget, MemoryReservation};
@@ -72,12 +73,12 @@ impl Codec {
             Role::Client => (client, server),
         };
         let mut codec = Self {
-            level: (!config.is_own()).then(|| config.get_level()),
+            level: (!config.is_own()).then(|| config.level.get()),
             window_bits,
-            when_budget_spent: config.get_when_budget_spent(),
+            when_budget_spent: config.when_budget_spent,
             keeps_outgoing,
             keeps_incoming,
-            threshold: config.get_threshold(),
+            threshold: config.threshold,
             outgoing: None,
             received: None,
             promised: None,
@@ -85,7 +86,7 @@ impl Codec {
             incoming: None,
             beginning: Vec::new(),
             statistics: Statistics::default(),
-            memory: config.get_memory().clone(),
+            memory: config.memory.clone(),
         };
         codec.reserve_peers_context();
         codec
@@ -325,5 +326,7 @@ impl Codec {
     }
 }
 
+/// Smallest window that a compressor keeps to.
+const MIN_WINDOW_BITS: u8 = WindowBits::MIN.get();
 /// Most compressed bytes of an unfinished message that wait for more, in bytes: a third of what a decompressor takes.
 const BEGINNING_BYTES: usize = 16 * 1024;

@@ -69,14 +69,16 @@ mod inflater;
 pub mod negotiate;
 mod parameters;
 mod pool;
+mod ranges;
 mod received;
 mod statistics;
 
 pub(crate) use codec::Codec;
-pub use config::{Compression, Compressor, ConfigError, DeflateConfig, WhenBudgetSpent};
+pub use config::{Compression, Compressor, DeflateConfig, WhenBudgetSpent};
 pub(crate) use inflater::InflateError;
 pub use negotiate::{Agreed, ResponseError};
 pub use parameters::ParameterError;
+pub use ranges::{ConfigError, Level, WindowBits};
 pub use statistics::{Statistics, Traffic};
 
 #[cfg(test)]

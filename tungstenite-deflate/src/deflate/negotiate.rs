@@ -51,8 +51,9 @@
 //!
 //! A client held to a window of 8 sends messages of more than 256 bytes uncompressed.
 
-use super::config::{DeflateConfig, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use super::config::DeflateConfig;
 use super::parameters::{ClientWindow, ParameterError, Parameters, cut};
+use super::ranges::WindowBits;
 use super::received;
 use crate::extensions::{self, GrammarError};
 
@@ -148,20 +149,17 @@ pub fn offer(config: &DeflateConfig) -> String {
 
 /// The parameters of the offer that `config` makes.
 fn offered(config: &DeflateConfig) -> Parameters {
-    let windows = [
-        config.get_server_max_window_bits(),
-        config.get_client_max_window_bits(),
-    ];
+    let server = config.server_max_window_bits.get();
     // A window of 15 needs no value: it is what holds without one.
-    let [server, client] = windows.map(|bits| (bits < MAX_WINDOW_BITS).then_some(bits));
+    let value = |bits| (bits < MAX_WINDOW_BITS).then_some(bits);
     Parameters {
-        server_no_context_takeover: config.get_server_no_context_takeover()
-            || config.get_memory().available() < received::MAX_BYTES,
-        client_no_context_takeover: config.get_client_no_context_takeover(),
-        server_max_window_bits: server,
+        server_no_context_takeover: config.server_no_context_takeover
+            || config.memory.available() < received::MAX_BYTES,
+        client_no_context_takeover: config.client_no_context_takeover,
+        server_max_window_bits: value(server),
         client_max_window_bits: config
-            .offers_client_window()
-            .then_some(client.map_or(ClientWindow::Any, ClientWindow::Bits)),
+            .client_max_window_bits
+            .map(|bits| value(bits.get()).map_or(ClientWindow::Any, ClientWindow::Bits)),
     }
 }
 
@@ -290,17 +288,17 @@ fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, St
     let server_window = offer
         .server_max_window_bits
         .unwrap_or(MAX_WINDOW_BITS)
-        .min(config.get_server_max_window_bits());
+        .min(config.server_max_window_bits.get());
     let client_window = match offer.client_max_window_bits {
-        Some(ClientWindow::Any) => config.get_client_max_window_bits(),
-        Some(ClientWindow::Bits(hint)) => hint.min(config.get_client_max_window_bits()),
+        Some(ClientWindow::Any) => client_window_limit(config),
+        Some(ClientWindow::Bits(hint)) => hint.min(client_window_limit(config)),
         None => MAX_WINDOW_BITS,
     };
-    let client_forgets = config.get_client_no_context_takeover()
-        || config.get_memory().available() < received::MAX_BYTES;
+    let client_forgets =
+        config.client_no_context_takeover || config.memory.available() < received::MAX_BYTES;
     let agreed = Agreed {
         server_no_context_takeover: offer.server_no_context_takeover
-            || config.get_server_no_context_takeover(),
+            || config.server_no_context_takeover,
         client_no_context_takeover: offer.client_no_context_takeover || client_forgets,
         server_max_window_bits: server_window,
         client_max_window_bits: client_window,
@@ -351,7 +349,7 @@ fn check_windows(response: Parameters, offer: Parameters) -> Result<(), Response
 
 /// Returns what an answer to one's own offer puts in force; `config` may hold the client's own compressor to less.
 fn in_force(response: Parameters, config: &DeflateConfig) -> Agreed {
-    let client_most = config.get_client_max_window_bits();
+    let client_most = client_window_limit(config);
     let client_window = match response.client_max_window_bits {
         Some(ClientWindow::Bits(bits)) => bits.min(client_most),
         Some(ClientWindow::Any) | None => client_most,
@@ -359,11 +357,21 @@ fn in_force(response: Parameters, config: &DeflateConfig) -> Agreed {
     Agreed {
         server_no_context_takeover: response.server_no_context_takeover,
         client_no_context_takeover: response.client_no_context_takeover
-            || config.get_client_no_context_takeover(),
+            || config.client_no_context_takeover,
         server_max_window_bits: response.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS),
         client_max_window_bits: client_window,
     }
 }
 
+/// Returns the maximum window that the client may compress with.
+fn client_window_limit(config: &DeflateConfig) -> u8 {
+    let bits = config.client_max_window_bits.unwrap_or(WindowBits::MAX);
+    bits.get()
+}
+
+/// Smallest window that a server of ours can compress with.
+const MIN_WINDOW_BITS: u8 = WindowBits::MIN.get();
+/// Window that holds where none was said (RFC 7692 §7.1.2).
+const MAX_WINDOW_BITS: u8 = WindowBits::MAX.get();
 /// The extension's registered name (RFC 7692 §7).
 const NAME: &str = "permessage-deflate";

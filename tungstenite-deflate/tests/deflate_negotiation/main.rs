@@ -5,7 +5,7 @@ mod client;
 mod declined;
 
 use tungstenite_deflate::deflate::negotiate::{accept_offers, accept_response, offer};
-use tungstenite_deflate::deflate::{Agreed, DeflateConfig};
+use tungstenite_deflate::deflate::{Agreed, DeflateConfig, WindowBits};
 
 /// A configuration that keeps both contexts, so that every parameter of an answer comes from the offer.
 fn keeps() -> DeflateConfig {
@@ -16,10 +16,10 @@ fn keeps() -> DeflateConfig {
 
 /// As [`keeps`], with windows of `server` and `client` bits.
 fn windows(server: u8, client: u8) -> DeflateConfig {
-    let config = keeps().server_max_window_bits(server);
-    config
-        .and_then(|config| config.client_max_window_bits(client))
-        .expect("9 to 15")
+    let [server, client] = [server, client].map(|bits| WindowBits::new(bits).expect("9 to 15"));
+    keeps()
+        .server_max_window_bits(server)
+        .client_max_window_bits(client)
 }
 
 /// Agreed parameters in short: flags that are set, and both windows.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::BytesMut;
-use tungstenite_deflate::deflate::{Compressor, ConfigError};
+use tungstenite_deflate::deflate::{Compressor, ConfigError, Level, WindowBits};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite_deflate::{
@@ -34,7 +34,7 @@ fn compressed_messages_are_shorter() {
     let mut random = random();
     for level in [1, 2, 6] {
         let config = DeflateConfig::default().threshold(0);
-        let options = Options::default().deflate(Some(config.level(level).unwrap()));
+        let options = Options::default().deflate(Some(config.level(Level::new(level).unwrap())));
         let mut sender = engine(Role::Server, options, Some(AGREED), now);
         let mut by_one = 0;
         for number in 0..2000 {
@@ -84,7 +84,7 @@ fn d16_zlibs_contexts_are_counted_and_as_good_as_their_level() {
     let words: Vec<String> = (0..200).map(|_| random(65_536).to_string()).collect();
     let text: String = (0..8000).map(|_| &words[random(200)][..]).collect();
     let sent = |level: u8, bits: u8| {
-        let config = DeflateConfig::default().level(level).unwrap();
+        let config = DeflateConfig::default().level(Level::new(level).unwrap());
         let agreed = Agreed {
             server_no_context_takeover: false,
             server_max_window_bits: bits,
@@ -132,7 +132,7 @@ fn contexts_are_shown_by_name() {
         client_no_context_takeover: false,
         ..AGREED
     };
-    let config = DeflateConfig::default().level(6).unwrap();
+    let config = DeflateConfig::default().level(Level::new(6).unwrap());
     let options = Options::default().deflate(Some(config));
     let mut engine = engine(Role::Server, options, Some(agreed), now);
     engine
@@ -258,7 +258,7 @@ fn a_message_that_is_flushed_often_arrives() {
 fn choices_are_checked_and_kept() {
     let default = DeflateConfig::default;
     for seen in 0..=u8::MAX {
-        let level = default().level(seen).map(|config| config.get_level());
+        let level = Level::new(seen).map(|level| default().level(level).level.get());
         let refused = Err(ConfigError::Level { seen });
         assert_eq!(
             level,
@@ -268,37 +268,31 @@ fn choices_are_checked_and_kept() {
                 refused
             }
         );
-        let server = default().server_max_window_bits(seen);
-        let client = default().client_max_window_bits(seen);
-        for (parameter, bits) in [
-            (
-                "server_max_window_bits",
-                server.map(|config| config.get_server_max_window_bits()),
-            ),
-            (
-                "client_max_window_bits",
-                client.map(|config| config.get_client_max_window_bits()),
-            ),
-        ] {
-            let refused = Err(ConfigError::WindowBits { parameter, seen });
-            assert_eq!(
-                bits,
-                if (9..=15).contains(&seen) {
-                    Ok(seen)
-                } else {
-                    refused
-                }
-            );
-        }
+        let bits = WindowBits::new(seen).map(|bits| {
+            let config = default()
+                .server_max_window_bits(bits)
+                .client_max_window_bits(bits);
+            assert_eq!(config.client_max_window_bits, Some(bits));
+            config.server_max_window_bits.get()
+        });
+        let refused = Err(ConfigError::WindowBits { seen });
+        assert_eq!(
+            bits,
+            if (9..=15).contains(&seen) {
+                Ok(seen)
+            } else {
+                refused
+            }
+        );
     }
-    let refused = default().client_max_window_bits(8).unwrap_err().to_string();
-    assert!(refused.starts_with("client_max_window_bits=8, allowed are 9 to 15"));
-    assert_eq!(default().get_compressor(), Compressor::ByLevel);
+    let refused = WindowBits::new(8).unwrap_err().to_string();
+    assert!(refused.starts_with("window of 8 bits, allowed are 9 to 15"));
+    assert_eq!(default().compressor, Compressor::ByLevel);
     let zlib = default().compressor(Compressor::Zlib);
-    assert_eq!(zlib.get_compressor(), Compressor::Zlib);
+    assert_eq!(zlib.compressor, Compressor::Zlib);
     for bytes in [None, Some(7)] {
         let config = default().max_inflated_bytes(bytes);
-        assert_eq!(config.get_max_inflated_bytes(), bytes);
+        assert_eq!(config.max_inflated_bytes, bytes);
     }
 }
 

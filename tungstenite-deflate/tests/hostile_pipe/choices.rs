@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tungstenite_deflate::deflate::Level;
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
 use tungstenite_deflate::{DeflateConfig, Keepalive, Limits, Options};
@@ -25,8 +26,7 @@ pub(super) fn options(random: &mut Random, harm: Harm, fragments: bool) -> Arc<O
     let level = 1 + u8::try_from(random.below(6)).expect("below 6");
     let deflate = DeflateConfig::default()
         .threshold(threshold)
-        .level(level)
-        .expect("a valid level");
+        .level(Level::new(level).expect("1 to 6"));
     // Longer than any delay of the pipe, so that only harm can make them pass.
     let keepalive = (random.below(2) == 0).then(|| {
         Keepalive::default()

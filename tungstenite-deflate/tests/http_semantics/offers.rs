@@ -3,6 +3,7 @@
 //! Members of the kind: window parameters with and without values, quoted; several offers in one line and over several;
 //! other extensions beside and alone; offers that are none; with compression on and off in the options.
 
+use tungstenite_deflate::deflate::WindowBits;
 use tungstenite_deflate::handshake::client::OpeningHandshake;
 use tungstenite_deflate::handshake::server::accept;
 use tungstenite_deflate::{DeflateConfig, Options};
@@ -127,7 +128,9 @@ fn nothing_is_added_to_offers_of_the_caller() {
 /// A smaller window in the options holds our own compressor, whatever the caller's offer allowed.
 #[test]
 fn options_limit_what_the_caller_offered() {
-    let options = Options::from(DeflateConfig::default().client_max_window_bits(10).unwrap());
+    let options = Options::from(
+        DeflateConfig::default().client_max_window_bits(WindowBits::new(10).unwrap()),
+    );
     let asked = request(&[(
         "sec-websocket-extensions",
         "permessage-deflate; client_max_window_bits",

@@ -1,5 +1,6 @@
 //! Sec-WebSocket-Extensions of strangers.
 
+use tungstenite_deflate::deflate::WindowBits;
 use tungstenite_deflate::deflate::negotiate::{accept_offers, accept_response, offer};
 use tungstenite_deflate::{Agreed, DeflateConfig, extensions};
 
@@ -7,13 +8,12 @@ use super::Input;
 
 fn config(choice: u8) -> DeflateConfig {
     let bits = 9 + (choice >> 2) % 7;
-    let config = DeflateConfig::default()
+    let bits = WindowBits::new(bits).expect("9 to 15");
+    DeflateConfig::default()
         .server_no_context_takeover(choice & 1 != 0)
-        .client_no_context_takeover(choice & 2 != 0);
-    let config = config
+        .client_no_context_takeover(choice & 2 != 0)
         .server_max_window_bits(bits)
-        .and_then(|config| config.client_max_window_bits(bits));
-    config.expect("9 to 15 are allowed")
+        .client_max_window_bits(bits)
 }
 
 fn check(agreed: Agreed) {
@@ -90,11 +90,13 @@ pub fn responses(data: &[u8]) {
             // A server that says nothing of its window may use the largest: any is decoded.
             let server = agreed.server_max_window_bits;
             assert!(
-                server == 15 || server <= config.get_server_max_window_bits(),
+                server == 15 || server <= config.server_max_window_bits.get(),
                 "{agreed:?}"
             );
             assert!(
-                agreed.client_max_window_bits <= config.get_client_max_window_bits(),
+                config
+                    .client_max_window_bits
+                    .is_none_or(|limit| agreed.client_max_window_bits <= limit.get()),
                 "{agreed:?}"
             );
             // Our own server would give a client like this one an answer that it takes.

@@ -11,6 +11,7 @@ use fastwebsockets::{FragmentCollector, Frame as FastFrame, Payload};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
+use tungstenite_deflate::deflate::Level;
 use tungstenite_deflate::{Agreed, DeflateConfig, Options, WebSocketStream};
 use wire::{Wire, deflated, frame, text};
 
@@ -33,8 +34,7 @@ const AGREED: Agreed = Agreed {
 
 fn ours(frame: Bytes, deflate: bool) -> WebSocketStream<Wire> {
     let config = DeflateConfig::default()
-        .level(LEVEL)
-        .expect("a level of zlib")
+        .level(Level::new(LEVEL).expect("1 to 9"))
         .threshold(0);
     let options = Options::drop_in(None).deflate(Some(config));
     let agreed = deflate.then_some(AGREED);

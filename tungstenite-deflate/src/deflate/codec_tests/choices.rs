@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::{PLAIN, line, pair, samples};
-use crate::deflate::{Codec, Compression, DeflateConfig, Statistics};
+use crate::deflate::{Codec, Compression, DeflateConfig, Level, Statistics};
 use crate::tungstenite::protocol::Role;
 
 #[test]
@@ -13,7 +13,7 @@ fn auto_compresses_only_what_gets_smaller() {
         .find(|sample| sample.len() == 4_000)
         .unwrap();
     let text = line(1).repeat(10);
-    let threshold = DeflateConfig::default().get_threshold();
+    let threshold = DeflateConfig::default().threshold;
     let (mut server, _) = pair(PLAIN, &DeflateConfig::default());
     let mut out = BytesMut::from("before");
     assert!(
@@ -52,7 +52,7 @@ fn auto_compresses_only_what_gets_smaller() {
 fn messages_are_appended() {
     let text = b"to be or not to be ".repeat(30);
     for level in [1, 6] {
-        let config = DeflateConfig::default().level(level).unwrap();
+        let config = DeflateConfig::default().level(Level::new(level).unwrap());
         let mut codec = Codec::new(Role::Server, PLAIN, &config);
         let mut out = BytesMut::from(&[7; 600][..]);
         assert!(codec.deflate(&text, Compression::Auto, &mut out));

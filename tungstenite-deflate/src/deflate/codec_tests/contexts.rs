@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::{PLAIN, VECTORS, deflated, inflate_pieces, inflated, line, pair, receiver, samples};
-use crate::deflate::{Agreed, Codec, Compression, DeflateConfig, InflateError};
+use crate::deflate::{Agreed, Codec, Compression, DeflateConfig, InflateError, Level};
 
 #[test]
 fn d5_contexts_are_reset_exactly_if_agreed() {
@@ -20,7 +20,7 @@ fn d5_contexts_are_reset_exactly_if_agreed() {
             client_no_context_takeover: client_forgets,
             ..PLAIN
         };
-        let config = DeflateConfig::default().level(level).unwrap();
+        let config = DeflateConfig::default().level(Level::new(level).unwrap());
         let (mut server, mut client) = pair(agreed, &config);
         let (mut from_server, mut from_client) = (0, 0);
         for number in 0..1_000 {
@@ -156,7 +156,7 @@ fn auto_keeps_the_context_over_messages_that_grow() {
     ]) {
         let mut wire = BytesMut::new();
         let compressed = server.deflate(&message, Compression::Auto, &mut wire);
-        assert!(!compressed || message.len() >= DeflateConfig::default().get_threshold());
+        assert!(!compressed || message.len() >= DeflateConfig::default().threshold);
         last = compressed.then_some(wire.len());
         if compressed {
             assert!(

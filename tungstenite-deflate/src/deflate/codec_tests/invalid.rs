@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::{PLAIN, VECTORS, deflated, inflate_pieces, inflated, line, pair, receiver, samples};
-use crate::deflate::{DeflateConfig, InflateError};
+use crate::deflate::{DeflateConfig, InflateError, Level};
 
 #[test]
 fn d10_invalid_data_is_refused() {
@@ -66,7 +66,11 @@ fn d10_messages_cut_short_are_refused() {
         .collect();
     for level in [1, 2, 6] {
         let wire = deflated(
-            &mut pair(PLAIN, &DeflateConfig::default().level(level).unwrap()).0,
+            &mut pair(
+                PLAIN,
+                &DeflateConfig::default().level(Level::new(level).unwrap()),
+            )
+            .0,
             &lines,
         );
         for length in 1..wire.len() {
@@ -98,7 +102,11 @@ fn d10_mutated_streams_never_panic_nor_pass_the_limit() {
         })
         .map(|(level, sample)| {
             deflated(
-                &mut pair(PLAIN, &DeflateConfig::default().level(level).unwrap()).0,
+                &mut pair(
+                    PLAIN,
+                    &DeflateConfig::default().level(Level::new(level).unwrap()),
+                )
+                .0,
                 &sample,
             )
         })

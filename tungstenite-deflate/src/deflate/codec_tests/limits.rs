@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::{PLAIN, deflated, inflated, pair, receiver, samples};
-use crate::deflate::{Agreed, Codec, DeflateConfig, InflateError};
+use crate::deflate::{Agreed, Codec, DeflateConfig, InflateError, Level};
 use crate::tungstenite::protocol::Role;
 
 /// A message of zeros that is 1,000 times as long as its compressed form.
@@ -12,7 +12,7 @@ fn bomb(length: usize) -> BytesMut {
         &mut Codec::new(
             Role::Server,
             PLAIN,
-            &DeflateConfig::default().level(9).unwrap(),
+            &DeflateConfig::default().level(Level::new(9).unwrap()),
         ),
         &vec![0; length],
     )

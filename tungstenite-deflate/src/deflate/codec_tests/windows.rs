@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::{PLAIN, deflated, inflated, line, pair, samples};
-use crate::deflate::{Agreed, Compression, Compressor, DeflateConfig, distances};
+use crate::deflate::{Agreed, Compression, Compressor, DeflateConfig, Level, distances};
 
 #[test]
 fn d3_server_window_is_honoured() {
@@ -28,8 +28,7 @@ fn d3_server_window_is_honoured() {
                 ..PLAIN
             };
             let config = DeflateConfig::default()
-                .level(level)
-                .unwrap()
+                .level(Level::new(level).unwrap())
                 .compressor(compressor);
             let (mut server, mut client) = pair(agreed, &config);
             let mut used = 0;
