@@ -14,6 +14,7 @@ mod causes;
 mod close;
 mod command;
 mod connect;
+mod declined;
 mod dial;
 mod duration;
 mod error;

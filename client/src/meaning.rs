@@ -54,6 +54,7 @@ pub(crate) fn settings(
     }
     settings.http2 = args.http2;
     settings.options = settings.options.deflate(deflate(args));
+    settings.contexts = args.context_takeover;
     settings.max_redirects = if args.follow { MAX_REDIRECTS } else { 0 };
     let warnings = finish(&args.reach, &mut settings, WEBSOCKET)?;
     Ok((settings, warnings))
@@ -259,8 +260,8 @@ fn deflate(args: &ConnectionArgs) -> Option<DeflateConfig> {
     }
     if let Some(side) = args.context_takeover {
         config = config
-            .client_no_context_takeover(side == Side::Server)
-            .server_no_context_takeover(side == Side::Client);
+            .client_no_context_takeover(matches!(side, Side::Server | Side::None))
+            .server_no_context_takeover(matches!(side, Side::Client | Side::None));
     }
     if let Some(bits) = args.server_max_window_bits {
         config = config.server_max_window_bits(bits);
@@ -268,7 +269,7 @@ fn deflate(args: &ConnectionArgs) -> Option<DeflateConfig> {
     if let Some(bits) = args.client_max_window_bits {
         config = config.client_max_window_bits(bits);
     }
-    Some(config)
+    Some(config.encoder_window_bits(args.deflate_window_bits))
 }
 
 fn is_token(text: &str) -> bool {

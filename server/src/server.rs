@@ -395,12 +395,7 @@ fn options(config: &Config, ledger: &Ledger) -> Options {
                 // The library wants its hard limit, which is none, above this one.
                 .write_buffer_size(websocket.max_queue_bytes.0.min(usize::MAX / 2)),
         )
-        .deflate(
-            config
-                .deflate
-                .to_library()
-                .map(|deflate| deflate.memory(ledger.budget(Part::Contexts))),
-        )
+        .deflate(config.deflate.to_library(ledger.budget(Part::Contexts)))
         .limits(limits)
         .keepalive(keepalive)
         // `ServerStream` limits the time for writing.

@@ -94,12 +94,6 @@ pub enum ProtocolError {
         /// The limit that was reached.
         allowed: usize,
     },
-    /// There is no memory left for the context of the peer's compressed messages.
-    #[error("memory budget of {allowed} bytes for compression contexts is spent")]
-    CompressionMemory {
-        /// The limit of the contexts' budget.
-        allowed: usize,
-    },
     /// A Ping of ours was not answered, and nothing else came either.
     #[error("nothing received within {allowed:?} of a Ping (pong_timeout)")]
     PongOverdue {
@@ -162,7 +156,7 @@ impl ProtocolError {
             Self::TooManyFragments { .. }
             | Self::TooManyControlFrames { .. }
             | Self::UnfinishedMessage { .. } => CloseCode::Policy,
-            Self::UnfinishedMemory { .. } | Self::CompressionMemory { .. } => CloseCode::Again,
+            Self::UnfinishedMemory { .. } => CloseCode::Again,
             Self::PongOverdue { .. } | Self::WriteStalled { .. } | Self::CloseUnanswered { .. } => {
                 CloseCode::Away
             }
@@ -209,7 +203,6 @@ impl From<ProtocolError> for Error {
             }
             ProtocolError::LengthEncoding { .. }
             | ProtocolError::UnfinishedMemory { .. }
-            | ProtocolError::CompressionMemory { .. }
             | ProtocolError::TooManyFragments { .. }
             | ProtocolError::TooManyControlFrames { .. }
             | ProtocolError::InvalidDeflate { .. } => {

@@ -85,6 +85,12 @@ impl MemoryBudget {
         within.fold(here, usize::min)
     }
 
+    /// Returns the smallest limit, of this budget and of every one that it is a part of.
+    pub(crate) fn capacity(&self) -> usize {
+        let within = self.shared.within.iter().map(Self::capacity);
+        within.fold(self.limit(), usize::min)
+    }
+
     /// Reserves `bytes`.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::tungstenite::protocol::WebSocketConfig;
 /// | field | default | reason |
 /// |---|---|---|
 /// | `websocket` | tungstenite's, but frames as long as messages, 64 MiB | a message is sent as one frame by default |
-/// | `deflate` | offered and accepted, no context takeover | 0 bytes held per idle connection |
+/// | `deflate` | offered and accepted, with context takeover | small messages hardly shrink without those before |
 /// | `limits` | see [`Limits`] | safe with hostile peers |
 /// | `keepalive` | off | a library does not send what nobody asked for |
 /// | `write_timeout` | 30 s | a peer that does not read costs no memory for ever |
@@ -301,6 +301,11 @@ impl Options {
 }
 
 impl Options {
+    /// Reports if a timer is needed, so that whoever drives the connection has one.
+    pub(crate) fn uses_timers(&self) -> bool {
+        self.keepalive.is_some() || self.write_timeout.is_some() || self.close_timeout.is_some()
+    }
+
     /// [`WebSocketConfig::max_message_size`] as a number.
     pub(crate) fn max_message_bytes(&self) -> usize {
         self.websocket.max_message_size.unwrap_or(usize::MAX)

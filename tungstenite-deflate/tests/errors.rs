@@ -103,10 +103,6 @@ const IO: &[(ProtocolError, std::io::ErrorKind)] = &[
         std::io::ErrorKind::InvalidData,
     ),
     (
-        ProtocolError::CompressionMemory { allowed: 8 },
-        std::io::ErrorKind::InvalidData,
-    ),
-    (
         ProtocolError::TooManyFragments { allowed: 8 },
         std::io::ErrorKind::InvalidData,
     ),

@@ -151,7 +151,7 @@ const REFUSED: &[(&str, &str, IsError)] = &[
     ("Protocol: chat", "Protocol: chat\r\nSec-WebSocket-Extensions: x-other", extensions),
     ("Protocol: chat", "Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate, permessage-deflate", extensions),
     ("Protocol: chat", "Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate; x", extensions),
-    ("Protocol: chat", "Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=12", extensions),
+    ("Protocol: chat", "Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits", extensions),
     ("Protocol: chat", "Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=16", extensions),
     ("Protocol: chat", "Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Extensions: x", extensions),
     ("Protocol: chat", "Protocol: chat\r\nbad name: x", malformed),

@@ -155,23 +155,26 @@ pub(crate) struct ConnectionArgs {
     /// Do not offer permessage-deflate.
     #[arg(long, help_heading = COMPRESSION)]
     pub no_deflate: bool,
-    /// How hard to compress: 1 (fast, the default) or a level of zlib, 2 to 9 (small).
+    /// Compression effort: 1 (fast, the default) or a level of zlib, 2 to 9 (small).
     #[arg(long, value_name = "1-9", value_parser = level(), help_heading = COMPRESSION)]
     pub deflate_level: Option<Level>,
-    /// Smallest message that is compressed, 96B unless told otherwise.
+    /// Minimum size of a compressed message; by default 16B where a compression context is kept and 96B otherwise.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = COMPRESSION)]
     pub deflate_threshold: Option<usize>,
-    /// Keep compression contexts between messages.
+    /// Keep compression contexts between messages: of both sides (the default), of this side, of the server or of none.
     ///
-    /// On this side, the server's, or both.
+    /// A context is kept only if both sides agree; the client warns if the server declines one that was asked for here.
     #[arg(long, value_name = "SIDE", num_args = 0..=1, default_missing_value = "both", require_equals = true, help_heading = COMPRESSION)]
     pub context_takeover: Option<Side>,
-    /// Largest LZ77 window of the server, as base-2 logarithm; 15 unless told otherwise.
+    /// Maximum LZ77 window (log2) of the server, 15 by default.
     #[arg(long, value_name = "9-15", value_parser = window_bits(), help_heading = COMPRESSION)]
     pub server_max_window_bits: Option<WindowBits>,
-    /// Largest LZ77 window of this side, as base-2 logarithm; 15 unless told otherwise.
+    /// Maximum LZ77 window (log2) of this side, 15 by default.
     #[arg(long, value_name = "9-15", value_parser = window_bits(), help_heading = COMPRESSION)]
     pub client_max_window_bits: Option<WindowBits>,
+    /// LZ77 window (log2) that this side's context uses of it; by default 11 at level 1 and all of it at levels of zlib.
+    #[arg(long, value_name = "9-15", value_parser = window_bits(), help_heading = COMPRESSION)]
+    pub deflate_window_bits: Option<WindowBits>,
 }
 
 impl ConnectionArgs {
@@ -190,6 +193,7 @@ impl ConnectionArgs {
                 self.client_max_window_bits.is_some(),
                 "--client-max-window-bits",
             ),
+            (self.deflate_window_bits.is_some(), "--deflate-window-bits"),
         ])
     }
 
@@ -233,6 +237,8 @@ pub(crate) enum Side {
     Client,
     /// The server's.
     Server,
+    /// Neither.
+    None,
 }
 
 const REQUEST: &str = "Request";

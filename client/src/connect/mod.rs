@@ -13,6 +13,7 @@ use tungstenite_deflate::{Agreed, WebSocketStream};
 
 use self::redirect::{redirect_location, redirected};
 use crate::causes::{explained, network};
+use crate::declined::declined;
 use crate::error::ConnectError;
 use crate::handshake::{self, HandshakeFault, Head};
 use crate::http2;
@@ -63,6 +64,8 @@ pub struct Details {
     pub http2: bool,
     /// A redirect led to another origin: headers, subprotocols and certificate of the first were not sent there.
     pub is_stripped: bool,
+    /// Warnings about compression that was asked for and that the server declined.
+    pub declined: Vec<String>,
 }
 
 /// Opens a WebSocket. Cancel safe: dropping the future closes what was opened.
@@ -160,6 +163,11 @@ async fn attempt(settings: &Settings) -> Result<Connection, ConnectError> {
         meter: opened.meter,
         http2: settings.http2,
         is_stripped: settings.is_stripped,
+        declined: declined(
+            settings.contexts,
+            settings.options.deflate.as_ref(),
+            opened.stream.agreed(),
+        ),
     };
     Ok(Connection {
         stream: opened.stream,

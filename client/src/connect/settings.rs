@@ -3,6 +3,7 @@
 use http::header::HeaderMap;
 use tungstenite_deflate::Options;
 
+use crate::args::Side;
 use crate::dial::Dial;
 use crate::proxy::Proxy;
 use crate::sensitive::{has_token, is_sensitive_header, query_has_secret};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub http2: bool,
     /// Limits and compression of the WebSocket.
     pub options: Options,
+    /// Compression contexts that were asked for, beside those of the default.
+    pub(crate) contexts: Option<Side>,
     /// How long each phase may take.
     pub timeouts: Timeouts,
     /// Most redirects followed; 0 follows none.
@@ -56,6 +59,7 @@ impl Settings {
             tls: TlsSettings::default(),
             http2: false,
             options: default_options(DEFAULT_MAX_MESSAGE_BYTES),
+            contexts: None,
             timeouts: Timeouts::default(),
             max_redirects: 0,
             is_stripped: false,

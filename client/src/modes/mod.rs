@@ -267,6 +267,9 @@ pub(crate) fn announce(details: &Details, output: &mut Output) {
     }
     show_tls(details.tls.as_ref(), output);
     output.detail(&agreed_text(details.agreed));
+    for warning in &details.declined {
+        output.warn(warning);
+    }
     if let Some(subprotocol) = &details.subprotocol {
         let shown = shown_response_field("sec-websocket-protocol", subprotocol);
         output.detail(&format!("subprotocol {}", escaped(&shown)));

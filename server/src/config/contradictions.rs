@@ -83,7 +83,7 @@ fn connections(config: &Config) -> Vec<Rule> {
 
 fn websocket(config: &Config) -> Vec<Rule> {
     let websocket = &config.websocket;
-    let memory = &config.memory;
+    let (memory, deflate) = (&config.memory, &config.deflate);
     let everybody = websocket.origin_allow.iter().any(|origin| origin == "*");
     vec![
         rule(
@@ -103,8 +103,13 @@ fn websocket(config: &Config) -> Vec<Rule> {
         ),
         rule(
             "deflate-memory",
-            config.deflate.deflate_memory > memory.max_buffered_bytes,
+            deflate.deflate_memory > memory.max_buffered_bytes,
             "exceeds --max-buffered-bytes, of which it is a part",
+        ),
+        rule(
+            "deflate-window-bits",
+            deflate.deflate_window_bits > Some(deflate.server_max_window_bits),
+            "exceeds --server-max-window-bits, so that it can never be reached",
         ),
         rule(
             "origin-allow",

@@ -1,9 +1,11 @@
 //! Limits and behaviour of WebSocket connections, compression included.
 
+use std::time::Duration;
+
 use clap::Args;
 use clap::builder::TypedValueParser;
-use tungstenite_deflate::DeflateConfig;
-use tungstenite_deflate::deflate::{Level, WindowBits};
+use tungstenite_deflate::deflate::{ContextMemory, Level, WindowBits};
+use tungstenite_deflate::{DeflateConfig, MemoryBudget};
 use values::units::{at_least, count, off_or, positive_time, rate};
 
 use super::network::positive_time_or_off;
@@ -70,40 +72,53 @@ pub struct DeflateOptions {
     /// Accept permessage-deflate when a client offers it
     #[arg(long, value_enum, default_value = "on")]
     pub deflate: Switch,
-    /// How hard to compress: 1 (fast, with little memory) or a level of zlib, 2 to 9 (small)
+    /// Compression effort: 1 (fast, with little memory) or a level of zlib, 2 to 9 (small)
     #[arg(long, value_name = "1-9", default_value = "1", value_parser = level())]
     pub deflate_level: Level,
-    /// Smallest message that is compressed
-    #[arg(long, value_name = "SIZE", default_value = "96B")]
-    pub deflate_threshold: ByteSize,
+    /// Minimum size of a compressed message; if unset, 16B where the server keeps a compression context and 96B otherwise
+    #[arg(long, value_name = "SIZE")]
+    pub deflate_threshold: Option<ByteSize>,
     /// Forget the server's compression context after each message: less memory, worse ratio
-    #[arg(long, value_enum, default_value = "on")]
+    #[arg(long, value_enum, default_value = "off")]
     pub server_no_context_takeover: Switch,
-    /// Ask clients to forget theirs after each message
-    #[arg(long, value_enum, default_value = "on")]
+    /// Ask clients to forget their compression context after each message. Clients whose window cannot be limited to
+    /// `--client-max-window-bits` are asked in any case
+    #[arg(long, value_enum, default_value = "off")]
     pub client_no_context_takeover: Switch,
-    /// Largest window the server compresses with, as base-2 logarithm
+    /// Maximum LZ77 window (log2) that the server may compress with; less than 15 is announced to clients
     #[arg(long, value_name = "9-15", default_value = "15", value_parser = window_bits())]
     pub server_max_window_bits: WindowBits,
-    /// Largest window clients that allow it are told to compress with, as base-2 logarithm
-    #[arg(long, value_name = "9-15", default_value = "15", value_parser = window_bits())]
-    pub client_max_window_bits: WindowBits,
-    /// Maximum memory of all compression contexts together, as a part of `--max-buffered-bytes`; when it is spent, messages
-    /// are compressed one by one and clients are asked to forget their contexts
-    #[arg(long, value_name = "SIZE", default_value = "48MiB")]
+    /// LZ77 window (log2) that the server's compression contexts use of it, at 4 bytes of memory for each byte of the window;
+    /// if unset, 11 at level 1 and all of it at levels of zlib
+    #[arg(long, value_name = "9-15", value_parser = window_bits())]
+    pub deflate_window_bits: Option<WindowBits>,
+    /// Maximum LZ77 window (log2) to request from clients that offer `client_max_window_bits`; if unset, 11 from those that
+    /// keep their context, for which the server holds a window of this size
+    #[arg(long, value_name = "9-15", value_parser = window_bits())]
+    pub client_max_window_bits: Option<WindowBits>,
+    /// Maximum memory of all compression contexts together, as a part of `--max-buffered-bytes`. When it is spent, contexts
+    /// that were used least recently give way, and then new clients are asked to forget theirs
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub deflate_memory: ByteSize,
+    /// Time after which an unused compression context is forgotten, or stored compressed where it is a client's; `off` for
+    /// never
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = positive_time_or_off)]
+    pub deflate_idle_timeout: Limit<Span>,
 }
 
 impl DeflateOptions {
-    /// The same as the library takes it; `None` when switched off.
-    pub(crate) fn to_library(&self) -> Option<DeflateConfig> {
+    /// The same as the library takes it, with contexts that count against `memory`; `None` when switched off.
+    pub(crate) fn to_library(&self, memory: MemoryBudget) -> Option<DeflateConfig> {
+        let idle_timeout = self.deflate_idle_timeout.0.map(Duration::from);
         let config = DeflateConfig::default()
             .level(self.deflate_level)
-            .threshold(self.deflate_threshold.0)
+            .threshold(self.deflate_threshold.map(|bytes| bytes.0))
             .server_no_context_takeover(self.server_no_context_takeover.is_on())
             .client_no_context_takeover(self.client_no_context_takeover.is_on())
             .server_max_window_bits(self.server_max_window_bits)
-            .client_max_window_bits(self.client_max_window_bits);
+            .encoder_window_bits(self.deflate_window_bits)
+            .client_max_window_bits(self.client_max_window_bits)
+            .memory(ContextMemory::new(memory, idle_timeout));
         self.deflate.is_on().then_some(config)
     }
 }

@@ -5,7 +5,7 @@
 //!   --max-buffered-bytes-per-connection   └ Account, one for each TCP connection
 //!     part (metric)      what                                             refused with
 //!     messages           WebSocket messages that are not there whole      1013
-//!     contexts           compression contexts (--deflate-memory)          negotiated away, 1013
+//!     contexts           compression contexts (--deflate-memory)          forgotten, negotiated away
 //!     requests           bodies and gRPC messages being received          503, RESOURCE_EXHAUSTED
 //!     responses          bodies and histories that are not taken yet      503, RESOURCE_EXHAUSTED
 //!     input              HTTP/2 data that nobody has read yet             TCP: nothing more is read

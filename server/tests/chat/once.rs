@@ -37,7 +37,7 @@ async fn raw_frame(stream: &mut TlsStream<TcpStream>) -> Vec<u8> {
 #[tokio::test]
 async fn a_message_is_written_and_compressed_once_for_all_members() {
     const MEMBERS: usize = 100;
-    let server = start(&[]).await;
+    let server = start(&["--server-no-context-takeover", "on"]).await;
     let mut members = Vec::new();
     for number in 0..MEMBERS {
         let mut stream = server.tls(&["http/1.1"]).await;

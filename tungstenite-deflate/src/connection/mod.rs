@@ -72,6 +72,8 @@ pub struct Connection {
     /// The message that the caller sends in frames of its own and has not finished.
     unfinished_send: Option<UnfinishedSend>,
     codec: Option<Box<Codec>>,
+    /// Next look for compression contexts that are idle, if the options use a timer at all.
+    context_check: Option<Instant>,
     agreed: Option<Agreed>,
     closed: Option<Box<Closed>>,
     timers: Timers,
@@ -99,6 +101,10 @@ impl Connection {
         });
         let unfinished_memory = options.limits.unfinished_memory.as_ref();
         let unfinished_memory = unfinished_memory.map(MemoryBudget::reservation);
+        let context_check = codec.as_ref().and_then(|codec| {
+            let next = codec.release_idle(now);
+            next.filter(|_| options.uses_timers())
+        });
         Self {
             state: Lifecycle::Open,
             options,
@@ -106,6 +112,7 @@ impl Connection {
             queue: Queue::new(role),
             unfinished_send: None,
             codec,
+            context_check,
             agreed,
             closed: None,
             timers: Timers::new(now),
@@ -153,7 +160,8 @@ impl Connection {
         if self.state == Lifecycle::Ended {
             return None;
         }
-        self.timers.next(&self.options, !self.is_receiving_over())
+        let next = self.timers.next(&self.options, !self.is_receiving_over());
+        next.into_iter().chain(self.context_check).min()
     }
 
     /// Does what is due at `now`: sends a Ping, or gives up on the peer.
@@ -163,6 +171,12 @@ impl Connection {
     /// deadline that passes only ends the wait for the end of the byte stream, which is no error.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ProtocolError> {
         self.handle_written(now);
+        if let Some(codec) = &self.codec {
+            let next = codec.release_idle(now);
+            if self.context_check.is_some_and(|check| check <= now) {
+                self.context_check = next;
+            }
+        }
         let receiving = !self.is_receiving_over();
         match self.timers.due(now, &self.options, receiving) {
             None => Ok(()),

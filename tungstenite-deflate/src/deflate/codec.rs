@@ -1,17 +1,20 @@
 //! Both directions' compression of one connection.
 
+use std::time::Instant;
+
 use bytes::BytesMut;
 
 use super::config::{Compression, DeflateConfig, WhenBudgetSpent};
-use super::deflater::{self, Deflater};
-use super::encoder::{Context, Demand, Encoder};
+use super::context_memory::{ContextMemory, Promise};
+use super::encoder::{Demand, Encoder};
 use super::inflater::{self, InflateError, Inflater};
+use super::kept::{Hold, Kind, Outgoing};
 use super::negotiate::Agreed;
 use super::pool;
 use super::ranges::WindowBits;
-use super::received::{self, Received};
+use super::received;
 use super::statistics::Statistics;
-use crate::memory::{MemoryBudget, MemoryReservation};
+use crate::memory::MemoryBudget;
 use crate::tungstenite::protocol::Role;
 
 /// Both directions' compression of one connection.
@@ -26,13 +29,16 @@ pub(crate) struct Codec {
     keeps_outgoing: bool,
     /// The peer's messages may refer to earlier ones.
     keeps_incoming: bool,
-    threshold: usize,
-    /// The compressor whose context is that of this connection.
-    outgoing: Option<Held>,
-    /// What the peer sent before, if it takes its context over.
-    received: Option<Received>,
-    /// The memory that was promised to the peer for that, a window of it.
-    promised: Option<MemoryReservation>,
+    /// Base-2 logarithm of the window that our context uses of it.
+    context_bits: u8,
+    /// Minimum length of a compressed message, in bytes: with a context, and without one.
+    threshold: [usize; 2],
+    /// The context of our messages, from the first one on.
+    outgoing: Option<Hold>,
+    /// The peer's window, from its first message on.
+    received: Option<Hold>,
+    /// Notes that the peer was promised that window, until the connection ends.
+    _promise: Option<Promise>,
     /// Largest window of the peer's messages, as base-2 logarithm.
     incoming_window_bits: u8,
     /// The decompressor of the message in progress.
@@ -40,25 +46,13 @@ pub(crate) struct Codec {
     /// The compressed beginning of a message that is not worth a decompressor yet.
     beginning: Vec<u8>,
     statistics: Statistics,
-    memory: MemoryBudget,
-}
-
-/// A context of our own together with its memory.
-#[derive(Debug)]
-struct Held {
-    context: Outgoing,
-    reservation: MemoryReservation,
-}
-
-/// What compresses with the messages before as context.
-#[derive(Debug)]
-enum Outgoing {
-    Own(Box<Context>),
-    Zlib(Box<Deflater<zlib_rs::Deflate>>),
+    memory: ContextMemory,
+    /// What contexts count against: a part of the memory, or all of it.
+    budget: MemoryBudget,
 }
 
 impl Codec {
-    /// Nothing is allocated before the first compressed message of a direction; the peer's context is reserved.
+    /// Nothing is allocated before the first compressed message of a direction.
     pub(crate) fn new(role: Role, agreed: Agreed, config: &DeflateConfig) -> Self {
         let server = (
             agreed.server_max_window_bits,
@@ -72,39 +66,37 @@ impl Codec {
             Role::Server => (server, client),
             Role::Client => (client, server),
         };
-        let mut codec = Self {
+        let memory = config.memory.clone();
+        Self {
             level: (!config.is_own()).then(|| config.level.get()),
             window_bits,
             when_budget_spent: config.when_budget_spent,
             keeps_outgoing,
             keeps_incoming,
-            threshold: config.threshold,
+            context_bits: config.context_window(window_bits),
+            threshold: [true, false].map(|kept| config.threshold_for(kept)),
             outgoing: None,
             received: None,
-            promised: None,
+            _promise: keeps_incoming
+                .then(|| memory.promise(received::window_bytes(incoming_window_bits))),
             incoming_window_bits,
             incoming: None,
             beginning: Vec::new(),
             statistics: Statistics::default(),
-            memory: config.memory.clone(),
-        };
-        codec.reserve_peers_context();
-        codec
-    }
-
-    /// Counts contexts against `memory` instead; for a codec that has none yet.
-    pub(crate) fn set_memory(&mut self, memory: MemoryBudget) {
-        self.memory = memory;
-        self.promised = None;
-        self.reserve_peers_context();
-    }
-
-    /// Reserves what the peer was promised, as far as it is left; [`keep_received`](Self::keep_received) tries again.
-    fn reserve_peers_context(&mut self) {
-        if self.keeps_incoming && self.promised.is_none() {
-            let bytes = received::window_bytes(self.incoming_window_bits);
-            self.promised = self.memory.reserve(bytes).ok();
+            budget: memory.budget().clone(),
+            memory,
         }
+    }
+
+    /// Counts contexts against `budget` instead; for a codec that has none yet.
+    pub(crate) fn set_memory(&mut self, budget: MemoryBudget) {
+        self.budget = budget;
+    }
+
+    /// Lets contexts of this and other connections give way that are idle at `now`. Returns when to look again.
+    pub(crate) fn release_idle(&self, now: Instant) -> Option<Instant> {
+        self.memory.release_idle(now);
+        now.checked_add(self.memory.idle_timeout()? / LOOKS)
     }
 
     /// Memory of a message that is in the middle of its frames.
@@ -124,10 +116,9 @@ impl Codec {
         let start = out.len();
         let compressed = match choice {
             Compression::Never => false,
-            Compression::Auto => {
-                payload.len() >= self.threshold && self.deflate_below(payload, payload.len(), out)
-            }
-            Compression::Always => self.deflate_below(payload, usize::MAX, out),
+            Compression::Auto => self.deflate_from(self.threshold, payload, payload.len(), out),
+            Compression::Always => self.deflate_from([0, 0], payload, usize::MAX, out),
+            Compression::Isolated => self.deflate_isolated(payload, out),
         };
         if compressed {
             self.statistics
@@ -139,42 +130,42 @@ impl Codec {
         compressed
     }
 
-    /// Compresses to less than `bound` bytes, or leaves `out` as it was.
-    fn deflate_below(&mut self, payload: &[u8], bound: usize, out: &mut BytesMut) -> bool {
+    /// Compresses a message that is long enough for a context, or for none, and leaves `out` as it was otherwise.
+    /// Without a context the result is shorter than `bound` bytes.
+    fn deflate_from(
+        &mut self,
+        [in_context, alone]: [usize; 2],
+        payload: &[u8],
+        bound: usize,
+        out: &mut BytesMut,
+    ) -> bool {
         // No compressor keeps to a window of 8, but no distance can exceed it in a message not longer than that.
-        if self.window_bits < MIN_WINDOW_BITS {
-            return payload.len() <= 1 << self.window_bits
-                && self.deflate_alone(payload, bound, out);
+        let too_long = self.window_bits < MIN_WINDOW_BITS && payload.len() > 1 << self.window_bits;
+        if self.keeps_outgoing && self.window_bits >= MIN_WINDOW_BITS {
+            if payload.len() < in_context {
+                return false;
+            }
+            if let Some(compressed) = self.deflate_in_context(payload, bound, out) {
+                return compressed;
+            }
+            if self.when_budget_spent == WhenBudgetSpent::Uncompressed {
+                return false;
+            }
         }
-        if !self.keeps_outgoing {
-            return self.deflate_alone(payload, bound, out);
-        }
-        match (self.take_context(), self.when_budget_spent) {
-            (Some(held), _) => self.deflate_in_context(held, payload, bound, out),
-            (None, WhenBudgetSpent::StepDown) => self.deflate_alone(payload, bound, out),
-            (None, WhenBudgetSpent::Uncompressed) => false,
-        }
+        !too_long && payload.len() >= alone && self.deflate_alone(payload, bound, out)
     }
 
-    /// This connection's compressor, made at its first message; `None` if the budget has no room for it.
-    fn take_context(&mut self) -> Option<Held> {
-        if self.outgoing.is_some() {
-            return self.outgoing.take();
+    /// Compresses without a context, and sees to it that no later message refers to this one.
+    fn deflate_isolated(&mut self, payload: &[u8], out: &mut BytesMut) -> bool {
+        let too_long = self.window_bits < MIN_WINDOW_BITS && payload.len() > 1 << self.window_bits;
+        let compressed = !too_long
+            && payload.len() >= self.threshold[1]
+            && self.deflate_alone(payload, payload.len(), out);
+        if let Some(hold) = self.outgoing.as_ref().filter(|_| compressed) {
+            // The peer's window has it now, behind what was before.
+            hold.lock().skip(payload.len());
         }
-        let bits = self.window_bits;
-        let bytes = match self.level {
-            None => Context::max_bytes(bits, bits),
-            Some(_) => deflater::own_bytes(bits),
-        };
-        let reservation = self.memory.reserve(bytes).ok()?;
-        let context = match self.level {
-            None => Outgoing::Own(Box::new(Context::new(bits, bits))),
-            Some(level) => Outgoing::Zlib(Box::new(Deflater::own(level, bits))),
-        };
-        Some(Held {
-            context,
-            reservation,
-        })
+        compressed
     }
 
     /// Compresses without a context, by a compressor of the thread.
@@ -194,16 +185,21 @@ impl Codec {
         })
     }
 
-    /// Compresses with what was sent before as context. A message that grows by this may be sent all the same: later ones
-    /// refer to it.
+    /// Compresses with what was sent before as context; `None` if no memory is left for one. A message that grows by this
+    /// may be sent all the same: later ones refer to it.
     fn deflate_in_context(
         &mut self,
-        mut held: Held,
         payload: &[u8],
         bound: usize,
         out: &mut BytesMut,
-    ) -> bool {
-        let (compressed, fits) = match &mut held.context {
+    ) -> Option<bool> {
+        let (memory, budget) = (&self.memory, &self.budget);
+        let hold = self
+            .outgoing
+            .get_or_insert_with(|| Hold::new(Kind::History, memory, budget.reservation()));
+        let mut kept = hold.lock();
+        let windows = [self.window_bits, self.context_bits];
+        let (compressed, fits) = match hold.history(&mut kept, self.level, windows)? {
             Outgoing::Own(context) => {
                 let demand = if bound == usize::MAX {
                     Demand::Always
@@ -220,8 +216,10 @@ impl Codec {
             }
         };
         // One of zlib that refused holds what the peer's does not.
-        self.outgoing = fits.then_some(held);
-        compressed
+        if !fits || !hold.settle(&mut kept) {
+            kept.clear();
+        }
+        Some(compressed)
     }
 
     /// Appends the inflated form of one frame's payload to `out`, which holds what the message's earlier frames gave;
@@ -264,8 +262,10 @@ impl Codec {
             inflater
         } else {
             let mut inflater = pool::take_inflater();
-            if let Some(received) = &self.received {
-                inflater.remember(received.parts())?;
+            if let Some(hold) = &self.received {
+                let mut content = hold.lock();
+                let window = content.window(self.incoming_window_bits)?;
+                inflater.remember(window.parts())?;
             }
             inflater
         };
@@ -283,40 +283,40 @@ impl Codec {
         Ok(())
     }
 
-    /// Adds to the peer's context what one call appended to `out` from `start` on.
+    /// Adds to the peer's window what one call appended to `out` from `start` on.
     ///
     /// # Errors
-    /// Nothing was left to be reserved when the connection began, nor is it now.
+    /// The window is lost, which would be a fault of ours.
     fn keep_received(
         &mut self,
         beginning: Option<usize>,
         start: usize,
         out: &[u8],
     ) -> Result<(), InflateError> {
-        let bits = self.incoming_window_bits;
-        self.reserve_peers_context();
-        if self.promised.is_none() {
-            let limit = self.memory.limit();
-            return Err(InflateError::Memory { limit });
-        }
-        let context = self.received.get_or_insert_with(|| Received::new(bits));
+        let (memory, budget) = (&self.memory, &self.budget);
+        let hold = self
+            .received
+            .get_or_insert_with(|| Hold::new(Kind::Window, memory, budget.reservation()));
+        let mut content = hold.lock();
+        let window = content.window(self.incoming_window_bits)?;
         let start = match beginning {
             Some(beginning) => {
-                context.clear();
+                window.clear();
                 beginning.max(start)
             }
             None => start,
         };
-        context.append(&out[start..]);
+        window.append(&out[start..]);
+        hold.settle_promised(&mut content);
         Ok(())
     }
 
     /// What compression did so far.
     pub(crate) fn statistics(&self) -> Statistics {
         let contexts = [
-            self.outgoing.as_ref().map(|held| held.reservation.bytes()),
+            self.outgoing.as_ref().and_then(Hold::allocated),
             self.incoming.as_ref().map(|_| inflater::BYTES),
-            self.received.as_ref().map(Received::allocated),
+            self.received.as_ref().and_then(Hold::allocated),
         ];
         Statistics {
             contexts: contexts.iter().flatten().map(|_| 1).sum(),
@@ -326,6 +326,8 @@ impl Codec {
     }
 }
 
+/// Looks for idle contexts within their timeout: they stay at most so much longer.
+const LOOKS: u32 = 4;
 /// Smallest window that a compressor keeps to.
 const MIN_WINDOW_BITS: u8 = WindowBits::MIN.get();
 /// Most compressed bytes of an unfinished message that wait for more, in bytes: a third of what a decompressor takes.

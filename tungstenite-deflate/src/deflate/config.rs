@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::context_memory::ContextMemory;
 use super::ranges::{Level, WindowBits};
 use crate::memory::MemoryBudget;
 
@@ -12,14 +13,13 @@ use crate::memory::MemoryBudget;
 /// use tungstenite_deflate::deflate::Level;
 ///
 /// # fn main() -> Result<(), tungstenite_deflate::deflate::ConfigError> {
-/// // Better ratio for many small messages of one connection, for up to 64 KB of memory each; with zlib from level 2 on,
-/// // which is slower and smaller, up to 312 KB.
-/// let config = DeflateConfig::default()
-///     .server_no_context_takeover(false)
-///     .client_no_context_takeover(false)
-///     .threshold(32)
-///     .level(Level::new(4)?);
-/// # let _ = config;
+/// // Better ratio for some 300 KB of memory per connection in use instead of 5: zlib, with all of the agreed window.
+/// let small = DeflateConfig::default().level(Level::new(6)?);
+/// // No context at all: each message is compressed alone, and an idle connection holds nothing.
+/// let alone = DeflateConfig::default()
+///     .server_no_context_takeover(true)
+///     .client_no_context_takeover(true);
+/// # let _ = (small, alone);
 /// # Ok(())
 /// # }
 /// ```
@@ -31,48 +31,61 @@ pub struct DeflateConfig {
     pub level: Level,
     /// Compressor at each level. Default: [`Compressor::ByLevel`].
     pub compressor: Compressor,
-    /// Minimum length of a compressed message, in bytes. Default: 96.
+    /// Minimum length of a compressed message, in bytes. Default: `None`, which is 16 while a context is kept for our
+    /// messages and 96 otherwise.
     ///
-    /// Without context takeover JSON of that length becomes a tenth smaller, of 125 bytes a seventh; below, little is
-    /// gained. With it, 32 is a good choice.
-    /// [`Compression::Always`] does not ask for it.
-    pub threshold: usize,
-    /// The server forgets its compression context after each message (RFC 7692 §7.1.1.1). Default: true, so that an
-    /// idle connection holds no context.
+    /// With a context, a message of 16 bytes that resembles an earlier one takes a third of its length. Without one,
+    /// JSON of 96 bytes becomes a tenth smaller, of 125 bytes a seventh; below, little is gained.
+    /// [`Compression::Always`] ignores the threshold.
+    pub threshold: Option<usize>,
+    /// The server forgets its compression context after each message (RFC 7692 §7.1.1.1). Default: false, since small
+    /// messages hardly shrink without those before.
     ///
-    /// A server announces it, a client asks for it.
+    /// A server announces it, a client asks for it. A context is taken over only if neither side declines:
+    /// [`Agreed`](super::Agreed) has the outcome.
     pub server_no_context_takeover: bool,
-    /// The client forgets its compression context after each message (RFC 7692 §7.1.1.2). Default: true, so that an
-    /// idle connection holds no context.
+    /// The client forgets its compression context after each message (RFC 7692 §7.1.1.2). Default: false.
     ///
-    /// A server asks for it, a client announces it.
+    /// A server asks for it, a client announces it. A server asks by itself where the client's window cannot be held to
+    /// [`client_max_window_bits`](Self::client_max_window_bits), and where [`memory`](Self::memory) is spent.
     pub client_no_context_takeover: bool,
     /// Maximum LZ77 window that the server compresses with (RFC 7692 §7.1.2.1). Default: 15.
-    pub server_max_window_bits: WindowBits,
-    /// Maximum LZ77 window that the client compresses with (RFC 7692 §7.1.2.2). Default: `None`, which is 15.
     ///
-    /// A client that sets it lets the server ask for less, also with 15: `client_max_window_bits` is then offered
-    /// without a value. By default the parameter is not offered, as some servers choke on it.
+    /// A server announces less than 15, and a client asks for it. This is what the parameter permits; what a compressor
+    /// uses of it is [`encoder_window_bits`](Self::encoder_window_bits).
+    pub server_max_window_bits: WindowBits,
+    /// Maximum LZ77 window that the client compresses with (RFC 7692 §7.1.2.2). Default: `None`.
+    ///
+    /// - A client offers `client_max_window_bits`, as browsers do: by default without a value, which lets the server ask
+    ///   for any.
+    /// - A server holds a window of this size for each client that keeps its context: by default 11, which is 2 KiB. A
+    ///   client whose offer does not permit to limit its window (Firefox) is asked to forget its context, unless this is
+    ///   15. By default nothing is asked of a client that forgets; a value is asked of it too.
     pub client_max_window_bits: Option<WindowBits>,
+    /// Maximum LZ77 window that our own compressor uses of what was agreed, which costs memory while a context is kept.
+    /// Default: `None`, which is 11 (2 KiB) for this crate's own compressor and all that was agreed for zlib.
+    ///
+    /// The peer is not informed: a compressor may always use less. Messages that are compressed without a context use
+    /// the agreed window, in memory of the thread.
+    pub encoder_window_bits: Option<WindowBits>,
     /// Maximum length of a received message after inflation, in bytes. Default: `None`, the connection's
     /// `max_message_size`.
     ///
     /// The smaller of the two holds. It is counted while the message inflates, over all its frames.
     /// Exceeding it fails the connection with 1009 (message too big), RFC 6455 §7.4.1.
     pub max_inflated_bytes: Option<usize>,
-    /// Behaviour of our own context when [`memory`](Self::memory) is spent. Default: [`WhenBudgetSpent::StepDown`].
+    /// Behaviour of our own messages when [`memory`](Self::memory) is spent and no context of another connection can give
+    /// way. Default: [`WhenBudgetSpent::StepDown`].
     pub when_budget_spent: WhenBudgetSpent,
-    /// Budget of the memory that compression contexts take, shared by every connection whose configuration holds a
-    /// clone of it. Default: one of 256 MiB that all configurations of the process share which set no other: contexts
-    /// of both directions for about 4,000 connections with the largest windows, or 850 at levels of zlib.
+    /// Memory of compression contexts, shared by every connection whose configuration holds a clone of the handle.
+    /// Default: one of 64 MiB that all configurations of the process share which set no other, with an idle timeout of
+    /// 60 s. That is enough for 8,000 connections that are all in use in both directions.
     ///
-    /// When it is spent our own messages follow [`when_budget_spent`](Self::when_budget_spent) and negotiation asks the
-    /// peer to forget its context. A peer that was allowed to keep it had its window reserved at once; the connection
-    /// fails with 1013 (try again later) in the rare case that others took the rest during its handshake.
-    pub memory: MemoryBudget,
+    /// When it is spent contexts that were used least recently give way, see [`ContextMemory`].
+    pub memory: ContextMemory,
 }
 
-/// Whether one message is compressed, beside what [`DeflateConfig`] says for all.
+/// Compression of one message, beside what [`DeflateConfig`] says for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
@@ -84,8 +97,13 @@ pub enum Compression {
     Auto,
     /// Compressed whatever its size, if the extension was agreed.
     Always,
-    /// Never compressed: for a message that holds a secret beside text of somebody else's choosing (CRIME, BREACH).
+    /// Never compressed: for a message that holds a secret beside text of somebody else's choosing (CRIME, BREACH). The
+    /// context does not learn of it.
     Never,
+    /// Compressed by itself, if that makes it smaller: it refers to no other message, and no other message to it. For a
+    /// long message with a secret, none of which is of somebody else's choosing: its length tells how it compresses by
+    /// itself, and no more.
+    Isolated,
 }
 
 /// What compresses our messages. The peer's are inflated by zlib-rs in any case.
@@ -120,11 +138,12 @@ impl Default for DeflateConfig {
         Self {
             level: Level::MIN,
             compressor: Compressor::default(),
-            threshold: DEFAULT_THRESHOLD,
-            server_no_context_takeover: true,
-            client_no_context_takeover: true,
+            threshold: None,
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
             server_max_window_bits: WindowBits::MAX,
             client_max_window_bits: None,
+            encoder_window_bits: None,
             max_inflated_bytes: None,
             when_budget_spent: WhenBudgetSpent::StepDown,
             memory: DEFAULT_MEMORY.clone(),
@@ -146,8 +165,8 @@ impl DeflateConfig {
     }
 
     /// Sets [`Self::threshold`].
-    pub fn threshold(mut self, threshold: usize) -> Self {
-        self.threshold = threshold;
+    pub fn threshold(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.threshold = bytes.into();
         self
     }
 
@@ -175,6 +194,12 @@ impl DeflateConfig {
         self
     }
 
+    /// Sets [`Self::encoder_window_bits`].
+    pub fn encoder_window_bits(mut self, bits: impl Into<Option<WindowBits>>) -> Self {
+        self.encoder_window_bits = bits.into();
+        self
+    }
+
     /// Sets [`Self::max_inflated_bytes`].
     pub fn max_inflated_bytes(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.max_inflated_bytes = bytes.into();
@@ -182,8 +207,8 @@ impl DeflateConfig {
     }
 
     /// Sets [`Self::memory`].
-    pub fn memory(mut self, memory: MemoryBudget) -> Self {
-        self.memory = memory;
+    pub fn memory(mut self, memory: impl Into<ContextMemory>) -> Self {
+        self.memory = memory.into();
         self
     }
 
@@ -193,6 +218,27 @@ impl DeflateConfig {
         self
     }
 
+    /// Returns the threshold of messages that have a context, or that have none.
+    pub(super) fn threshold_for(&self, in_context: bool) -> usize {
+        let default = if in_context {
+            THRESHOLD_IN_CONTEXT
+        } else {
+            THRESHOLD_ALONE
+        };
+        self.threshold.unwrap_or(default)
+    }
+
+    /// Returns the window of our context where `agreed` bits are permitted.
+    pub(super) fn context_window(&self, agreed: u8) -> u8 {
+        let chosen = self.encoder_window_bits;
+        let limit = chosen.unwrap_or(if self.is_own() {
+            DEFAULT_WINDOW
+        } else {
+            WindowBits::MAX
+        });
+        agreed.min(limit.get())
+    }
+
     /// Reports if messages are compressed by this crate's own compressor.
     pub(super) fn is_own(&self) -> bool {
         self.compressor == Compressor::ByLevel && self.level == Level::MIN
@@ -200,7 +246,15 @@ impl DeflateConfig {
 }
 
 /// Shared by all configurations that set no budget of their own.
-static DEFAULT_MEMORY: LazyLock<MemoryBudget> =
-    LazyLock::new(|| MemoryBudget::new(256 * 1024 * 1024));
+static DEFAULT_MEMORY: LazyLock<ContextMemory> =
+    LazyLock::new(|| MemoryBudget::new(64 * 1024 * 1024).into());
 
-const DEFAULT_THRESHOLD: usize = 96;
+/// Threshold where our messages have a context, in bytes.
+const THRESHOLD_IN_CONTEXT: usize = 16;
+/// The same where they have none.
+const THRESHOLD_ALONE: usize = 96;
+/// Window of a context where none was chosen: four fifths of what 32 KiB saves, for a seventh of the memory.
+pub(super) const DEFAULT_WINDOW: WindowBits = match WindowBits::new(11) {
+    Ok(bits) => bits,
+    Err(_) => WindowBits::MAX,
+};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::{Agreed, Codec, Compression, Compressor, DeflateConfig, Level};
+use super::{Agreed, Codec, Compression, Compressor, DeflateConfig, Level, WindowBits};
 use crate::tungstenite::protocol::Role;
 
 /// JSON of at least `length` bytes cut there, made of chat lines in which most things differ.
@@ -86,6 +86,7 @@ fn cell(keeps: bool, compressor: Compressor, level: u8, length: usize) -> String
         client_max_window_bits: 15,
     };
     let config = DeflateConfig::default()
+        .encoder_window_bits(WindowBits::MAX)
         .level(Level::new(level).expect("1 to 9"))
         .compressor(compressor);
     let mut server = Codec::new(Role::Server, agreed, &config);
@@ -221,7 +222,9 @@ fn settle(
         server_max_window_bits,
         client_max_window_bits: 15,
     };
-    let config = DeflateConfig::default().level(Level::new(level).unwrap());
+    let config = DeflateConfig::default()
+        .encoder_window_bits(WindowBits::MAX)
+        .level(Level::new(level).unwrap());
     let mut peer = Codec::new(Role::Client, agreed, &config);
     let mut wires: Vec<(Vec<u8>, BytesMut)> = Vec::new();
     for seed in 1..=messages {

@@ -63,6 +63,13 @@ impl Deflater<Deflate> {
     }
 }
 
+impl<Z> Deflater<Z> {
+    /// Base-2 logarithm of the window.
+    pub(super) fn window_bits(&self) -> u8 {
+        self.window_bits
+    }
+}
+
 impl<Z: SyncFlush> Deflater<Z> {
     /// Appends the compressed form of `payload` to `out`, without the final `00 00 ff ff`, and returns true.
     ///

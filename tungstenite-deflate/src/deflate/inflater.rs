@@ -12,9 +12,6 @@ pub(crate) enum InflateError {
     /// The message would be longer than `limit` bytes: 1009 (message too big).
     #[error("message inflates to more than {limit} bytes")]
     TooLong { limit: usize },
-    /// The budget of `limit` bytes has nothing left for the peer's context: 1013 (try again later).
-    #[error("no memory is left for the context of the peer's messages")]
-    Memory { limit: usize },
     /// The bytes are not DEFLATE data, or end amid a block: 1007 (invalid payload).
     #[error("invalid DEFLATE data: {0} (RFC 7692 §7.2.2)")]
     Invalid(&'static str),

@@ -4,17 +4,20 @@
 //! [`DeflateConfig::memory`] bounds the contexts of all connections together, [`Statistics`] tells what came of it.
 //!
 //! # Memory
-//! By default neither side takes its context over to the next message, and the connections of a thread share
-//! compressors and decompressors: an idle connection holds none. Contexts are allocated at their first message and count
-//! against [`DeflateConfig::memory`]: our own when it is made, the peer's from the moment when the peer is allowed to keep
-//! it, with its whole window. When that budget is spent our own messages follow [`WhenBudgetSpent`], and negotiation asks
-//! the peer to forget its context. A decompressor of a message in the middle of its frames, of which more than 16 KiB
+//! By default both sides take their contexts over to the next message, if the peer agrees: ours with a window of 2 KiB
+//! ([`DeflateConfig::encoder_window_bits`]), a client's with as much ([`DeflateConfig::client_max_window_bits`]).
+//! Everything else belongs to the thread. Contexts are allocated at their first message, count against
+//! [`DeflateConfig::memory`] with what they allocated, and give way to others when it is spent, or after 60 s without use:
+//! [`ContextMemory`] has the order. A decompressor of a message in the middle of its frames, of which more than 16 KiB
 //! came, counts as a part of that message ([`Limits::unfinished_memory`](crate::Limits::unfinished_memory)).
 //!
 //! | a connection's contexts | allocated | resident after 1 KiB | after 64 KiB each way |
 //! |---|---|---|---|
 //! | none: compression agreed, no context takeover | 0 | 0 | 0 |
+//! | both by default, idle for 75 s | up to 900 | 300 to 900 | 300 to 900 |
+//! | the peer's, window 11, the default | up to 2,048 | 2,000 | 2,000 |
 //! | the peer's, window 15 | up to 32,768 | 2,000 | 32,700 |
+//! | our own, level 1, window 11, the default | up to 4,700 | 4,700 | 4,700 |
 //! | our own, level 1, window 9 | up to 1,300 | 1,300 | 1,300 |
 //! | our own, level 1, window 12 | up to 9,300 | 6,200 | 9,300 |
 //! | our own, level 1, window 15 | up to 30,900 | 10,200 | 30,700 |
@@ -57,24 +60,30 @@
 //! less, as its window is that of 32 KiB, not of 22, and its context nine times as large.
 //!
 //! # Secrets
-//! Text of an attacker's choosing beside a secret in one context lets the attacker guess the secret by the size of
-//! what is sent (CRIME, BREACH). Send messages that hold tokens with [`Compression::Never`], or leave compression off
-//! where they pass.
+//! Text of an attacker's choosing in the same context as a secret lets whoever sees the sizes on the wire guess the secret
+//! (CRIME). Send a message that holds a secret with [`Compression::Never`] or [`Compression::Isolated`], which keeps it out of the context.
+//! Turn takeover off ([`DeflateConfig::server_no_context_takeover`] and `client_…`) where secrets and others' text share a
+//! connection and cannot be told apart, and compression too (`Options::deflate(None)`) where they share a message.
+//! `tests/deflate_secrets.rs` measures it.
 
 mod codec;
 mod config;
+mod context_memory;
 mod deflater;
 mod encoder;
 mod inflater;
+mod kept;
 pub mod negotiate;
 mod parameters;
 mod pool;
 mod ranges;
 mod received;
+mod recency;
 mod statistics;
 
 pub(crate) use codec::Codec;
 pub use config::{Compression, Compressor, DeflateConfig, WhenBudgetSpent};
+pub use context_memory::ContextMemory;
 pub(crate) use inflater::InflateError;
 pub use negotiate::{Agreed, ResponseError};
 pub use parameters::ParameterError;

@@ -15,24 +15,26 @@
 //! | – | server keeps | – | server keeps |
 //! | `client_no_context_takeover` | any | `client_no_context_takeover` | client forgets |
 //! | – | client forgets, or [memory](DeflateConfig::memory) spent | `client_no_context_takeover` | client forgets |
+//! | no `client_max_window_bits` | client window c < 15, by default 11 | `client_no_context_takeover` | client forgets |
 //! | – | client keeps | – | client keeps |
 //! | `server_max_window_bits=n`, n in 9 to 15 | server window s | `server_max_window_bits=min(n, s)` | the same |
 //! | `server_max_window_bits=8` | any | offer declined: no compressor here can keep to 8 | |
 //! | – | s < 15 | `server_max_window_bits=s` | s |
 //! | – | s = 15 | – | 15 |
-//! | `client_max_window_bits[=n]`, n in 8 to 15 | client window c | `client_max_window_bits=min(n, c)` if less than 15 | the same |
+//! | `client_max_window_bits[=n]`, n in 8 to 15 | client window c, by default 11 | `client_max_window_bits=min(n, c)` if less than 15 | the same |
+//! | the same, client forgets | no client window chosen | – | n, or 15 |
 //! | – | any | – (RFC 7692 §7.1.2.2 forbids it) | 15 |
 //!
 //! # Client: what is offered
-//! One offer, without window parameters unless they were configured: some servers (AWS API Gateway) choke on them.
+//! One offer, by default that of browsers: `permessage-deflate; client_max_window_bits`.
 //!
 //! | config | offer has |
 //! |---|---|
 //! | server forgets, or memory spent | `server_no_context_takeover` |
 //! | client forgets | `client_no_context_takeover` |
 //! | server window s < 15 | `server_max_window_bits=s` |
-//! | client window set to c < 15 | `client_max_window_bits=c` |
-//! | client window set to 15 | `client_max_window_bits` |
+//! | client window c < 15 | `client_max_window_bits=c` |
+//! | client window 15, or not chosen | `client_max_window_bits` |
 //!
 //! # Client: what is accepted
 //! | response has | result |
@@ -51,7 +53,7 @@
 //!
 //! A client held to a window of 8 sends messages of more than 256 bytes uncompressed.
 
-use super::config::DeflateConfig;
+use super::config::{DEFAULT_WINDOW, DeflateConfig};
 use super::parameters::{ClientWindow, ParameterError, Parameters, cut};
 use super::ranges::WindowBits;
 use super::received;
@@ -118,8 +120,8 @@ pub enum ResponseError {
 ///
 /// let offers = ["permessage-deflate; server_max_window_bits=8, permessage-deflate; client_max_window_bits"];
 /// let (agreed, response) = negotiate::accept_offers(offers, &DeflateConfig::default()).unwrap();
-/// assert_eq!(response, "permessage-deflate; server_no_context_takeover; client_no_context_takeover");
-/// assert_eq!(agreed.client_max_window_bits, 15);
+/// assert_eq!(response, "permessage-deflate; client_max_window_bits=11");
+/// assert_eq!(agreed.server_max_window_bits, 15);
 /// ```
 pub fn accept_offers<I>(lines: I, config: &DeflateConfig) -> Option<(Agreed, String)>
 where
@@ -140,8 +142,12 @@ where
 /// ```
 /// use tungstenite_deflate::deflate::{DeflateConfig, negotiate};
 ///
-/// let config = DeflateConfig::default().server_no_context_takeover(false);
-/// assert_eq!(negotiate::offer(&config), "permessage-deflate; client_no_context_takeover");
+/// assert_eq!(negotiate::offer(&DeflateConfig::default()), "permessage-deflate; client_max_window_bits");
+/// let config = DeflateConfig::default().server_no_context_takeover(true);
+/// assert_eq!(
+///     negotiate::offer(&config),
+///     "permessage-deflate; server_no_context_takeover; client_max_window_bits"
+/// );
 /// ```
 pub fn offer(config: &DeflateConfig) -> String {
     format!("{NAME}{}", offered(config))
@@ -154,12 +160,12 @@ fn offered(config: &DeflateConfig) -> Parameters {
     let value = |bits| (bits < MAX_WINDOW_BITS).then_some(bits);
     Parameters {
         server_no_context_takeover: config.server_no_context_takeover
-            || config.memory.available() < received::MAX_BYTES,
+            || !config.memory.admits(received::window_bytes(server)),
         client_no_context_takeover: config.client_no_context_takeover,
         server_max_window_bits: value(server),
-        client_max_window_bits: config
-            .client_max_window_bits
-            .map(|bits| value(bits.get()).map_or(ClientWindow::Any, ClientWindow::Bits)),
+        client_max_window_bits: Some(
+            value(client_window_limit(config)).map_or(ClientWindow::Any, ClientWindow::Bits),
+        ),
     }
 }
 
@@ -277,6 +283,41 @@ fn first_fitting(
     refusal.map_or(Ok(None), Err)
 }
 
+/// A server's decision about the context of a client.
+struct ClientContext {
+    forgets: bool,
+    /// Base-2 logarithm of the window in force.
+    window: u8,
+    /// The same as it is asked for, if it is.
+    asked: Option<u8>,
+}
+
+impl ClientContext {
+    fn of(offer: Parameters, config: &DeflateConfig) -> Self {
+        let chosen = config.client_max_window_bits;
+        let limit = chosen.unwrap_or(DEFAULT_WINDOW).get();
+        // The hint of a client holds without an answer too (RFC 7692 §7.1.2.2).
+        let (is_permitted, hint) = match offer.client_max_window_bits {
+            Some(ClientWindow::Bits(hint)) => (true, hint),
+            Some(ClientWindow::Any) => (true, MAX_WINDOW_BITS),
+            None => (false, MAX_WINDOW_BITS),
+        };
+        let kept = if is_permitted { hint.min(limit) } else { hint };
+        let forgets = offer.client_no_context_takeover
+            || config.client_no_context_takeover
+            || kept > limit
+            || !config.memory.admits(received::window_bytes(kept));
+        // Asked for where it bounds a context, or by choice.
+        let is_asked = is_permitted && (chosen.is_some() || !forgets);
+        let window = if is_asked { kept } else { hint };
+        Self {
+            forgets,
+            window,
+            asked: (is_asked && window < MAX_WINDOW_BITS).then_some(window),
+        }
+    }
+}
+
 /// Agrees to one well-formed offer, unless its window is one we cannot keep to.
 fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, String)> {
     if offer
@@ -289,19 +330,13 @@ fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, St
         .server_max_window_bits
         .unwrap_or(MAX_WINDOW_BITS)
         .min(config.server_max_window_bits.get());
-    let client_window = match offer.client_max_window_bits {
-        Some(ClientWindow::Any) => client_window_limit(config),
-        Some(ClientWindow::Bits(hint)) => hint.min(client_window_limit(config)),
-        None => MAX_WINDOW_BITS,
-    };
-    let client_forgets =
-        config.client_no_context_takeover || config.memory.available() < received::MAX_BYTES;
+    let client = ClientContext::of(offer, config);
     let agreed = Agreed {
         server_no_context_takeover: offer.server_no_context_takeover
             || config.server_no_context_takeover,
-        client_no_context_takeover: offer.client_no_context_takeover || client_forgets,
+        client_no_context_takeover: client.forgets,
         server_max_window_bits: server_window,
-        client_max_window_bits: client_window,
+        client_max_window_bits: client.window,
     };
     let says_server_window =
         offer.server_max_window_bits.is_some() || server_window < MAX_WINDOW_BITS;
@@ -309,8 +344,7 @@ fn accept_offer(offer: Parameters, config: &DeflateConfig) -> Option<(Agreed, St
         server_no_context_takeover: agreed.server_no_context_takeover,
         client_no_context_takeover: agreed.client_no_context_takeover,
         server_max_window_bits: says_server_window.then_some(server_window),
-        client_max_window_bits: (client_window < MAX_WINDOW_BITS)
-            .then_some(ClientWindow::Bits(client_window)),
+        client_max_window_bits: client.asked.map(ClientWindow::Bits),
     };
     Some((agreed, format!("{NAME}{response}")))
 }
@@ -363,7 +397,7 @@ fn in_force(response: Parameters, config: &DeflateConfig) -> Agreed {
     }
 }
 
-/// Returns the maximum window that the client may compress with.
+/// Returns the maximum window that a client compresses with.
 fn client_window_limit(config: &DeflateConfig) -> u8 {
     let bits = config.client_max_window_bits.unwrap_or(WindowBits::MAX);
     bits.get()

@@ -1,5 +1,10 @@
 //! What was received before, for a peer that takes its context over (RFC 7692 §7.1.1).
 
+use bytes::BytesMut;
+
+use super::inflater::InflateError;
+use super::pool;
+
 /// The last bytes received, up to a window of them, in memory that grows as they come.
 ///
 /// Between two messages this is all that a decompressor knows. So the connections of a thread share decompressors, and
@@ -63,6 +68,79 @@ impl Received {
     }
 }
 
+/// A peer's window as it is, or compressed while the peer is silent.
+#[derive(Debug)]
+pub(super) enum Window {
+    /// As it is.
+    Plain(Received),
+    /// Compressed, of a window of so many bytes of which so many are there.
+    Packed {
+        bytes: Box<[u8]>,
+        window: usize,
+        length: usize,
+    },
+}
+
+impl Window {
+    /// An empty one of two to the power of `window_bits`.
+    pub(super) fn new(window_bits: u8) -> Self {
+        Self::Plain(Received::new(window_bits))
+    }
+
+    /// Stores it compressed, unless that takes as much.
+    pub(super) fn pack(&mut self) {
+        let Self::Plain(received) = self else { return };
+        let [older, newer] = received.parts();
+        let mut packed = BytesMut::new();
+        let whole = [older, newer].concat();
+        pool::with_encoder(|encoder| encoder.encode(&whole, 15, &mut packed));
+        if packed.len() < received.allocated() {
+            *self = Self::Packed {
+                bytes: packed[..].into(),
+                window: received.window,
+                length: whole.len(),
+            };
+        }
+    }
+
+    /// Returns it as it is, which inflates it first if need be.
+    ///
+    /// # Errors
+    /// It does not inflate to what was stored.
+    pub(super) fn unpacked(&mut self) -> Result<&mut Received, InflateError> {
+        if let Self::Packed {
+            bytes,
+            window,
+            length,
+        } = self
+        {
+            let mut out = BytesMut::new();
+            let mut inflater = pool::take_inflater();
+            inflater.frame(bytes, true, *length, &mut out)?;
+            pool::return_inflater(inflater);
+            let mut received = Received {
+                bytes: Vec::new(),
+                oldest: 0,
+                window: *window,
+            };
+            received.append(&out);
+            *self = Self::Plain(received);
+        }
+        match self {
+            Self::Plain(received) => Ok(received),
+            Self::Packed { .. } => Err(InflateError::Invalid("window lost")),
+        }
+    }
+
+    /// What it allocated, in bytes.
+    pub(super) fn allocated(&self) -> usize {
+        match self {
+            Self::Plain(received) => received.allocated(),
+            Self::Packed { bytes, .. } => bytes.len(),
+        }
+    }
+}
+
 /// The room to make where `needed` bytes are: as much again, and all from a fourth of `capacity` on. A piece of memory
 /// that was large and is given back leaves a hole between those of other connections.
 pub(super) fn grown(needed: usize, capacity: usize) -> usize {
@@ -72,9 +150,6 @@ pub(super) fn grown(needed: usize, capacity: usize) -> usize {
         2 * needed
     }
 }
-
-/// Most bytes kept for any window.
-pub(super) const MAX_BYTES: usize = 32 * 1024;
 
 /// Most bytes kept for a window. zlib uses 9 bits where it was told 8.
 pub(super) fn window_bytes(window_bits: u8) -> usize {

@@ -108,7 +108,6 @@ impl PartialMessage {
                 bytes: limit as u64 + 1,
                 allowed: limit,
             },
-            InflateError::Memory { limit } => ProtocolError::CompressionMemory { allowed: limit },
             InflateError::Invalid(reason) => ProtocolError::InvalidDeflate { reason },
         })
     }

@@ -28,6 +28,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.send(Message::Close(frame)).await
     }
 
+    /// Sends a message with a choice of its own about compression, as [`SinkExt::send`] does without.
+    ///
+    /// # Errors
+    /// As for sending a message.
+    pub async fn send_with(
+        &mut self,
+        message: Message,
+        compression: Compression,
+    ) -> Result<(), Error> {
+        self.feed_with(message, compression).await?;
+        self.flush().await
+    }
+
     /// Queues a message with a choice of its own about compression, as [`SinkExt::feed`] does without.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use tungstenite_deflate::deflate::DeflateConfig;
 
-use super::{answer, keeps, windows};
+use super::{answer, forgets, keeps, windows};
 
 /// Parameters of an offer; those of the answer and what is in force.
 type Row = (&'static str, &'static str);
@@ -65,7 +65,10 @@ const KEEPS: &[Row] = &[
 
 /// A server that keeps contexts and has a window of 12, and wants one of 11.
 const SMALL: &[Row] = &[
-    ("", "server_max_window_bits=12 => 12/15"),
+    (
+        "",
+        "client_no_context_takeover; server_max_window_bits=12 => cnct 12/15",
+    ),
     (
         "; client_no_context_takeover",
         "client_no_context_takeover; server_max_window_bits=12 => cnct 12/15",
@@ -88,19 +91,68 @@ const SMALL: &[Row] = &[
     ),
     (
         "; server_max_window_bits=15",
-        "server_max_window_bits=12 => 12/15",
+        "client_no_context_takeover; server_max_window_bits=12 => cnct 12/15",
     ),
     (
         "; server_max_window_bits=12",
-        "server_max_window_bits=12 => 12/15",
+        "client_no_context_takeover; server_max_window_bits=12 => cnct 12/15",
     ),
     (
         "; server_max_window_bits=10",
-        "server_max_window_bits=10 => 10/15",
+        "client_no_context_takeover; server_max_window_bits=10 => cnct 10/15",
     ),
 ];
 
-/// A server with the defaults.
+/// A server with the defaults: a client keeps its context where its window can be held to 2 KiB.
+const DEFAULTS: &[Row] = &[
+    // Chromium, Node, Python's websockets.
+    (
+        "; client_max_window_bits",
+        "client_max_window_bits=11 => 15/11",
+    ),
+    (
+        "; client_max_window_bits=15",
+        "client_max_window_bits=11 => 15/11",
+    ),
+    (
+        "; client_max_window_bits=12",
+        "client_max_window_bits=11 => 15/11",
+    ),
+    (
+        "; client_max_window_bits=10",
+        "client_max_window_bits=10 => 15/10",
+    ),
+    (
+        "; client_max_window_bits=8",
+        "client_max_window_bits=8 => 15/8",
+    ),
+    // Firefox, Safari.
+    ("", "client_no_context_takeover => cnct 15/15"),
+    // Nothing is asked of the window of a client that keeps none.
+    (
+        "; client_no_context_takeover; client_max_window_bits",
+        "client_no_context_takeover => cnct 15/15",
+    ),
+    (
+        "; client_no_context_takeover; client_max_window_bits=10",
+        "client_no_context_takeover => cnct 15/10",
+    ),
+    // The server's window is announced to those who ask.
+    (
+        "; server_max_window_bits=12; client_max_window_bits",
+        "server_max_window_bits=12; client_max_window_bits=11 => 12/11",
+    ),
+    (
+        "; server_no_context_takeover; client_max_window_bits",
+        "server_no_context_takeover; client_max_window_bits=11 => snct 15/11",
+    ),
+    (
+        "; server_no_context_takeover; client_no_context_takeover",
+        "server_no_context_takeover; client_no_context_takeover => snct cnct 15/15",
+    ),
+];
+
+/// A server that keeps no context.
 const FORGETS: &[Row] = &[
     (
         "",
@@ -121,7 +173,8 @@ fn well_formed_offers_are_answered_by_the_truth_table() {
     let tables = [
         (keeps(), KEEPS),
         (windows(12, 11), SMALL),
-        (DeflateConfig::default(), FORGETS),
+        (DeflateConfig::default(), DEFAULTS),
+        (forgets(), FORGETS),
     ];
     for (config, rows) in tables {
         for (parameters, expected) in rows {

@@ -3,15 +3,19 @@
 use tungstenite_deflate::deflate::DeflateConfig;
 use tungstenite_deflate::deflate::negotiate::{accept_response, offer};
 
-use super::{BAD_BITS, keeps, short, windows};
+use super::{BAD_BITS, forgets, keeps, short, windows};
 
 #[test]
-fn offer_has_windows_only_if_they_were_configured() {
+fn offer_is_that_of_browsers_unless_configured() {
     let cases = [
-        (keeps(), "permessage-deflate"),
+        // As Chromium, Node and Python's websockets offer it.
         (
             DeflateConfig::default(),
-            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            "permessage-deflate; client_max_window_bits",
+        ),
+        (
+            forgets(),
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
         ),
         (
             windows(12, 15),
@@ -82,14 +86,7 @@ fn d6_responses_that_do_not_correspond_to_the_offer_fail() {
     ] {
         responses.push((&plain, lines.iter().map(|&line| line.to_owned()).collect()));
     }
-    // Windows that were not offered, or not so large.
-    for parameters in [
-        "client_max_window_bits=15",
-        "client_max_window_bits=9",
-        "client_max_window_bits=8",
-    ] {
-        responses.push((&plain, vec![format!("permessage-deflate; {parameters}")]));
-    }
+    // Windows larger than offered.
     for parameters in [
         "server_max_window_bits=13",
         "server_max_window_bits=15",
@@ -126,7 +123,7 @@ fn d6_any_extension_fails_a_client_that_offered_none() {
 
 #[test]
 fn good_responses_are_in_force() {
-    let (plain, small, forgets) = (keeps(), windows(12, 11), DeflateConfig::default());
+    let (plain, small, forgets) = (keeps(), windows(12, 11), forgets());
     let cases: &[(&DeflateConfig, &str, &str)] = &[
         (&plain, "", "15/15"),
         (&plain, "; server_no_context_takeover", "snct 15/15"),
@@ -138,6 +135,8 @@ fn good_responses_are_in_force() {
         ),
         (&plain, "; server_max_window_bits=8", "8/15"),
         (&plain, "; server_max_window_bits=15", "15/15"),
+        (&plain, "; client_max_window_bits=15", "15/15"),
+        (&plain, "; client_max_window_bits=8", "15/8"),
         (&plain, "; server_max_window_bits=\"10\"", "10/15"),
         (&small, "", "15/11"),
         (&small, "; server_max_window_bits=12", "12/11"),

@@ -7,11 +7,16 @@ mod declined;
 use tungstenite_deflate::deflate::negotiate::{accept_offers, accept_response, offer};
 use tungstenite_deflate::deflate::{Agreed, DeflateConfig, WindowBits};
 
-/// A configuration that keeps both contexts, so that every parameter of an answer comes from the offer.
+/// A configuration that keeps both contexts with any window, so that every parameter of an answer comes from the offer.
 fn keeps() -> DeflateConfig {
+    DeflateConfig::default().client_max_window_bits(WindowBits::MAX)
+}
+
+/// A configuration that keeps no context.
+fn forgets() -> DeflateConfig {
     DeflateConfig::default()
-        .server_no_context_takeover(false)
-        .client_no_context_takeover(false)
+        .server_no_context_takeover(true)
+        .client_no_context_takeover(true)
 }
 
 /// As [`keeps`], with windows of `server` and `client` bits.

@@ -94,7 +94,7 @@ fn choices_are_kept_and_those_of_tokio_tungstenite_need_no_timer() {
     assert!(options.deflate.is_some());
     let deflate = DeflateConfig::default().threshold(7);
     for options in [Options::from(deflate.clone()), Some(deflate).into()] {
-        assert_eq!(options.deflate.unwrap().threshold, 7);
+        assert_eq!(options.deflate.unwrap().threshold, Some(7));
     }
     let head = HeadLimits::default().max_bytes(7);
     let head = head.max_fields(8).max_target_bytes(9);

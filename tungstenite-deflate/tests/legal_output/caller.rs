@@ -117,8 +117,12 @@ impl Caller {
             (2..4, Some(text)) => (Message::Text(text), Some(true)),
             _ => (Message::Binary(payload.clone()), Some(false)),
         };
-        let compression =
-            [Compression::Auto, Compression::Always, Compression::Never][self.random.below(3)];
+        let compression = [
+            Compression::Auto,
+            Compression::Always,
+            Compression::Never,
+            Compression::Isolated,
+        ][self.random.below(4)];
         let sent = self.engine.send_with(message, compression, self.now);
         self.note(sent.is_ok(), text.map(|text| (text, payload, true, true)));
     }

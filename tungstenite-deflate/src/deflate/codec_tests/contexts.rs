@@ -156,7 +156,7 @@ fn auto_keeps_the_context_over_messages_that_grow() {
     ]) {
         let mut wire = BytesMut::new();
         let compressed = server.deflate(&message, Compression::Auto, &mut wire);
-        assert!(!compressed || message.len() >= DeflateConfig::default().threshold);
+        assert!(!compressed || message.len() >= 16);
         last = compressed.then_some(wire.len());
         if compressed {
             assert!(

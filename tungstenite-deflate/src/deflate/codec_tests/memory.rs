@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::{PLAIN, deflated, inflate_pieces, inflated, line, pair, samples};
 use crate::deflate::{
-    Agreed, Codec, Compression, Compressor, DeflateConfig, Statistics, WhenBudgetSpent,
+    Agreed, Codec, Compression, Compressor, DeflateConfig, Statistics, WhenBudgetSpent, negotiate,
 };
 use crate::memory::MemoryBudget;
 use crate::tungstenite::protocol::Role;
@@ -27,9 +27,7 @@ fn d16_contexts_are_made_at_first_use_and_counted() {
         let mut server = Codec::new(Role::Server, agreed, &config.clone().memory(memory.clone()));
         let mut client = Codec::new(Role::Client, agreed, &config);
         assert_eq!(server.statistics(), Statistics::default());
-        // The peer's is promised, with all that it may grow to.
-        let promised = if contexts > 0 { 1 << 15 } else { 0 };
-        assert_eq!(memory.used(), promised);
+        assert_eq!(memory.used(), 0);
         deflated(&mut server, b"Hello");
         let wire = deflated(&mut client, b"Hello");
         inflated(&mut server, &wire, 5).unwrap();
@@ -55,14 +53,11 @@ fn d16_contexts_are_made_at_first_use_and_counted() {
 }
 
 #[test]
-fn d16_both_contexts_stay_within_64_kib_by_default() {
+fn d16_both_contexts_stay_within_10_kib_by_default() {
     let memory = MemoryBudget::new(1 << 30);
-    let keeps = Agreed {
-        server_no_context_takeover: false,
-        client_no_context_takeover: false,
-        ..PLAIN
-    };
     let config = DeflateConfig::default();
+    let offer = "permessage-deflate; client_max_window_bits";
+    let (keeps, _) = negotiate::accept_offers([offer], &config).unwrap();
     let mut server = Codec::new(Role::Server, keeps, &config.clone().memory(memory.clone()));
     let mut client = Codec::new(Role::Client, keeps, &config);
     for message in samples() {
@@ -71,10 +66,10 @@ fn d16_both_contexts_stay_within_64_kib_by_default() {
         let wire = deflated(&mut client, &message);
         assert!(inflated(&mut server, &wire, message.len()).unwrap() == message);
         let held = server.statistics().context_bytes;
-        assert!(held <= 64 * 1024, "{held} bytes");
+        assert!(held <= 10 * 1024, "{held} bytes");
     }
     assert!(
-        server.statistics().context_bytes > 60 * 1024,
+        server.statistics().context_bytes > 4 * 1024,
         "all were used"
     );
 }
@@ -107,10 +102,7 @@ fn d16_peers_context_takes_what_was_sent_and_at_most_a_window() {
                 held <= (4 * sent).min(1 << bits),
                 "{held} bytes for window {bits}"
             );
-            assert_eq!(
-                (memory.used(), server.statistics().contexts),
-                (1 << bits, 1)
-            );
+            assert_eq!((memory.used(), server.statistics().contexts), (held, 1));
         }
     }
     assert_eq!(memory.used(), 0);

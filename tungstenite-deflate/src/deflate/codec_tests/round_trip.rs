@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::{PLAIN, VECTORS, inflate_pieces, inflated, receiver, samples};
-use crate::deflate::{Agreed, Codec, Compression, Compressor, DeflateConfig, Level};
+use crate::deflate::{Agreed, Codec, Compression, Compressor, DeflateConfig, Level, WindowBits};
 use crate::tungstenite::protocol::Role;
 
 #[test]
@@ -79,6 +79,7 @@ fn every_level_and_window_gives_the_message_back() {
         for bits in 9..=15 {
             for keeps in [true, false] {
                 let config = DeflateConfig::default()
+                    .encoder_window_bits(WindowBits::MAX)
                     .level(Level::new(level).unwrap())
                     .compressor(compressor);
                 let agreed = Agreed {

@@ -3,7 +3,9 @@
 use bytes::BytesMut;
 
 use super::{PLAIN, deflated, inflated, line, pair, samples};
-use crate::deflate::{Agreed, Compression, Compressor, DeflateConfig, Level, distances};
+use crate::deflate::{
+    Agreed, Compression, Compressor, DeflateConfig, Level, WindowBits, distances,
+};
 
 #[test]
 fn d3_server_window_is_honoured() {
@@ -28,6 +30,7 @@ fn d3_server_window_is_honoured() {
                 ..PLAIN
             };
             let config = DeflateConfig::default()
+                .encoder_window_bits(WindowBits::MAX)
                 .level(Level::new(level).unwrap())
                 .compressor(compressor);
             let (mut server, mut client) = pair(agreed, &config);
@@ -78,8 +81,9 @@ fn matches_in_the_context_past_the_agreed_window_are_refused() {
         ..PLAIN
     };
     let noise = &samples()[10][..1_500];
+    let config = DeflateConfig::default().encoder_window_bits(WindowBits::MAX);
     for (bits, understood) in [(15, true), (11, true), (10, false)] {
-        let mut client = pair(agreed(15), &DeflateConfig::default()).1;
+        let mut client = pair(agreed(15), &config).1;
         let mut server = pair(agreed(bits), &DeflateConfig::default()).0;
         let first = deflated(&mut client, noise);
         assert!(inflated(&mut server, &first, 1_500).unwrap() == noise);

@@ -39,7 +39,6 @@ impl Context {
     }
 
     /// Bytes allocated at the moment, with the context itself.
-    #[allow(dead_code, reason = "for the budget of contexts")]
     pub(in super::super) fn allocated_bytes(&self) -> usize {
         size_of::<Self>() + self.history.allocated_bytes() + self.chains.allocated_bytes()
     }
@@ -52,7 +51,6 @@ impl Context {
 
     /// Counts `bytes` that were sent compressed, but not with this context: they are in the peer's window, and no later
     /// message refers to them.
-    #[allow(dead_code, reason = "for isolated messages")]
     pub(in super::super) fn skip(&mut self, bytes: usize) {
         if bytes > 0 && !self.history.bytes().is_empty() && !self.history.skip(bytes) {
             self.forget();
