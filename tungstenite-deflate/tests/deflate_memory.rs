@@ -7,7 +7,7 @@ use bytes::{Buf, BytesMut};
 use tungstenite_deflate::deflate::{ContextMemory, Level, WindowBits, negotiate};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
-use tungstenite_deflate::{Agreed, Connection, DeflateConfig, Event, MemoryBudget, Options};
+use tungstenite_deflate::{Agreed, Connection, DeflateConfig, MemoryBudget, Options};
 
 /// Both ends of a connection, with what browsers offer; the client inflates with no more than the windows agreed on.
 struct Pair {
@@ -49,7 +49,7 @@ fn pass(from: &mut Connection, to: &mut Connection, text: &str, now: Instant) ->
     let mut wire = BytesMut::from(&outgoing.copy_to_bytes(outgoing.remaining())[..]);
     let bytes = wire.len();
     let received = to.receive(&mut wire, now).expect("a valid message");
-    assert_eq!(received, Some(Event::Message(Message::text(text))));
+    assert_eq!(received, Some(Message::text(text)));
     bytes
 }
 

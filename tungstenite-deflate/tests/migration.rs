@@ -8,7 +8,7 @@ use flate2::{Compress, Compression, FlushCompress};
 use tungstenite_deflate::deflate::{Level, negotiate};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
-use tungstenite_deflate::{Connection, DeflateConfig, Event, Options};
+use tungstenite_deflate::{Connection, DeflateConfig, Options};
 
 /// Token events as a client of a language model's API exchanges them.
 fn session() -> Vec<String> {
@@ -61,7 +61,7 @@ fn our_bytes(config: &DeflateConfig, session: &[String]) -> usize {
             let outgoing = ends[0].outgoing();
             let mut wire = BytesMut::from(&outgoing.copy_to_bytes(outgoing.remaining())[..]);
             let received = ends[1].receive(&mut wire, now).expect("a valid message");
-            assert_eq!(received, Some(Event::Message(Message::text(text.clone()))));
+            assert_eq!(received, Some(Message::text(text.clone())));
             ends.swap(0, 1);
         }
     }
