@@ -17,10 +17,8 @@
 //! | both by default, idle for 75 s | up to 900 | 300 to 900 | 300 to 900 |
 //! | the peer's, window 11, the default | up to 2,048 | 2,000 | 2,000 |
 //! | the peer's, window 15 | up to 32,768 | 2,000 | 32,700 |
-//! | our own, level 1, window 11, the default | up to 4,700 | 4,700 | 4,700 |
-//! | our own, level 1, window 9 | up to 1,300 | 1,300 | 1,300 |
-//! | our own, level 1, window 12 | up to 9,300 | 6,200 | 9,300 |
-//! | our own, level 1, window 15 | up to 30,900 | 10,200 | 30,700 |
+//! | our own, level 1, window 11, the default | up to 7,900 | – | – |
+//! | our own, level 1, window 13 and more | up to 31,000 | – | – |
 //! | both, level 1, window 15 | up to 63,600 | 12,300 | 63,500 |
 //! | both, level 2, our window 12, the peer's 15 | up to 198,000 | 164,000 | 194,000 |
 //! | both, level 2, window 15 | up to 312,500 | 265,000 | 270,000 |

@@ -49,6 +49,7 @@ impl Chains {
     }
 
     /// Maximum of [`allocated_bytes`](Self::allocated_bytes).
+    #[cfg(test)]
     pub(super) fn max_bytes(ring_bits: u32) -> usize {
         2 * ((1 << head_bits(ring_bits)) + (1 << ring_bits))
     }

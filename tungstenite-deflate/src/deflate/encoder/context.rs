@@ -33,6 +33,7 @@ impl Context {
     }
 
     /// Maximum of [`allocated_bytes`](Self::allocated_bytes), but for gaps.
+    #[cfg(test)]
     pub(in super::super) fn max_bytes(window_bits: u8, history_bits: u8) -> usize {
         let history_bits = history_bits.min(window_bits).clamp(8, MAX_HISTORY_BITS);
         size_of::<Self>() + history_bytes(history_bits) + Chains::max_bytes(u32::from(history_bits))
