@@ -17,8 +17,8 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::deflate::WindowBits;
+use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::WebSocketConfig;
 use tungstenite_deflate::{
     DeflateConfig, Options, WebSocketStream, client_async_with_options, tungstenite,
