@@ -40,7 +40,9 @@ impl StrictInflater {
 
     /// From now on nothing may refer to the last message.
     pub(super) fn hide(&mut self) {
-        self.hidden.push(self.message..self.plain.len());
+        if self.message < self.plain.len() {
+            self.hidden.push(self.message..self.plain.len());
+        }
     }
 
     /// Inflates a message, whose last four bytes `00 00 ff ff` were left out (RFC 7692 §7.2.1).

@@ -15,7 +15,7 @@ const MESSAGES: usize = 8;
 /// Most bytes of a message: twice a window and more.
 const LONGEST: usize = 80 * 1024;
 
-/// The first byte chooses window and context takeover, the rest writes messages.
+/// The first byte chooses window and context takeover, the rest writes messages, each with its choice of compression.
 pub fn encoder(data: &[u8]) {
     let mut input = Input(data);
     let choice = input.byte();
@@ -38,20 +38,29 @@ pub fn encoder(data: &[u8]) {
         let start = sent.len();
         write(&mut input, &mut sent);
         let message = &sent[start..];
+        let compression = match input.byte() % 4 {
+            0 => Compression::Auto,
+            1 => Compression::Never,
+            _ => Compression::Always,
+        };
         connection
-            .send_with(Message::binary(message.to_vec()), Compression::Always, now)
+            .send_with(Message::binary(message.to_vec()), compression, now)
             .expect("an open connection");
-        let payload = payload(&mut connection);
+        let frame = frame(&mut connection);
         assert!(
-            payload.len() <= message.len() + 5 * message.len().div_ceil(32 * 1024) + 1,
+            frame.payload.len() <= message.len() + 5 * message.len().div_ceil(32 * 1024) + 1,
             "{} bytes for {}",
-            payload.len(),
+            frame.payload.len(),
             message.len()
         );
+        if !frame.rsv1 {
+            assert!(compression != Compression::Always && frame.payload == message);
+            continue;
+        }
         if !takeover {
             decompress.reset(false);
         }
-        assert!(inflated(&mut decompress, &payload, message.len()) == message);
+        assert!(inflated(&mut decompress, &frame.payload, message.len()) == message);
     }
 }
 
@@ -92,8 +101,8 @@ fn write(input: &mut Input<'_>, sent: &mut Vec<u8>) {
     }
 }
 
-/// The payload of the one compressed frame that waits to be written.
-fn payload(connection: &mut Connection) -> Vec<u8> {
+/// The one frame that waits to be written.
+fn frame(connection: &mut Connection) -> wire::Frame {
     let mut written = Vec::new();
     while connection.outgoing().has_remaining() {
         let outgoing = connection.outgoing();
@@ -104,8 +113,8 @@ fn payload(connection: &mut Connection) -> Vec<u8> {
     let mut frames = wire::frames(&written, false, true);
     assert_eq!(frames.len(), 1);
     let frame = frames.remove(0);
-    assert!(frame.fin && frame.rsv1);
-    frame.payload
+    assert!(frame.fin);
+    frame
 }
 
 /// What flate2 makes of the payload and its tail.
