@@ -1,5 +1,6 @@
 //! Frames that the caller makes: only those that keep the sequence legal are queued.
 
+use super::unfinished_send::UnfinishedSend;
 use super::{Clock, Connection};
 use crate::close;
 use crate::error::SendError;
@@ -7,13 +8,6 @@ use crate::frame::Opcode;
 use crate::tungstenite::protocol::frame::Frame;
 use crate::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use crate::utf8::Validator;
-
-/// A message of which the caller has sent frames, but not the last one (RFC 6455 §5.4).
-#[derive(Clone, Copy, Debug)]
-pub(super) enum UnfinishedSend {
-    Text(Validator),
-    Binary,
-}
 
 impl Connection {
     /// Queues a frame as the caller made it, in order, except for its masking key.
@@ -59,19 +53,5 @@ impl Connection {
         self.queue
             .push_data(opcode, fin, false, payload, fragment_bytes);
         Ok(())
-    }
-}
-
-impl UnfinishedSend {
-    /// Returns the message with one more frame; `None` if that is the last one.
-    fn with(self, payload: &[u8], fin: bool) -> Result<Option<Self>, SendError> {
-        let Self::Text(mut validator) = self else {
-            return Ok((!fin).then_some(self));
-        };
-        validator
-            .feed(payload)
-            .and_then(|()| if fin { validator.finish() } else { Ok(()) })
-            .map_err(|_| SendError::InvalidUtf8)?;
-        Ok((!fin).then_some(Self::Text(validator)))
     }
 }

@@ -11,6 +11,7 @@ mod queue;
 mod receiving;
 mod sending;
 mod timers;
+mod unfinished_send;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,10 +20,10 @@ use bytes::Bytes;
 
 pub use self::clock::Clock;
 use self::control_frames::ControlFrames;
-use self::frames::UnfinishedSend;
 use self::lifecycle::Lifecycle;
 use self::queue::Queue;
 use self::timers::{Due, Timers};
+use self::unfinished_send::UnfinishedSend;
 use crate::close::Closed;
 use crate::deflate::{Agreed, Codec, Statistics};
 use crate::error::ProtocolError;

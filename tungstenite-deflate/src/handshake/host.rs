@@ -7,7 +7,7 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use url::Host;
 
-use super::url::InvalidUrl;
+use super::invalid_url::InvalidUrl;
 
 /// A host with an optional port: `example.org`, `127.0.0.1:8080`, `[fe80::1%eth0]:8080`.
 ///

@@ -26,10 +26,12 @@ pub(crate) mod extension;
 mod fields;
 mod head;
 mod host;
+mod invalid_url;
 pub mod rejection;
 pub mod server;
 pub(crate) mod url;
 
 pub use host::HostPort;
+pub use invalid_url::InvalidUrl;
 pub use rejection::Rejection;
-pub use url::{InvalidUrl, WebSocketUrl};
+pub use url::WebSocketUrl;

@@ -1,6 +1,5 @@
 //! Frames to messages: the rules that depend on the frames before (RFC 6455 §5.4, §5.5; RFC 7692 §6).
 
-use super::Rules;
 use super::decoder::Frame;
 use super::message::PartialMessage;
 use crate::close;
@@ -16,6 +15,15 @@ use crate::tungstenite::protocol::Role;
 pub(super) struct Assembler {
     /// A message of which something was taken already; a message in one frame that arrives whole never gets here.
     message: Option<Box<PartialMessage>>,
+}
+
+/// What the rules depend on besides the bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) role: Role,
+    pub(crate) options: &'a Options,
+    /// permessage-deflate was agreed.
+    pub(crate) deflate: bool,
 }
 
 impl Assembler {

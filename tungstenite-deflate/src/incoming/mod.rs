@@ -17,28 +17,18 @@ mod payload;
 use bytes::BytesMut;
 
 use self::assembler::Assembler;
+pub(crate) use self::assembler::Rules;
 use self::decoder::Decoder;
 pub(crate) use self::payload::append;
 use crate::deflate::Codec;
 use crate::error::ProtocolError;
-use crate::options::Options;
 use crate::tungstenite::Message;
-use crate::tungstenite::protocol::Role;
 
 /// The frame and the message that are arriving.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
     decoder: Decoder,
     assembler: Assembler,
-}
-
-/// What the rules depend on besides the bytes.
-#[derive(Clone, Copy)]
-pub(crate) struct Rules<'a> {
-    pub(crate) role: Role,
-    pub(crate) options: &'a Options,
-    /// permessage-deflate was agreed.
-    pub(crate) deflate: bool,
 }
 
 impl Incoming {
