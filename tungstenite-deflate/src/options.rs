@@ -1,4 +1,4 @@
-//! What can be chosen about a connection beyond tungstenite's [`WebSocketConfig`].
+//! The options of one connection, beyond tungstenite's [`WebSocketConfig`].
 
 use std::time::Duration;
 
@@ -7,25 +7,36 @@ use crate::deflate::DeflateConfig;
 use crate::memory::MemoryBudget;
 use crate::tungstenite::protocol::WebSocketConfig;
 
-/// Everything that can be chosen about one connection.
+/// The options of one connection.
 ///
 /// Functions that end in `_with_options` take `impl Into<Options>`, so a [`DeflateConfig`] or a [`WebSocketConfig`]
 /// alone will do where the rest may keep its default.
 ///
-/// # Defaults
-/// | field | default | reason |
-/// |---|---|---|
-/// | `websocket` | tungstenite's, but frames as long as messages, 64 MiB | a message is sent as one frame by default |
-/// | `deflate` | offered and accepted, with context takeover | small messages hardly shrink without those before |
-/// | `limits` | see [`Limits`] | safe with hostile peers |
-/// | `keepalive` | off | a library does not send what nobody asked for |
-/// | `write_timeout` | 30 s | a peer that does not read costs no memory for ever |
-/// | `close_timeout` | 5 s | a peer that never answers a Close costs no socket |
-/// | `fragment_bytes` | off | one message, one frame |
+/// Every field is public and has a setter of the same name, here and in [`Limits`], [`HeadLimits`], [`Keepalive`] and
+/// [`ControlRate`].
 ///
-/// `write_timeout`, `close_timeout`, `limits.unfinished_message_timeout` and `keepalive` use tokio's timer: the runtime must have its
-/// time driver enabled. The functions that tokio-tungstenite has too use [`Options::drop_in`], which needs no timer but
-/// for [`HeadLimits::refusal_timeout`].
+/// # Defaults
+/// The functions shared with tokio-tungstenite, such as `accept_async` and `connect_async`, use [`Options::drop_in`].
+/// It differs in four rows, each for the reason given:
+///
+/// | option | `Options::default()` | `Options::drop_in` | reason for the difference |
+/// |---|---|---|---|
+/// | `websocket` | tungstenite's, with frames up to the 64 MiB of a message | the caller's, or tungstenite's: frames up to 16 MiB | `get_config` returns what tokio-tungstenite returns |
+/// | `deflate` | on, with context takeover: small messages hardly shrink without it | same | |
+/// | `limits.max_fragments` | 1024, or `max_message_size` / 64 | same | |
+/// | `limits.unfinished_message_timeout` | 30 s | none | needs a timer |
+/// | `limits.min_progress_bytes` | 1024 | same | |
+/// | `limits.unfinished_memory` | none | same | |
+/// | `limits.control_rate` | bursts of 200, 100 a second | same | |
+/// | `limits.head` | see [`HeadLimits`] | same | |
+/// | `keepalive` | none: no unrequested Pings | same | |
+/// | `write_timeout` | 30 s | none | needs a timer |
+/// | `close_timeout` | 5 s | none | needs a timer |
+/// | `pieces` | off: whole messages | same | |
+/// | `fragment_bytes` | none: one frame per message | same | |
+///
+/// The timer is tokio's: the deadlines need a runtime with its time driver enabled, while programs for tokio-tungstenite
+/// may run on any executor. `limits.head.refusal_timeout` uses it in both columns, inside a tokio runtime only.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
@@ -34,42 +45,42 @@ pub struct Options {
     pub websocket: WebSocketConfig,
     /// permessage-deflate (RFC 7692); `None` neither offers nor accepts it.
     pub deflate: Option<DeflateConfig>,
-    /// Bounds on what a peer may make this side hold.
+    /// Limits on what a peer may make this side hold.
     pub limits: Limits,
-    /// Pings sent unasked, and how long their Pong may take; `None` sends none.
+    /// Keep-alive Pings and the deadline for their Pongs; `None` sends none.
     pub keepalive: Option<Keepalive>,
-    /// Maximum time without progress of writing while bytes are queued that the transport does not take; `None` waits for
-    /// ever. Progress is [`min_progress_bytes`](Limits::min_progress_bytes), or all of them. Default: 30 s.
+    /// Maximum time without progress of writing while bytes are queued that the transport does not take; `None` waits
+    /// without limit. Progress is [`min_progress_bytes`](Limits::min_progress_bytes), or all of them. Default: 30 s.
     ///
     /// Exceeding it fails the connection with 1001 (going away), and whoever waits to send gets an error of kind
     /// `TimedOut`.
     pub write_timeout: Option<Duration>,
-    /// Maximum time for the peer to finish the closing handshake (RFC 6455 §7.1.1); `None` waits for ever.
+    /// Maximum time for the peer to finish the closing handshake (RFC 6455 §7.1.1); `None` waits without limit.
     ///
-    /// It begins when the transport has taken the Close; until then [progress of writing](Keepalive::pong_timeout)
-    /// starts it anew. Messages that the peer goes on sending do not. Default: 5 s.
+    /// It starts when the transport has taken the Close; until then [progress of writing](Keepalive::pong_timeout)
+    /// restarts it. Messages that the peer goes on sending do not. Default: 5 s.
     pub close_timeout: Option<Duration>,
-    /// Gives data messages in pieces as they arrive, so that a message need not fit in memory. Each piece is a
+    /// Delivers data messages in pieces as they arrive, so that a message need not fit in memory. Each piece is a
     /// [`Message::Frame`](crate::tungstenite::Message::Frame): the message's opcode on the first, `Continue` on those that
     /// follow, `is_final` on the last; the payload is unmasked and inflated. Text may be cut amid a character, but fails
     /// at its first invalid byte. `max_message_size` goes on counting the whole message: set it to `None` for endless
     /// ones. Sending in pieces needs no option: send such frames. Default: false, whole messages.
     pub pieces: bool,
-    /// Splits outgoing messages into frames of at most so many payload bytes (RFC 6455 §5.4); `None` sends each
-    /// message as one frame. Control frames may then pass between the fragments of a big message.
+    /// Maximum payload bytes of an outgoing frame; longer messages are split (RFC 6455 §5.4), and control frames pass
+    /// between their fragments. `None` sends each message as one frame.
     pub fragment_bytes: Option<usize>,
 }
 
-/// Bounds on what a peer may make this side hold; sizes stand in [`WebSocketConfig`].
+/// Limits on what a peer may make this side hold. Sizes of messages and frames are in [`WebSocketConfig`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Most fragments of one message. `None` (default) allows `max(1024, max_message_size / 64)`: Autobahn's 65,536
+    /// Maximum fragments of one message. `None` (default) allows `max(1024, max_message_size / 64)`: Autobahn's 65,536
     /// fragments of a 4 MiB message pass, a million one-byte fragments do not.
     ///
     /// Exceeding it fails the connection with 1008 (policy violation), RFC 6455 §7.4.1.
     pub max_fragments: Option<usize>,
-    /// Maximum time without progress of a message that has begun and is not there whole; `None` waits for ever.
+    /// Maximum time without progress of a message that has begun and is not there whole; `None` waits without limit.
     ///
     /// Progress is [`min_progress_bytes`](Self::min_progress_bytes) of its payload, counted as they arrive, or its end.
     /// Control frames and empty fragments are none. So a message may take any time at that rate or above, also an
@@ -79,7 +90,7 @@ pub struct Limits {
     /// Default: 30 s. Exceeding it fails the connection with 1008 (policy violation), RFC 6455 §7.4.1.
     pub unfinished_message_timeout: Option<Duration>,
     /// Bytes that count as progress, of a message that arrives or of queued frames that the transport takes; 0 counts as
-    /// 1. Less is progress only where it is the rest.
+    /// 1. Fewer are progress only if they are the last.
     ///
     /// Default: 1024, with the default deadline of 30 s a rate of 34 bytes a second: slower than any modem, while one byte
     /// now and then does not hold a connection.
@@ -93,37 +104,35 @@ pub struct Limits {
     ///
     /// Exceeding it fails the connection with 1013 (try again later).
     pub unfinished_memory: Option<MemoryBudget>,
-    /// How many Pings, and Pongs that nobody asked for, are taken; `None` takes any number. Default: 200 at once, 100 a
-    /// second. [`Options::drop_in`] takes any number, as tokio-tungstenite does.
+    /// Rate limit for Pings and unsolicited Pongs; `None` disables it. Default: bursts of 200, 100 a second.
     ///
     /// Exceeding it fails the connection with 1008 (policy violation).
     pub control_rate: Option<ControlRate>,
-    /// Bounds on the head of the peer's request or response.
+    /// Limits on the head of the peer's request or response.
     pub head: HeadLimits,
 }
 
-/// Bounds on the HTTP head of an opening handshake (RFC 6585 §5, RFC 9110 §4.1).
+/// Limits on the HTTP head of an opening handshake (RFC 6585 §5, RFC 9110 §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// Most bytes of a head with its empty line. Default: 16 KiB, room for large cookies.
+    /// Maximum bytes of a head with its empty line. Default: 16 KiB, room for large cookies.
     ///
     /// Exceeding it is answered with 431.
     pub max_bytes: usize,
-    /// Most fields; a repeated name counts each time. Default: 100.
+    /// Maximum number of fields; a repeated name counts each time. Default: 100.
     ///
     /// Exceeding it is answered with 431.
     pub max_fields: usize,
-    /// Longest request target in bytes. Default: 8 KiB.
+    /// Maximum request target, in bytes. Default: 8 KiB.
     ///
     /// Exceeding it is answered with 414.
     pub max_target_bytes: usize,
-    /// Maximum bytes read of the body of a response that refuses a client's handshake, before decoding; the rest is cut
-    /// off. Default: 64 KiB, room for an error page.
+    /// Maximum bytes read of the body of a response that refuses a client's handshake, before decoding; further
+    /// ones are dropped. Default: 64 KiB, room for an error page.
     pub max_refusal_bytes: usize,
-    /// Time that the body of such a response may take after its head; then the part that has arrived is reported with
-    /// the status. It uses tokio's timer, the only use of it without other options; outside a tokio runtime nothing is
-    /// waited for. Default: 2 s.
+    /// Maximum time for the body of such a response after its head; the part that has arrived by then is reported with
+    /// the status. Outside a tokio runtime, which has the timer, there is no wait. Default: 2 s.
     pub refusal_timeout: Duration,
 }
 
@@ -171,7 +180,7 @@ impl HeadLimits {
     }
 }
 
-/// Pings sent unasked, and how long their Pong may take (RFC 6455 §5.5.2).
+/// Keep-alive Pings and the deadline for their Pongs (RFC 6455 §5.5.2).
 ///
 /// [`Options`] has none by default; `Keepalive::default()` suits most peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,11 +192,11 @@ pub struct Keepalive {
     pub ping_interval: Duration,
     /// Maximum time without a sign of life after that Ping; else the connection is failed with 1001 (going away).
     ///
-    /// It begins when the transport has taken the Ping. Anything received is a sign of life and ends it. Progress of
-    /// writing is one too and starts it anew: while bytes wait that the transport did not take at once, it takes
-    /// [`min_progress_bytes`](Limits::min_progress_bytes) of them, or all. So a Ping may stand behind more output than
-    /// the peer reads in that time. Bytes that the transport takes without a wait are no sign of life, since they may be
-    /// in a buffer of this side. A transport that buffers megabytes still hides the Ping: keep its buffer small
+    /// It starts when the transport has taken the Ping. Anything received is a sign of life and ends it. Progress of
+    /// writing is one too and restarts it: while bytes wait that the transport did not take at once, it takes
+    /// [`min_progress_bytes`](Limits::min_progress_bytes) of them, or all. So more output than the peer reads in that
+    /// time may be queued before a Ping. Bytes that the transport takes without a wait are no sign of life, since they
+    /// may be in a buffer of this side. A transport that buffers megabytes still hides the Ping: keep its buffer small
     /// (`TCP_NOTSENT_LOWAT`).
     ///
     /// Default: 10 s.
@@ -235,14 +244,13 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What the functions shared with tokio-tungstenite use: compression on, any number of Pings, no timers, so that they
-    /// run on any executor and in runtimes without a time driver.
+    /// Returns the options of the functions shared with tokio-tungstenite: without deadlines, so that they run on any
+    /// executor and in runtimes without a time driver. See [the table](Self#defaults).
     pub fn drop_in(websocket: Option<WebSocketConfig>) -> Self {
         Self {
             websocket: websocket.unwrap_or_default(),
             limits: Limits {
                 unfinished_message_timeout: None,
-                control_rate: None,
                 ..Limits::default()
             },
             write_timeout: None,
@@ -306,12 +314,12 @@ impl Options {
         self.keepalive.is_some() || self.write_timeout.is_some() || self.close_timeout.is_some()
     }
 
-    /// [`WebSocketConfig::max_message_size`] as a number.
+    /// Returns [`WebSocketConfig::max_message_size`] as a number.
     pub(crate) fn max_message_bytes(&self) -> usize {
         self.websocket.max_message_size.unwrap_or(usize::MAX)
     }
 
-    /// Most bytes a compressed message may inflate to.
+    /// Returns the maximum bytes that a compressed message may inflate to.
     pub(crate) fn max_inflated_bytes(&self) -> usize {
         let chosen = self
             .deflate
@@ -320,7 +328,7 @@ impl Options {
         self.max_message_bytes().min(chosen.unwrap_or(usize::MAX))
     }
 
-    /// [`Limits::max_fragments`], or what stands for it.
+    /// Returns [`Limits::max_fragments`], or its default by the maximum message size.
     pub(crate) fn max_fragments(&self) -> usize {
         self.limits
             .max_fragments

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -83,15 +83,36 @@ fn nothing_follows_a_close() {
     );
 }
 
+/// The table of `Options`: what needs a timer is off, frames are bounded as tungstenite does, and all else is equal.
+/// Threats R6: a flood of Pings ends both.
 #[test]
-fn choices_are_kept_and_those_of_tokio_tungstenite_need_no_timer() {
+fn r6_drop_in_options_differ_where_their_table_says() {
+    let limits = Limits::default().unfinished_message_timeout(None);
+    let table = Options::default()
+        .websocket(WebSocketConfig::default())
+        .limits(limits)
+        .write_timeout(None)
+        .close_timeout(None);
+    let drop_in = Options::drop_in(None);
+    assert_eq!(format!("{drop_in:?}"), format!("{table:?}"));
+    for options in [Options::default(), drop_in] {
+        let now = Instant::now();
+        let mut engine = engine(Role::Client, options, None, now);
+        let mut pings = BytesMut::from(&b"\x89\x00".repeat(201)[..]);
+        for number in 0..200 {
+            let ping = engine.receive(&mut pings, now).unwrap();
+            assert_eq!(ping, Some(Message::Ping(Bytes::new())), "{number}");
+        }
+        let error = engine.receive(&mut pings, now).unwrap_err();
+        assert_eq!(error.close_code_number(), 1008, "{error}");
+    }
+}
+
+#[test]
+fn choices_are_kept() {
     let config = WebSocketConfig::default().max_message_size(Some(7));
     let options = Options::drop_in(Some(config));
     assert_eq!(options.websocket.max_message_size, Some(7));
-    assert_eq!(options.limits.unfinished_message_timeout, None);
-    assert_eq!(options.limits.control_rate, None);
-    assert_eq!((options.close_timeout, options.keepalive), (None, None));
-    assert!(options.deflate.is_some());
     let deflate = DeflateConfig::default().threshold(7);
     for options in [Options::from(deflate.clone()), Some(deflate).into()] {
         assert_eq!(options.deflate.unwrap().threshold, Some(7));
