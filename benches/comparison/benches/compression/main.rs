@@ -7,23 +7,24 @@
 //! - instructions: of one `send`, the frame included, on average
 //! - bytes: allocated for the connection when nothing was sent yet, and after the last message
 
-mod allocator;
 mod corpora;
 mod wire;
 
+use std::alloc::System;
 use std::path::Path;
 use std::process::Command;
 
 use bytes::{Bytes, BytesMut};
 use corpora::Corpus;
 use futures_util::{FutureExt, SinkExt};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tungstenite_deflate::{Agreed, DeflateConfig, Options, WebSocketStream};
 use wire::Counter;
 
 #[global_allocator]
-static ALLOCATOR: allocator::Counting = allocator::Counting;
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Level of the peers, their default.
 const LEVEL: u32 = 6;
@@ -45,6 +46,12 @@ struct Figures {
     active: usize,
 }
 
+/// Bytes allocated at the moment.
+fn allocated() -> usize {
+    let counted = ALLOCATOR.stats();
+    counted.bytes_allocated - counted.bytes_deallocated
+}
+
 /// Nothing here ever waits, so a future that is not ready at once is a mistake of this program.
 fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("the wire takes everything")
@@ -59,13 +66,13 @@ fn run<S>(corpus: &Corpus, make: impl Fn(Counter) -> S, send: impl Fn(&mut S, &[
         .take(50)
         .for_each(|message| send(&mut warm, message));
     drop(warm);
-    let before = allocator::allocated();
+    let before = allocated();
     let counter = Counter::default();
     let payload = counter.payload.clone();
     let mut stream = make(counter);
-    let idle = allocator::allocated() - before;
+    let idle = allocated() - before;
     send_all(&mut stream, corpus, &send);
-    let active = allocator::allocated() - before;
+    let active = allocated() - before;
     Figures {
         payload: payload.get(),
         idle,

@@ -70,7 +70,6 @@ impl History {
     }
 
     /// Moves the bytes that are known to be the peer's `bytes` further back, and returns whether any are left.
-    #[allow(dead_code, reason = "for isolated messages")]
     pub(super) fn skip(&mut self, bytes: usize) -> bool {
         if bytes >= self.keep() {
             return false;
