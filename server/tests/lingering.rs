@@ -262,14 +262,12 @@ async fn f16_a_connection_beyond_a_limit_is_told_while_it_sends() {
 
 /// Sends a POST over HTTP/2 and as much of its body as the first window allows, then much else.
 async fn pushed_http2(stream: TlsStream<TcpStream>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    let mut bytes = [raw_http2::PREFACE, &raw_http2::settings(&[])].concat();
     // POST https / of localhost, from the static table (RFC 7541 appendix A).
     let block = b"\x83\x87\x84\x41\x09localhost";
-    bytes.extend_from_slice(&[0, 0, u8::try_from(block.len()).unwrap(), 1, 4, 0, 0, 0, 1]);
-    bytes.extend_from_slice(block);
+    bytes.extend(raw_http2::headers(1, 0, block));
     for _ in 0..3 {
-        bytes.extend_from_slice(b"\0\x40\0\0\0\0\0\0\x01");
-        bytes.extend_from_slice(&[b'x'; 16_384]);
+        bytes.extend(raw_http2::data(1, 0, &[b'x'; 16_384]));
     }
     pushed(stream, &bytes).await
 }

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn heads_are_found_wherever_the_bytes_are_cut() {
-        let mut wire = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        let mut wire = raw_http2::PREFACE.to_vec();
         let mut expected = Vec::new();
         for (kind, flags, stream, length) in [
             (4, 0, 0, 0),
@@ -104,11 +104,14 @@ mod tests {
                 stream,
                 length,
             };
-            wire.extend(&u32::try_from(length).unwrap().to_be_bytes()[1..]);
-            wire.extend([kind, flags]);
             // The reserved bit says nothing.
-            wire.extend((stream | 0x8000_0000).to_be_bytes());
-            wire.extend(vec![0xff; length]);
+            let payload = vec![0xff; length];
+            wire.extend(raw_http2::frame(
+                kind,
+                flags,
+                stream | 0x8000_0000,
+                &payload,
+            ));
             expected.push(head);
         }
         assert_eq!(

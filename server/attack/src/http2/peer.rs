@@ -66,7 +66,7 @@ impl Peer {
     pub(crate) async fn open(dial: &Dialler, settings: &[u8], listening: bool) -> Result<Self> {
         let stream = dial.tls(Protocol::Http2).await?;
         let (reader, mut writer) = tokio::io::split(stream);
-        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        let mut bytes = raw_http2::PREFACE.to_vec();
         bytes.extend_from_slice(&frame(SETTINGS, 0, 0, settings));
         writer.write_all(&bytes).await?;
         writer.flush().await?;

@@ -1,18 +1,54 @@
 //! Header blocks (RFC 7541), without a table of our own.
 
+/// A string of HPACK without Huffman coding (RFC 7541 §5.2).
+pub fn string(text: &[u8]) -> Vec<u8> {
+    let mut bytes = integer(0, 7, text.len());
+    bytes.extend(text);
+    bytes
+}
+
+/// An integer with a prefix of `bits` bits behind `pattern` (RFC 7541 §5.1).
+pub fn integer(pattern: u8, bits: u32, value: usize) -> Vec<u8> {
+    let most = (1_usize << bits) - 1;
+    if value < most {
+        return vec![pattern | u8::try_from(value).unwrap()];
+    }
+    let mut bytes = vec![pattern | u8::try_from(most).unwrap()];
+    let mut rest = value - most;
+    while rest >= 0x80 {
+        bytes.push(u8::try_from(rest & 0x7f).unwrap() | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(u8::try_from(rest).unwrap());
+    bytes
+}
+
+/// A literal field without indexing and with its name written out (RFC 7541 §6.2.2).
+pub fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
+    [vec![0], string(name), string(value)].concat()
+}
+
+/// A header block of literals.
+pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    fields
+        .iter()
+        .flat_map(|(name, value)| literal(name.as_bytes(), value.as_bytes()))
+        .collect()
+}
+
 /// A header block that is being written.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Block(Vec<u8>);
+pub struct Block(Vec<u8>);
 
 impl Block {
     /// A GET of `path`.
-    pub(crate) fn get(path: &str) -> Self {
+    pub fn get(path: &str) -> Self {
         // 0x82 and 0x87: `:method: GET` and `:scheme: https` of the static table.
         Self(vec![0x82, 0x87]).named(4, path).named(1, "localhost")
     }
 
     /// A POST of `path` that carries what gRPC wants.
-    pub(crate) fn grpc(path: &str) -> Self {
+    pub fn grpc(path: &str) -> Self {
         Self(vec![0x83, 0x87])
             .named(4, path)
             .named(1, "localhost")
@@ -21,7 +57,7 @@ impl Block {
     }
 
     /// A POST of `path` with a body of `kind`.
-    pub(crate) fn post(path: &str, kind: &str) -> Self {
+    pub fn post(path: &str, kind: &str) -> Self {
         Self(vec![0x83, 0x87])
             .named(4, path)
             .named(1, "localhost")
@@ -29,7 +65,7 @@ impl Block {
     }
 
     /// An extended CONNECT that opens a WebSocket (RFC 8441 §4).
-    pub(crate) fn connect(path: &str) -> Self {
+    pub fn connect(path: &str) -> Self {
         Self::default()
             .named(2, "CONNECT")
             .field(":protocol", "websocket")
@@ -40,54 +76,37 @@ impl Block {
     }
 
     /// A field that enters no table (§6.2.2).
-    pub(crate) fn field(mut self, name: &str, value: &str) -> Self {
+    pub fn field(mut self, name: &str, value: &str) -> Self {
         self.0.push(0);
-        self.string(name);
-        self.string(value);
+        self.0.extend(string(name.as_bytes()));
+        self.0.extend(string(value.as_bytes()));
         self
     }
 
     /// A field that enters the dynamic table (§6.2.1); the newest has index 62.
-    pub(crate) fn remembered(mut self, name: &str, value: &str) -> Self {
+    pub fn remembered(mut self, name: &str, value: &str) -> Self {
         self.0.push(0x40);
-        self.string(name);
-        self.string(value);
+        self.0.extend(string(name.as_bytes()));
+        self.0.extend(string(value.as_bytes()));
         self
     }
 
     /// Bytes as they are.
-    pub(crate) fn raw(mut self, bytes: &[u8]) -> Self {
+    pub fn raw(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self
     }
 
     /// The block.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// A field whose name is in the static table, below index 15.
     fn named(mut self, index: u8, value: &str) -> Self {
         self.0.push(index);
-        self.string(value);
+        self.0.extend(string(value.as_bytes()));
         self
-    }
-
-    /// A string without Huffman coding (§5.2).
-    fn string(&mut self, text: &str) {
-        let mut length = text.len();
-        if length < 127 {
-            self.0.push(u8::try_from(length).unwrap_or(0));
-        } else {
-            self.0.push(127);
-            length -= 127;
-            while length >= 128 {
-                self.0.push(u8::try_from(length % 128).unwrap_or(0) | 0x80);
-                length /= 128;
-            }
-            self.0.push(u8::try_from(length).unwrap_or(0));
-        }
-        self.0.extend_from_slice(text.as_bytes());
     }
 }
 
