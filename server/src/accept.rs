@@ -374,12 +374,12 @@ impl Acceptor {
         let mut serving = pin!(serving);
         let mut sweeps = tokio::time::interval(self.sweep_interval());
         let mut draining = pin!(self.drain.begun());
-        let mut told = false;
+        let mut is_closing = false;
         let ended = loop {
             tokio::select! {
                 ended = serving.as_mut() => break ended,
-                () = draining.as_mut(), if !told => {
-                    told = true;
+                () = draining.as_mut(), if !is_closing => {
+                    is_closing = true;
                     serving.as_mut().graceful_shutdown();
                 }
                 _ = sweeps.tick() => if http2.sweep() {
@@ -523,8 +523,8 @@ impl From<io::Error> for Failed {
 #[derive(Debug, Default)]
 struct Pause {
     last: Option<Duration>,
-    /// When a line last told of it.
-    told: Option<Instant>,
+    /// Time of the latest line about it.
+    logged_at: Option<Instant>,
 }
 
 impl Pause {
@@ -541,8 +541,8 @@ impl Pause {
     /// Waits, each time in a row twice as long. A line tells of it once, and again only when it is long past.
     async fn after(&mut self, error: &io::Error) {
         let now = Instant::now();
-        let told = self.told.replace(now);
-        if told.is_none_or(|told| now.saturating_duration_since(told) >= QUIET) {
+        let logged_at = self.logged_at.replace(now);
+        if logged_at.is_none_or(|at| now.saturating_duration_since(at) >= QUIET) {
             error!(%error, "cannot accept connections; trying again");
         }
         let wait = self

@@ -30,7 +30,7 @@ pub struct Conversation {
     going_away: Departing,
     /// Whether the handler's side of the conversation is over; what still comes in is dropped.
     closing: bool,
-    /// A Close that waits for room in the queue.
+    /// A Close that waits for space in the queue.
     pending_close: Option<CloseFrame>,
     /// Whether the transport has been shut down.
     finished: bool,
@@ -38,7 +38,7 @@ pub struct Conversation {
 
 /// The end of a wait for the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Incoming {
     /// The next text or binary message; `None` once the connection is closed.
     Message(Option<Message>),
     /// The transport has taken everything that was fed.
@@ -80,9 +80,9 @@ impl Conversation {
     ///
     /// Cancel safe.
     pub async fn next(&mut self) -> Option<Message> {
-        match self.listen(false).await {
-            Heard::Message(message) => message,
-            Heard::Sent => None,
+        match self.wait(false).await {
+            Incoming::Message(message) => message,
+            Incoming::Sent => None,
         }
     }
 
@@ -94,23 +94,23 @@ impl Conversation {
     /// The next message as from [`next`](Self::next), unless everything that was fed is sent before it comes.
     ///
     /// Cancel safe.
-    pub(crate) async fn next_or_sent(&mut self) -> Heard {
-        self.listen(true).await
+    pub(crate) async fn next_or_sent(&mut self) -> Incoming {
+        self.wait(true).await
     }
 
-    async fn listen(&mut self, until_sent: bool) -> Heard {
+    async fn wait(&mut self, until_sent: bool) -> Incoming {
         loop {
             if let Some(frame) = self.pending_close.clone() {
                 let sent = self.feed(Message::Close(Some(frame))).await;
                 self.pending_close = None;
                 if sent.is_err() {
                     Box::pin(self.finish()).await;
-                    return Heard::Message(None);
+                    return Incoming::Message(None);
                 }
             }
             let received = match poll_fn(|context| self.poll_next(context, until_sent)).await {
                 Next::Received(received) => received,
-                Next::Sent => return Heard::Sent,
+                Next::Sent => return Incoming::Sent,
                 Next::GoingAway => {
                     self.close(CloseCode::Away, "server is shutting down");
                     continue;
@@ -123,22 +123,22 @@ impl Conversation {
                     // The Close that tells the peer why goes out before the transport ends.
                     Box::pin(async { while self.socket.next().await.is_some() {} }).await;
                     Box::pin(self.finish()).await;
-                    return Heard::Message(None);
+                    return Incoming::Message(None);
                 }
                 None => {
                     Box::pin(self.finish()).await;
-                    return Heard::Message(None);
+                    return Incoming::Message(None);
                 }
             };
             self.tally.message(Direction::In, (&message).into());
             self.info.note_close(&message, "client");
             if (message.is_text() || message.is_binary()) && !self.closing {
-                return Heard::Message(Some(message));
+                return Incoming::Message(Some(message));
             }
         }
     }
 
-    /// A message, or what else ends a wait; a peer that does not read is told so meanwhile.
+    /// A message, or what else ends a wait; a peer that does not read is closed meanwhile.
     fn poll_next(&mut self, context: &mut Context<'_>, until_sent: bool) -> Poll<Next> {
         if let Poll::Ready(received) = self.socket.poll_next_unpin(context) {
             return Poll::Ready(Next::Received(received));
@@ -149,7 +149,7 @@ impl Conversation {
         }
         if self.socket.get_ref().is_slow() {
             self.closing = true;
-            tell_slow(&mut self.socket, &self.info);
+            close_slow(&mut self.socket, &self.info);
             return Poll::Pending;
         }
         if Pin::new(&mut self.going_away).poll(context).is_ready() {
@@ -180,21 +180,21 @@ impl Conversation {
         Ok(())
     }
 
-    /// Waits until the queue has room; a peer that is slow to make some is told so.
+    /// Waits until the queue has free space; a slow peer is closed.
     async fn ready(&mut self) -> Result<(), Error> {
-        let mut told = false;
+        let mut closing_slow = false;
         poll_fn(|context| {
             let ready = self.socket.poll_ready_unpin(context);
             if ready.is_pending() && self.socket.get_ref().is_slow() && !self.closing {
-                told = true;
+                closing_slow = true;
                 self.closing = true;
-                tell_slow(&mut self.socket, &self.info);
+                close_slow(&mut self.socket, &self.info);
             }
             ready
         })
         .await?;
-        if told {
-            // It woke up in time to be told. Handlers leave after an error, so the goodbye is finished here.
+        if closing_slow {
+            // It reads again in time to receive the Close. Handlers leave after an error, so the goodbye is finished here.
             let farewell = async { while self.socket.next().await.is_some() {} };
             let _ = Box::pin(tokio::time::timeout(FAREWELL_TIMEOUT, farewell)).await;
             Box::pin(self.finish()).await;
@@ -272,7 +272,7 @@ impl Drop for Conversation {
 /// A peer that reads on within the rest of the write timeout gets what was queued and then this Close. One that does not
 /// is cut off and sees the end of the byte stream alone: its window is shut, so nothing can reach it, and a frame of which
 /// it took half may be followed by nothing but the other half.
-fn tell_slow(socket: &mut WebSocketStream<ServerStream>, info: &ConnectionInfo) {
+fn close_slow(socket: &mut WebSocketStream<ServerStream>, info: &ConnectionInfo) {
     let close = Message::Close(Some(CloseFrame {
         code: CloseCode::Again,
         reason: "slow consumer".into(),

@@ -7,9 +7,9 @@ use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tracing::warn;
 
-/// How many connections may be held, and how many beyond them may be told that there is no room.
+/// The number of connections that may be held, and of those exceeding it that may be refused at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     pub(crate) connections: usize,
     pub(crate) refusals: usize,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Room {
 ///
 /// Raises the process's soft limit to its hard one first.
 #[cfg(unix)]
-pub(crate) fn room(wanted: Room) -> Room {
+pub(crate) fn capacity(wanted: Capacity) -> Capacity {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let limit = getrlimit(Resource::Nofile);
@@ -33,21 +33,21 @@ pub(crate) fn room(wanted: Room) -> Room {
     let Some(descriptors) = descriptors.and_then(|limit| usize::try_from(limit).ok()) else {
         return wanted;
     };
-    let room = within(descriptors, wanted);
-    if room.connections < wanted.connections {
+    let capacity = within(descriptors, wanted);
+    if capacity.connections < wanted.connections {
         warn!(
             descriptors,
-            connections = room.connections,
+            connections = capacity.connections,
             wanted = wanted.connections,
             "fewer connections than wanted: the limit of open files (ulimit -n) is too low"
         );
     }
-    room
+    capacity
 }
 
 /// There is no such limit here.
 #[cfg(not(unix))]
-pub(crate) fn room(wanted: Room) -> Room {
+pub(crate) fn capacity(wanted: Capacity) -> Capacity {
     wanted
 }
 
@@ -95,10 +95,10 @@ const SHED_AT_ONCE: u64 = 64;
 const NOTHING: &str = "/dev/null";
 
 /// How much of `wanted` there may be with so many `descriptors`; the rest is for files, logs and the listener.
-fn within(descriptors: usize, wanted: Room) -> Room {
+fn within(descriptors: usize, wanted: Capacity) -> Capacity {
     let possible = descriptors.saturating_sub(RESERVED).max(descriptors / 2);
     let refusals = wanted.refusals.min(possible / 8);
-    Room {
+    Capacity {
         connections: wanted.connections.min((possible - refusals).max(1)),
         refusals,
     }
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn some_descriptors_are_kept_for_other_things() {
-        let wanted = Room {
+        let wanted = Capacity {
             connections: usize::MAX,
             refusals: 64,
         };
@@ -124,13 +124,13 @@ mod tests {
             (20, 9, 1),
             (1, 1, 0),
         ] {
-            let room = Room {
+            let capacity = Capacity {
                 connections,
                 refusals,
             };
-            assert_eq!(within(descriptors, wanted), room, "{descriptors}");
+            assert_eq!(within(descriptors, wanted), capacity, "{descriptors}");
         }
-        let few = Room {
+        let few = Capacity {
             connections: 3,
             refusals: 2,
         };

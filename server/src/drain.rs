@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 use tokio_util::task::TaskTracker;
 
-use crate::bell::{Bell, Listener};
+use crate::once_signal::{OnceSignal, Waiter};
 
 /// Shared by everything that has to end when the server does.
 #[derive(Clone, Debug)]
@@ -27,13 +27,13 @@ pub(crate) struct Drain {
 /// The end of the server.
 #[derive(Debug, Default)]
 struct End {
-    /// Rings when the server is no longer ready.
-    announced: Bell,
+    /// Set when the server is no longer ready.
+    announced: OnceSignal,
     plan: OnceLock<Plan>,
-    /// Rings when there is a plan.
-    begun: Bell,
-    /// Rings when what is left is to be dropped.
-    cut: Bell,
+    /// Set when there is a plan.
+    begun: OnceSignal,
+    /// Set when what is left is to be dropped.
+    cut: OnceSignal,
 }
 
 /// When the connections are told to go.
@@ -55,7 +55,7 @@ pub(crate) struct Departure {
 #[derive(Debug)]
 pub(crate) struct Departing {
     departure: Departure,
-    begun: Listener,
+    begun: Waiter,
     moment: Option<Pin<Box<Sleep>>>,
 }
 
@@ -70,7 +70,7 @@ impl Drain {
 
     /// Runs `task` as one that the end of the server waits for, up to the moment when it cuts off what is left.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut cut = self.end.cut.listen();
+        let mut cut = self.end.cut.waiter();
         // In a box, since a future keeps room for what it is given and once more for what it pins.
         let mut task = Box::pin(task);
         self.tasks.spawn(poll_fn(move |cx| {
@@ -83,28 +83,28 @@ impl Drain {
 
     /// Makes the server not ready, while everything is still served.
     pub(crate) fn announce(&self) {
-        self.end.announced.ring();
+        self.end.announced.set();
     }
 
     /// Reports if the end has been announced.
     pub(crate) fn is_announced(&self) -> bool {
-        self.end.announced.has_rung()
+        self.end.announced.is_set()
     }
 
     /// Waits until the end has been announced. Cancel safe.
     pub(crate) async fn announced(&self) {
-        let mut announced = self.end.announced.listen();
+        let mut announced = self.end.announced.waiter();
         poll_fn(|cx| announced.poll(cx)).await;
     }
 
     /// Whether the server is ending.
     pub(crate) fn has_begun(&self) -> bool {
-        self.end.begun.has_rung()
+        self.end.begun.is_set()
     }
 
     /// Waits until the server is ending. Cancel safe.
     pub(crate) async fn begun(&self) {
-        let mut begun = self.end.begun.listen();
+        let mut begun = self.end.begun.waiter();
         poll_fn(|cx| begun.poll(cx)).await;
     }
 
@@ -126,7 +126,7 @@ impl Drain {
             started: Instant::now(),
             window: window.min(needed),
         });
-        self.end.begun.ring();
+        self.end.begun.set();
         self.tasks.close();
     }
 
@@ -138,7 +138,7 @@ impl Drain {
     /// Drops every task that is left; returns how many there were.
     pub(crate) fn cut_off(&self) -> usize {
         let left = self.tasks.len();
-        self.end.cut.ring();
+        self.end.cut.set();
         left
     }
 }
@@ -149,7 +149,7 @@ impl Departure {
     /// Cancel safe: the moment is the same however often this is called.
     pub(crate) fn reached(&self) -> Departing {
         Departing {
-            begun: self.end.begun.listen(),
+            begun: self.end.begun.waiter(),
             departure: self.clone(),
             moment: None,
         }
@@ -166,7 +166,7 @@ impl Future for Departing {
         }
         let moment = this.moment.get_or_insert_with(|| {
             let Departure { end, share } = &this.departure;
-            // There is a plan when the bell rings.
+            // There is a plan when the signal is set.
             let moment = end.plan.get().map_or_else(Instant::now, |plan| {
                 plan.started + plan.window.mul_f64(*share)
             });

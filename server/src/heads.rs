@@ -41,7 +41,7 @@ impl Heads {
     /// hyper keeps the transport for `upgrade` until then.
     pub(crate) fn end(&self, response: &mut Response<Body>, upgrade: Option<OnUpgrade>) {
         let mut scanner = self.scanner();
-        let is_upgrade = scanner.position == Position::Upgrade && scanner.begun == scanner.passed;
+        let is_upgrade = scanner.position == ScanState::Upgrade && scanner.begun == scanner.passed;
         if !is_upgrade || response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return;
         }
@@ -49,7 +49,7 @@ impl Heads {
         if scanner.is_behind {
             close(response);
         } else {
-            scanner.position = Position::Before;
+            scanner.position = ScanState::Before;
         }
     }
 
@@ -85,7 +85,7 @@ fn close(response: &mut Response<Body>) {
 
 /// Position in the stream of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Position {
+enum ScanState {
     /// Before a request, where empty lines may stand.
     #[default]
     Before,
@@ -104,7 +104,7 @@ enum Position {
 
 #[derive(Debug, Default)]
 struct Scanner {
-    position: Position,
+    position: ScanState,
     line: Line,
     head: Head,
     /// Heads that have passed.
@@ -151,15 +151,15 @@ impl Scanner {
         let mut at = 0;
         while let Some(byte) = bytes.get_mut(at) {
             at += match self.position {
-                Position::Body(left) => {
-                    self.skip(left, bytes.len() - at, Position::Body, Position::Before)
+                ScanState::Body(left) => {
+                    self.skip(left, bytes.len() - at, ScanState::Body, ScanState::Before)
                 }
-                Position::Chunk(left) => {
-                    let next = Position::Size(0, false);
-                    self.skip(left, bytes.len() - at, Position::Chunk, next)
+                ScanState::Chunk(left) => {
+                    let next = ScanState::Size(0, false);
+                    self.skip(left, bytes.len() - at, ScanState::Chunk, next)
                 }
-                Position::Size(size, is_whole) => self.size(size, is_whole, *byte),
-                Position::Upgrade => {
+                ScanState::Size(size, is_whole) => self.size(size, is_whole, *byte),
+                ScanState::Upgrade => {
                     self.is_behind = true;
                     return None;
                 }
@@ -171,7 +171,13 @@ impl Scanner {
     }
 
     /// Passes over what is here of `left` bytes.
-    fn skip(&mut self, left: u64, here: usize, more: fn(u64) -> Position, next: Position) -> usize {
+    fn skip(
+        &mut self,
+        left: u64,
+        here: usize,
+        more: fn(u64) -> ScanState,
+        next: ScanState,
+    ) -> usize {
         let taken = usize::try_from(left).map_or(here, |left| left.min(here));
         let left = left - taken as u64;
         self.position = if left == 0 { next } else { more(left) };
@@ -183,11 +189,11 @@ impl Scanner {
         let digit = char::from(byte).to_digit(16).filter(|_| !is_whole);
         self.position = match (digit, byte) {
             (Some(digit), _) => {
-                Position::Size(size.saturating_mul(16).saturating_add(digit.into()), false)
+                ScanState::Size(size.saturating_mul(16).saturating_add(digit.into()), false)
             }
-            (None, b'\n') if size == 0 => Position::Trailer,
-            (None, b'\n') => Position::Chunk(size.saturating_add(2)),
-            (None, _) => Position::Size(size, true),
+            (None, b'\n') if size == 0 => ScanState::Trailer,
+            (None, b'\n') => ScanState::Chunk(size.saturating_add(2)),
+            (None, _) => ScanState::Size(size, true),
         };
         1
     }
@@ -203,11 +209,11 @@ impl Scanner {
             }
             _ => {}
         }
-        if self.position == Position::Before {
-            self.position = Position::Request;
+        if self.position == ScanState::Before {
+            self.position = ScanState::Request;
         }
         match self.position {
-            Position::Request => self.head.is_foreign |= self.line.request(byte),
+            ScanState::Request => self.head.is_foreign |= self.line.request(byte),
             _ => self.line.field(*byte),
         }
         self.line.count += 1;
@@ -217,10 +223,10 @@ impl Scanner {
     fn end_of_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         match self.position {
-            Position::Request => self.position = Position::Field,
-            Position::Field if line.count == 0 => self.end_of_head(),
-            Position::Field => self.head.add(&line),
-            Position::Trailer if line.count == 0 => self.position = Position::Before,
+            ScanState::Request => self.position = ScanState::Field,
+            ScanState::Field if line.count == 0 => self.end_of_head(),
+            ScanState::Field => self.head.add(&line),
+            ScanState::Trailer if line.count == 0 => self.position = ScanState::Before,
             _ => {}
         }
     }
@@ -235,12 +241,12 @@ impl Scanner {
         self.position = match head {
             Head {
                 is_upgrade: true, ..
-            } => Position::Upgrade,
+            } => ScanState::Upgrade,
             Head {
                 is_chunked: true, ..
-            } => Position::Size(0, false),
-            Head { length: 0, .. } => Position::Before,
-            Head { length, .. } => Position::Body(length),
+            } => ScanState::Size(0, false),
+            Head { length: 0, .. } => ScanState::Before,
+            Head { length, .. } => ScanState::Body(length),
         };
     }
 }
@@ -336,7 +342,7 @@ mod tests {
             let scanner = heads.scanner();
             assert_eq!(
                 (scanner.passed, scanner.position),
-                (5, Position::Upgrade),
+                (5, ScanState::Upgrade),
                 "{cut}"
             );
             assert!(scanner.is_behind);

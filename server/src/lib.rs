@@ -28,7 +28,6 @@ pub mod demonstrations;
 
 mod accept;
 mod arrivals;
-mod bell;
 mod connection;
 mod context;
 mod conversation;
@@ -48,6 +47,7 @@ mod listen;
 pub mod log;
 mod memory;
 mod metrics;
+mod once_signal;
 mod origin;
 mod plain_http;
 mod refusal;

@@ -12,12 +12,12 @@ use values::limiter::source;
 pub(crate) struct ConnectionLimits {
     total: usize,
     per_address: usize,
-    held: Mutex<Held>,
+    held: Mutex<Counts>,
 }
 
 /// The count in all and per source.
 #[derive(Debug, Default)]
-struct Held {
+struct Counts {
     total: usize,
     by_source: HashMap<IpAddr, usize>,
 }

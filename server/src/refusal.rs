@@ -133,9 +133,9 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let answered = Arc::new(Notify::new());
-    let told = Arc::clone(&answered);
+    let notify = Arc::clone(&answered);
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        told.notify_one();
+        notify.notify_one();
         let response = full.response(request.version());
         async move { Ok::<_, Infallible>(response) }
     });

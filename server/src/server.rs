@@ -284,16 +284,19 @@ impl Server {
             grpc_timeout: self.config.websocket.message_timeout.0.map(Duration::from),
         });
         let network = &self.config.network;
-        let room = descriptors::room(descriptors::Room {
+        let capacity = descriptors::capacity(descriptors::Capacity {
             connections: network.max_connections,
             refusals: network.max_refusals.min(Semaphore::MAX_PERMITS),
         });
         let plain = router::plain(Arc::clone(&context));
         let acceptor = Acceptor {
             tls: self.tls,
-            limits: ConnectionLimits::new(room.connections, network.max_connections_per_address),
+            limits: ConnectionLimits::new(
+                capacity.connections,
+                network.max_connections_per_address,
+            ),
             arrivals: Arrivals::new(network),
-            refusals: Arc::new(Semaphore::new(room.refusals)),
+            refusals: Arc::new(Semaphore::new(capacity.refusals)),
             handshakes: Semaphore::new(network.max_handshakes.min(Semaphore::MAX_PERMITS)),
             metrics: self.metrics,
             ledger,

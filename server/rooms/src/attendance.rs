@@ -21,7 +21,7 @@ use super::presence::{Change, Present};
 ///   came and went meanwhile: never, but
 ///   how many there are
 /// ```
-/// Nothing is lost: the last thing that is told agrees with who is there.
+/// Nothing is lost: the last thing that is reported agrees with who is there.
 #[derive(Debug)]
 pub(super) struct Attendance {
     limiter: RateLimiter,
@@ -31,8 +31,8 @@ pub(super) struct Attendance {
     /// Members whose join is among it.
     untold: HashMap<MemberId, u64>,
     next: u64,
-    /// The number of members that was told last.
-    told: usize,
+    /// The number of members that was reported last.
+    reported: usize,
     counted_at: Option<Instant>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Late {
 }
 
 impl Attendance {
-    /// Changes told one by one at `rate`, while there are at most `max_presence` members.
+    /// Changes reported one by one at `rate`, while there are at most `max_presence` members.
     pub(super) fn new(rate: Rate, max_presence: usize) -> Self {
         Self {
             limiter: RateLimiter::new(rate),
@@ -52,12 +52,12 @@ impl Attendance {
             pending: BTreeMap::new(),
             untold: HashMap::new(),
             next: 0,
-            told: 0,
+            reported: 0,
             counted_at: None,
         }
     }
 
-    /// Notes a change, after which there are `count` members; gives what is to be told of it at once.
+    /// Notes a change, after which there are `count` members; gives what is to be reported of it at once.
     pub(super) fn change(
         &mut self,
         change: Change,
@@ -73,12 +73,12 @@ impl Attendance {
         if change == Change::Leave
             && let Some(number) = self.untold.remove(&who.member)
         {
-            // Nobody has been told that it came.
+            // Nobody has been notified of its join.
             self.pending.remove(&number);
             return None;
         }
         if self.pending.is_empty() && self.limiter.admit(now).is_ok() {
-            self.told = count;
+            self.reported = count;
             return Some(Event::Presence { change, who, count });
         }
         if change == Change::Join {
@@ -89,7 +89,7 @@ impl Attendance {
         None
     }
 
-    /// The next of what is to be told later, if its time has come.
+    /// The next of what is to be reported later, if its time has come.
     pub(super) fn due(&mut self, count: usize, now: Instant) -> Option<Event> {
         if count > self.max_presence {
             return self.count(count, now);
@@ -97,7 +97,7 @@ impl Attendance {
         if self.is_told(count) || self.limiter.admit(now).is_err() {
             return None;
         }
-        self.told = count;
+        self.reported = count;
         let Some((_, (change, who))) = self.pending.pop_first() else {
             return Some(Event::Count(count));
         };
@@ -105,7 +105,7 @@ impl Attendance {
         Some(Event::Presence { change, who, count })
     }
 
-    /// The time until [`due`](Self::due) has something to tell; `None` if everything is told.
+    /// The time until [`due`](Self::due) has something to tell; `None` if everything is reported.
     pub(super) fn wait(&self, count: usize, now: Instant) -> Option<Duration> {
         if self.is_told(count) {
             return None;
@@ -120,22 +120,22 @@ impl Attendance {
         Some(exceeded.map_or(Duration::ZERO, |exceeded| exceeded.retry_after))
     }
 
-    /// Reports whether the join of a member of this room is yet to be told.
+    /// Reports whether the join of a member of this room is yet to be reported.
     pub(super) fn is_untold(&self, member: &MemberId) -> bool {
         self.untold.contains_key(member)
     }
 
     fn is_told(&self, count: usize) -> bool {
-        self.pending.is_empty() && self.told == count
+        self.pending.is_empty() && self.reported == count
     }
 
     /// Returns the number of members, unless it was reported less than an interval ago.
     fn count(&mut self, count: usize, now: Instant) -> Option<Event> {
         let passed = self.counted_at.map(|at| now.saturating_duration_since(at));
-        if self.told == count || passed.is_some_and(|passed| passed < COUNT_INTERVAL) {
+        if self.reported == count || passed.is_some_and(|passed| passed < COUNT_INTERVAL) {
             return None;
         }
-        (self.counted_at, self.told) = (Some(now), count);
+        (self.counted_at, self.reported) = (Some(now), count);
         Some(Event::Count(count))
     }
 }

@@ -11,9 +11,22 @@ use super::kind::Policy;
 use super::name::RoomName;
 use super::position::Position;
 use super::presence::Present;
-use super::room::{Room, State};
+use super::room::{Room, RoomState};
 
 /// A member of a room; dropping it leaves.
+///
+/// It holds no events, only its position among those of the room:
+///
+/// ```text
+/// room    first ─────────────────────────────────────► next
+///         │ kept events                                │ the next one pushed
+/// member            cursor: what it reads next ──►     caught up at `next`, then waits for `head`
+///         ◄─ behind `first`: events are lost, the room's policy decides (`fall_behind`)
+///
+/// given         messages up to here came with the replay, they are skipped
+/// present_from  joins and leaves before this event are in the list of members, they are skipped
+/// provisional   provisional messages that were seen: stored, they come again with a position
+/// ```
 #[derive(Debug)]
 pub struct Membership {
     hub: Hub,
@@ -21,11 +34,11 @@ pub struct Membership {
     me: Present,
     /// Number of the event that this member reads next.
     cursor: u64,
-    /// Comings and goings before the event with this number were given otherwise.
+    /// Joins and leaves before the event with this number were given otherwise.
     present_from: u64,
     /// Messages up to here were given otherwise.
     given: Option<Position>,
-    /// The last place that this member was given.
+    /// The latest position that this member was given.
     last: Option<Position>,
     /// Numbers of the provisional messages that this member was given.
     provisional: std::ops::Range<u64>,
@@ -37,7 +50,7 @@ pub struct Membership {
 pub enum Seen {
     /// An event, for the first time.
     Event(Arc<Broadcast>),
-    /// A message that this member was given before as a provisional one; now it is stored and has its place.
+    /// A message that this member was given before as a provisional one; now it is stored and has its position.
     Again(Arc<Broadcast>),
     /// This member was too slow and misses messages.
     Gap(Gap),
@@ -52,7 +65,7 @@ pub struct Lagged {
 }
 
 impl Membership {
-    pub(super) fn new(hub: Hub, room: Arc<Room>, me: Present, state: &State) -> Self {
+    pub(super) fn new(hub: Hub, room: Arc<Room>, me: Present, state: &RoomState) -> Self {
         let head = room.subscribe();
         Self {
             hub,
@@ -67,14 +80,14 @@ impl Membership {
         }
     }
 
-    /// Says that everything up to `place` reaches the member in another way.
-    pub(super) fn go_on_from(&mut self, place: Option<Position>) {
-        self.given = place;
-        self.last = place;
+    /// Says that everything up to `position` reaches the member in another way.
+    pub(super) fn go_on_from(&mut self, position: Option<Position>) {
+        self.given = position;
+        self.last = position;
     }
 
-    /// Says that the member has been told who is there at the moment.
-    pub(super) fn knows_who_is_there(&mut self, state: &State) {
+    /// Says that the member has been seen who is there at the moment.
+    pub(super) fn knows_who_is_there(&mut self, state: &RoomState) {
         self.present_from = state.next();
     }
 
@@ -89,7 +102,7 @@ impl Membership {
     }
 
     /// The room itself.
-    pub(super) fn place(&self) -> &Room {
+    pub(super) fn shared_room(&self) -> &Room {
         &self.room
     }
 
@@ -120,10 +133,10 @@ impl Membership {
             self.head.mark_unchanged();
             let state = room.state();
             if self.cursor < state.first() {
-                let told = self.fall_behind(&state)?;
+                let seen = self.fall_behind(&state)?;
                 drop(state);
-                if told.is_some() {
-                    return Ok(told);
+                if seen.is_some() {
+                    return Ok(seen);
                 }
                 continue;
             }
@@ -145,6 +158,7 @@ impl Membership {
     /// What the event is to this member; `None` if it has it already.
     fn see(&mut self, broadcast: Arc<Broadcast>) -> Option<Seen> {
         match broadcast.event() {
+            // Stored: new, unless the replay had it; known already if it was seen as provisional.
             Event::Message(stored) => {
                 let position = stored.position;
                 let is_given = self.given.is_some_and(|given| {
@@ -159,6 +173,7 @@ impl Membership {
                     return Some(Seen::Again(broadcast));
                 }
             }
+            // Not stored yet: shown at once, and remembered for the time when it comes with a position.
             Event::Provisional(_) => {
                 let number = broadcast.provisional.unwrap_or_default();
                 if self.provisional.end != number {
@@ -167,6 +182,7 @@ impl Membership {
                 }
                 self.provisional.end = number + 1;
             }
+            // From before this member joined: it is in the list that the member was given.
             Event::Presence { .. } | Event::Count(_) if self.cursor <= self.present_from => {
                 return None;
             }
@@ -176,7 +192,7 @@ impl Membership {
     }
 
     /// Decides what follows from having missed events.
-    fn fall_behind(&mut self, state: &State) -> Result<Option<Seen>, Lagged> {
+    fn fall_behind(&mut self, state: &RoomState) -> Result<Option<Seen>, Lagged> {
         if state.newest_lost.is_none_or(|lost| lost < self.cursor) {
             // Nothing but comings and goings, which nobody is sent away for: how many are there now is enough.
             self.cursor = state.first();
@@ -191,7 +207,9 @@ impl Membership {
         counts.lagged.get_or_create(&label).inc();
         counts.dropped.get_or_create(&label).inc_by(missed);
         match policy {
+            // The member is closed with 1013 and comes back with its position.
             Policy::Disconnect => Err(Lagged { missed }),
+            // The member goes on with what is kept, after a gap.
             Policy::DropOldest => {
                 self.cursor = state.first();
                 counts.gap(Reason::Slow.name());
@@ -201,6 +219,7 @@ impl Membership {
                     reason: Reason::Slow,
                 })))
             }
+            // What was lost is worthless; `coalesce` leads to the newest message.
             Policy::Latest => {
                 self.cursor = state.first();
                 Ok(None)
@@ -209,7 +228,7 @@ impl Membership {
     }
 
     /// Goes past messages that a newer one has made worthless.
-    fn coalesce(&mut self, state: &State) {
+    fn coalesce(&mut self, state: &RoomState) {
         let Some(newest) = state.newest_message(self.cursor) else {
             return;
         };

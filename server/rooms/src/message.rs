@@ -53,10 +53,10 @@ pub struct Identity {
     text: Arc<str>,
 }
 
-/// A message with its place in the room's history.
+/// A message with its position in the room's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// The place right behind it.
+    /// The position right after it.
     pub position: Position,
     /// The message.
     pub draft: Draft,

@@ -28,14 +28,14 @@ pub enum Change {
 /// The members of a room, as far as this node knows.
 #[derive(Debug, Default)]
 pub struct Roster {
-    members: HashMap<MemberId, Entry>,
+    members: HashMap<MemberId, RosterEntry>,
     /// Members in the order in which they came, by the number of their coming.
     order: BTreeMap<u64, MemberId>,
     comings: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct RosterEntry {
     name: MemberName,
     /// Whether the member's connection is on this node.
     here: bool,
@@ -49,7 +49,7 @@ impl Roster {
             return false;
         }
         self.comings += 1;
-        let entry = Entry {
+        let entry = RosterEntry {
             name: present.name.clone(),
             here,
             coming: self.comings,

@@ -25,7 +25,7 @@ use super::settings::Settings;
 pub struct Room {
     pub(super) name: RoomName,
     pub(super) policy: Policy,
-    state: Mutex<State>,
+    state: Mutex<RoomState>,
     /// Number of the event that comes next.
     head: watch::Sender<u64>,
     queue_messages: usize,
@@ -36,7 +36,7 @@ pub struct Room {
 
 /// What changes in a room.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct RoomState {
     ring: VecDeque<Arc<Broadcast>>,
     /// Number of the first event in the ring.
     first: u64,
@@ -62,7 +62,7 @@ impl Room {
         Self {
             policy: settings.policy_of(&name),
             name,
-            state: Mutex::new(State {
+            state: Mutex::new(RoomState {
                 ring: VecDeque::new(),
                 first: 0,
                 bytes: 0,
@@ -83,7 +83,7 @@ impl Room {
     }
 
     /// Locks; what a panicking holder left behind still makes sense.
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, RoomState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -93,7 +93,7 @@ impl Room {
     }
 
     /// Writes an event and wakes the members.
-    fn push(&self, state: &mut State, broadcast: Broadcast) {
+    fn push(&self, state: &mut RoomState, broadcast: Broadcast) {
         state.bytes += broadcast.bytes();
         state.ring.push_back(Arc::new(broadcast));
         while state.ring.len() > self.queue_messages
@@ -172,21 +172,21 @@ impl Room {
     }
 
     /// Tells everybody that somebody came, unless that is known; `here` says whether to this node.
-    pub(super) fn enter(&self, state: &mut State, who: &Present, here: bool) {
+    pub(super) fn enter(&self, state: &mut RoomState, who: &Present, here: bool) {
         if state.roster.insert(who, here) {
             self.tell(state, Change::Join, who.clone());
         }
     }
 
     /// Tells everybody that somebody went, unless that is known.
-    pub(super) fn leave(&self, state: &mut State, member: &MemberId, here: bool) {
+    pub(super) fn leave(&self, state: &mut RoomState, member: &MemberId, here: bool) {
         if let Some(who) = state.roster.remove(member, here) {
             self.tell(state, Change::Leave, who);
         }
     }
 
     /// Tells a join or leave, at once or later.
-    fn tell(&self, state: &mut State, change: Change, who: Present) {
+    fn tell(&self, state: &mut RoomState, change: Change, who: Present) {
         let (count, now) = (state.roster.len(), Instant::now());
         let event = state.attendance.change(change, who, count, now);
         if let Some(event) = event {
@@ -208,7 +208,7 @@ impl Room {
     }
 }
 
-impl State {
+impl RoomState {
     /// Number of the event that comes next.
     pub(super) fn next(&self) -> u64 {
         self.first + self.ring.len() as u64

@@ -10,7 +10,7 @@ use super::ConfigError;
 
 /// A position in the file, printed as `PATH:LINE:COLUMN`.
 #[derive(Clone, Debug)]
-pub(super) struct Position {
+pub(super) struct TextPosition {
     path: PathBuf,
     line: usize,
     column: usize,
@@ -18,7 +18,7 @@ pub(super) struct Position {
 
 /// A key of the file with its values.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct FileEntry {
     /// Name of the setting as far as the file goes, without dashes in front.
     pub(super) setting: String,
     /// Its values as they would be written on the command line.
@@ -26,11 +26,11 @@ pub(super) struct Entry {
     /// The value is an array, and so the setting has to be a list.
     pub(super) is_array: bool,
     /// The position of the key.
-    pub(super) position: Position,
+    pub(super) position: TextPosition,
 }
 
 /// Reads the file.
-pub(super) fn read(path: &Path) -> Result<Vec<Entry>, ConfigError> {
+pub(super) fn read(path: &Path) -> Result<Vec<FileEntry>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable {
         path: path.to_owned(),
         source,
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Entry>, ConfigError> {
 }
 
 /// Parses the text of a file; `_` in keys is as good as `-`.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, ConfigError> {
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<FileEntry>, ConfigError> {
     // An editor's byte order mark is no part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let not_toml = |source| ConfigError::NotToml {
@@ -53,14 +53,14 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, ConfigError> 
     let mut flat = flatten("", table.get_ref());
     flat.sort_by_key(|(_, start, _)| *start);
     for (setting, start, value) in flat {
-        let position = Position::of(path, text, start);
+        let position = TextPosition::of(path, text, start);
         let items: Vec<&DeValue<'_>> = match value {
             DeValue::Array(items) => items.iter().map(Spanned::get_ref).collect(),
             value => vec![value],
         };
         let values: Option<Vec<String>> = items.into_iter().map(written).collect();
         match values {
-            Some(values) => entries.push(Entry {
+            Some(values) => entries.push(FileEntry {
                 setting,
                 values,
                 is_array: matches!(value, DeValue::Array(_)),
@@ -106,7 +106,7 @@ fn written(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-impl Position {
+impl TextPosition {
     /// Line and column, from one and in characters, of the byte at `start`.
     fn of(path: &Path, text: &str, start: usize) -> Self {
         let before = text.get(..start).unwrap_or(text);
@@ -119,7 +119,7 @@ impl Position {
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for TextPosition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,

@@ -31,11 +31,11 @@ impl Config {
 
 /// Appends the row of one setting.
 fn row(page: &mut String, name: &str, argument: &Arg) {
-    let (help, told) = without_default(&argument.get_help().unwrap_or_default().to_string());
+    let (help, stated) = without_default(&argument.get_help().unwrap_or_default().to_string());
     let values = argument.get_default_values().iter();
     let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
-    let default = match (values.as_slice(), told) {
-        ([], told) => told.unwrap_or_else(|| "none".to_owned()),
+    let default = match (values.as_slice(), stated) {
+        ([], stated) => stated.unwrap_or_else(|| "none".to_owned()),
         (values, _) => format!("`{}`", values.join(", ")),
     };
     let again = match argument.get_action() {

@@ -11,7 +11,7 @@ use super::Config;
 use super::contradictions::contradictions;
 use super::environment::{Environment, Variable};
 use super::error::ConfigError;
-use super::file::{self, Entry};
+use super::file::{self, FileEntry};
 use super::suggestion::nearest;
 
 /// Where a value came from.
@@ -117,7 +117,7 @@ fn file_of_settings(matches: &ArgMatches, made: &[Made]) -> Option<PathBuf> {
 /// The entries of the file as settings.
 ///
 /// A file that named another file, a task or the help would be read once and then contradict itself.
-fn known(entries: Vec<Entry>) -> Result<Vec<Made>, ConfigError> {
+fn known(entries: Vec<FileEntry>) -> Result<Vec<Made>, ConfigError> {
     let command = command();
     let settings: Vec<&Arg> = command
         .get_arguments()
@@ -126,7 +126,7 @@ fn known(entries: Vec<Entry>) -> Result<Vec<Made>, ConfigError> {
     let names = || settings.iter().filter_map(|argument| argument.get_long());
     let (mut made, mut wrong) = (Vec::<Made>::new(), Vec::new());
     for entry in entries {
-        let Entry {
+        let FileEntry {
             setting: key,
             values,
             is_array,

@@ -62,14 +62,14 @@ impl HealthService for Health {
             return Ok(Response::new(Box::pin(statuses)));
         }
         let this = self.clone();
-        let statuses = stream::unfold(None, move |told| {
+        let statuses = stream::unfold(None, move |sent| {
             let this = this.clone();
             async move {
-                while told == Some(this.status()) {
+                while sent == Some(this.status()) {
                     // The server's end is known at once; anything else is looked at now and then.
                     let announced = this.context.drain.announced();
                     let _ = tokio::time::timeout(INTERVAL, announced).await;
-                    if told == Some(ServingStatus::NotServing) {
+                    if sent == Some(ServingStatus::NotServing) {
                         tokio::time::sleep(INTERVAL).await;
                     }
                 }

@@ -21,12 +21,12 @@ use super::{Account, FREE_BYTES, PIECE_BYTES, Part};
 pub(crate) struct Http2 {
     account: Account,
     input: MemoryBudget,
-    traffic: Mutex<Traffic>,
+    traffic: Mutex<FlowState>,
     streams: Mutex<Streams>,
 }
 
 #[derive(Debug)]
-struct Traffic {
+struct FlowState {
     /// Streams that were begun and whose response is not on the wire as a whole, with what they received.
     open: HashMap<u32, i64>,
     /// Bytes received less those that today's handlers have read. What either side forgets it takes along, so that
@@ -102,7 +102,7 @@ impl Http2 {
         let input = account.budget(Part::Input);
         Arc::new(Self {
             account: account.clone(),
-            traffic: Mutex::new(Traffic {
+            traffic: Mutex::new(FlowState {
                 open: HashMap::new(),
                 unread: 0,
                 newest: 0,
@@ -219,12 +219,12 @@ impl Http2 {
         stuck
     }
 
-    fn traffic(&self) -> std::sync::MutexGuard<'_, Traffic> {
+    fn traffic(&self) -> std::sync::MutexGuard<'_, FlowState> {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Traffic {
+impl FlowState {
     /// Forgets a stream, and what cannot be held any more without it.
     fn close(&mut self, stream: u32) {
         if let Some(received) = self.open.remove(&stream) {

@@ -16,7 +16,7 @@ use rooms::{Position, Stored};
 
 /// The part behind the messages.
 #[derive(Debug, Serialize)]
-struct Rest {
+struct Ending {
     complete: bool,
     more: bool,
     /// The room's end.
@@ -48,7 +48,7 @@ pub(super) fn response(
 #[derive(Debug)]
 struct Pieces {
     messages: std::vec::IntoIter<Stored>,
-    rest: Rest,
+    rest: Ending,
     /// The next part: the beginning, messages after a comma, nothing.
     next: Next,
     held: MemoryReservation,
@@ -67,7 +67,7 @@ impl Pieces {
         Ok(Self {
             held: memory.reserve(bytes)?,
             messages: history.messages.into_iter(),
-            rest: Rest {
+            rest: Ending {
                 complete: history.complete,
                 more: history.more,
                 end: history.end,
@@ -86,7 +86,7 @@ impl Pieces {
     }
 }
 
-impl Rest {
+impl Ending {
     /// Writes it as the end of the object that the messages are in.
     fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
         let rest = serde_json::to_string(self)?;

@@ -74,7 +74,7 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// Sends a message: 201 with its place, 202 while it waits for the backplane.
+/// Sends a message: 201 with its position, 202 while it waits for the backplane.
 async fn post(
     State(context): State<Arc<Context>>,
     Path(room): Path<String>,

@@ -45,7 +45,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Kept {
-    rooms: HashMap<RoomName, Room>,
+    rooms: HashMap<RoomName, KeptRoom>,
     /// Of all histories together.
     bytes: usize,
     /// All rooms in the order in which they may go.
@@ -56,7 +56,7 @@ struct Kept {
 }
 
 #[derive(Debug)]
-struct Room {
+struct KeptRoom {
     ring: Ring,
     turn: Turn,
     used_at: Instant,
@@ -206,7 +206,7 @@ impl Kept {
         &mut self,
         name: &RoomName,
         settings: &Settings,
-        purpose: impl FnOnce(&mut Room) -> T,
+        purpose: impl FnOnce(&mut KeptRoom) -> T,
     ) -> Result<T, PublishError> {
         let mut room = match self.take(name) {
             Some(room) => room,
@@ -221,14 +221,14 @@ impl Kept {
     }
 
     /// A new room; the one that may go first makes way if there are too many.
-    fn make(&mut self, settings: &Settings) -> Result<Room, PublishError> {
+    fn make(&mut self, settings: &Settings) -> Result<KeptRoom, PublishError> {
         if self.rooms.len() >= settings.max_rooms && !self.forget(|_| true) {
             let most = settings.max_rooms;
             return Err(PublishError::Refused(format!(
                 "there are {most} rooms in use, no more are allowed"
             )));
         }
-        Ok(Room {
+        Ok(KeptRoom {
             ring: Ring::new(
                 Epoch(rand::random()),
                 settings.history_messages,
@@ -242,7 +242,7 @@ impl Kept {
         })
     }
 
-    fn take(&mut self, name: &RoomName) -> Option<Room> {
+    fn take(&mut self, name: &RoomName) -> Option<KeptRoom> {
         let room = self.rooms.remove(name)?;
         self.bytes -= room.ring.bytes();
         self.order.remove(&room.turn);
@@ -250,7 +250,7 @@ impl Kept {
         Some(room)
     }
 
-    fn put(&mut self, name: RoomName, room: Room) {
+    fn put(&mut self, name: RoomName, room: KeptRoom) {
         self.bytes += room.ring.bytes();
         self.order.insert(room.turn, name.clone());
         if room.ring.bytes() > 0 {
@@ -260,7 +260,7 @@ impl Kept {
     }
 
     /// Forgets the room that nobody wants and that has gone unused for longest, if it `may` go; tells whether it did.
-    fn forget(&mut self, may: impl FnOnce(&Room) -> bool) -> bool {
+    fn forget(&mut self, may: impl FnOnce(&KeptRoom) -> bool) -> bool {
         let Some((turn, name)) = self.order.first_key_value() else {
             return false;
         };
@@ -273,7 +273,7 @@ impl Kept {
 
     /// Forgets rooms whose time is over.
     fn sweep(&mut self, retention: Duration, now: Instant) {
-        let is_over = |room: &Room| now.saturating_duration_since(room.used_at) >= retention;
+        let is_over = |room: &KeptRoom| now.saturating_duration_since(room.used_at) >= retention;
         while self.forget(is_over) {}
     }
 

@@ -75,7 +75,7 @@ impl Hub {
     ) -> Result<Joined, JoinError> {
         let (mut membership, reached, is_new) = self.enter(room, name)?;
         if is_new && self.health().is_up() {
-            self.learn_presence(membership.place()).await;
+            self.learn_presence(membership.shared_room()).await;
         }
         let (position, replay) = match (since, reached) {
             (None, Some(reached)) => (Some(reached), None),

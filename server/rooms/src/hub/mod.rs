@@ -26,6 +26,16 @@ pub use self::publishing::{Pending, Post, Receipt};
 /// All rooms of this node; cheap to clone, every clone is the same.
 ///
 /// Nothing flows until [`run`](Self::run) does.
+///
+/// # Order of locks
+/// A lock is taken only while none that stands to its right is held, and none is held across an await:
+///
+/// ```text
+/// outbox ──► rooms ──► state of one room
+///   │          │         └ enter, leave, deliver: what members see changes as one step
+///   │          └ join, leave: the number of rooms and the interest in each change with the last member
+///   └ wait, deliver, flush: a message is in the outbox or in its room, never in both or neither
+/// ```
 #[derive(Clone)]
 pub struct Hub {
     pub(super) inner: Arc<Inner>,
@@ -43,12 +53,12 @@ pub(super) struct Inner {
     pub(super) resumed: Notify,
     /// Something waits in the outbox.
     pub(super) waits: Notify,
-    /// Comings and goings that other nodes are yet to be told.
+    /// Joins and leaves to report to other nodes.
     pub(super) presence: mpsc::Sender<(RoomName, Change, Present)>,
     pub(super) announcements: Mutex<Option<mpsc::Receiver<(RoomName, Change, Present)>>>,
-    /// Rooms with joins and leaves that are told later.
+    /// Rooms with joins and leaves that are reported later.
     pub(super) late: Arc<Late>,
-    /// What this node is called in the ids that it gives.
+    /// The name of this node in the ids that it gives.
     pub(super) node: String,
 }
 

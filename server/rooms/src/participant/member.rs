@@ -134,7 +134,7 @@ impl Member {
     /// Reports if the room gives its newest message alone to whoever is behind, so that nothing is to be taken from it
     /// before the member has what it was given.
     pub fn takes_latest(&self) -> bool {
-        self.membership.place().policy == Policy::Latest
+        self.membership.shared_room().policy == Policy::Latest
     }
 
     /// Reports whether it is known of every message what became of it.

@@ -8,7 +8,7 @@ use tonic::Status;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
 use tonic_prost::ProstDecoder;
 
-use super::told;
+use super::event;
 use crate::grpc::proto_v2::event::Kind;
 
 /// An event as it stands on the wire, without gRPC's prefix; cheap to clone.
@@ -18,7 +18,7 @@ pub(crate) struct EncodedEvent(Bytes);
 impl EncodedEvent {
     /// Encodes an event.
     pub(super) fn new(kind: Kind) -> Self {
-        Self(told::event(kind).encode_to_vec().into())
+        Self(event::event(kind).encode_to_vec().into())
     }
 }
 

@@ -1,9 +1,9 @@
 //! Rooms over gRPC, `chat.v2.ChatService`: the same rooms, limits and tokens as over WebSocket.
 
 mod encoded;
+mod event;
 mod session;
 mod status;
-mod told;
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::routes::bearer_token;
 pub(super) use encoded::{EncodedCodec, EncodedEvent};
 use rooms::participant::{Member, Welcome};
 use rooms::{Participant, Refusal, Right};
-use session::Session;
+use session::Subscription;
 use status::status;
 
 /// Rooms over gRPC.
@@ -86,7 +86,7 @@ impl ChatService for Rooms {
         let (member, welcome) = joined.map_err(|refusal| status(&refusal))?;
         let (sender, events) = channel();
         tokio::spawn(async move {
-            let session = Session::new(member, &sender, patience, None);
+            let session = Subscription::new(member, &sender, patience, None);
             let ended = expiry.bound(session.run(welcome)).await;
             finish(&sender, ended);
         });
@@ -107,7 +107,7 @@ impl ChatService for Rooms {
                 let joined = join(participant, &first).await;
                 let (member, welcome) = joined.map_err(|refusal| status(&refusal))?;
                 let patience = context.write_timeout;
-                let session = Session::new(member, &sender, patience, Some(requests));
+                let session = Subscription::new(member, &sender, patience, Some(requests));
                 session.run(welcome).await
             };
             let ended = expiry.bound(conversing).await;

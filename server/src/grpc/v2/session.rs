@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
 use super::encoded::EncodedEvent;
+use super::event;
 use super::status::status;
-use super::told;
 use crate::context::Context;
 use crate::grpc::proto_v2::converse_request::Kind as Asked;
 use crate::grpc::proto_v2::event::Kind;
@@ -22,7 +22,7 @@ use rooms::{MessageId, Refusal, Rendering, Seen, Stored};
 pub(super) type Outgoing = mpsc::Sender<Result<EncodedEvent, Status>>;
 
 /// Somebody in a room.
-pub(super) struct Session<'a> {
+pub(super) struct Subscription<'a> {
     member: Member,
     outgoing: &'a Outgoing,
     /// How long a client may take for one event.
@@ -56,7 +56,7 @@ pub(super) async fn first(
     }
 }
 
-impl<'a> Session<'a> {
+impl<'a> Subscription<'a> {
     /// Somebody who has joined; with `requests`, what it says is heard too.
     pub(super) fn new(
         member: Member,
@@ -79,7 +79,7 @@ impl<'a> Session<'a> {
     /// The status with which the call ends.
     pub(super) async fn run(mut self, welcome: Welcome) -> Result<(), Status> {
         for kind in greeting(&welcome) {
-            self.tell(kind).await?;
+            self.send(kind).await?;
         }
         drop(welcome);
         loop {
@@ -129,11 +129,11 @@ impl<'a> Session<'a> {
         };
         match self.member.request(request).await {
             Ok(Answer::Nothing | Answer::History(_)) => Ok(()),
-            Ok(Answer::Renewed(end)) => self.tell(told::renewed(end)).await,
+            Ok(Answer::Renewed(end)) => self.send(event::renewed(end)).await,
             Err(complaint) if complaint.refusal.is_final() => Err(status(&complaint.refusal)),
             Err(complaint) => {
                 let id = complaint.id.as_ref();
-                self.tell(told::error(id, &complaint.refusal)).await
+                self.send(event::error(id, &complaint.refusal)).await
             }
         }
     }
@@ -142,14 +142,14 @@ impl<'a> Session<'a> {
     async fn pass_on(&mut self, seen: &Seen) -> Result<(), Status> {
         let broadcast = match seen {
             Seen::Event(broadcast) | Seen::Again(broadcast) => broadcast,
-            Seen::Gap(gap) => return self.tell(told::gap(gap)).await,
+            Seen::Gap(gap) => return self.send(event::gap(gap)).await,
         };
         let counts = self.member.counts();
         let encoded = broadcast.rendered(Rendering::Grpc, |event| {
             counts.render(Rendering::Grpc);
-            EncodedEvent::new(told::happened(event))
+            EncodedEvent::new(event::happened(event))
         });
-        self.tell_encoded(encoded.as_ref().clone()).await
+        self.send_encoded(encoded.as_ref().clone()).await
     }
 
     /// Tells the sender of a message what became of it, if it gave it a name.
@@ -159,27 +159,27 @@ impl<'a> Session<'a> {
         outcome: Result<Published, Refusal>,
     ) -> Result<(), Status> {
         let kind = match (outcome, &id) {
-            (Ok(published), Some(id)) => told::ack(id, &published),
+            (Ok(published), Some(id)) => event::ack(id, &published),
             (Ok(_), None) => return Ok(()),
-            (Err(refusal), id) => told::error(id.as_ref(), &refusal),
+            (Err(refusal), id) => event::error(id.as_ref(), &refusal),
         };
-        self.tell(kind).await
+        self.send(kind).await
     }
 
     /// Sends an event.
     ///
     /// # Errors
     /// The client takes nothing, for longer than it may; the membership is not held for it any longer.
-    async fn tell(&mut self, kind: Kind) -> Result<(), Status> {
-        self.tell_encoded(EncodedEvent::new(kind)).await
+    async fn send(&mut self, kind: Kind) -> Result<(), Status> {
+        self.send_encoded(EncodedEvent::new(kind)).await
     }
 
     /// The same with an event that is encoded already.
-    async fn tell_encoded(&mut self, event: EncodedEvent) -> Result<(), Status> {
+    async fn send_encoded(&mut self, event: EncodedEvent) -> Result<(), Status> {
         let sending = async {
-            // The place that this leaves free is for the status.
-            let places = self.outgoing.reserve_many(2).await;
-            places.map(|mut places| places.next().map(|place| place.send(Ok(event))))
+            // The slot that this leaves free is for the status.
+            let slots = self.outgoing.reserve_many(2).await;
+            slots.map(|mut slots| slots.next().map(|slot| slot.send(Ok(event))))
         };
         match timeout(self.patience, sending).await {
             Ok(Ok(_)) => Ok(()),
@@ -201,24 +201,24 @@ fn said(text: String, id: &str) -> Result<Request, Refusal> {
     Ok(Request::Say { text, id })
 }
 
-/// What a new member is told: where it is, and what it missed.
+/// What a new member is events: where it is, and what it missed.
 fn greeting(welcome: &Welcome) -> Vec<Kind> {
-    let mut told = vec![told::joined(welcome)];
+    let mut events = vec![event::joined(welcome)];
     let Some(replay) = &welcome.replay else {
-        return told;
+        return events;
     };
-    told.extend(replay.gap.as_ref().map(told::gap));
+    events.extend(replay.gap.as_ref().map(event::gap));
     let complete = replay.gap.is_none();
     if replay.messages.is_empty() {
-        told.push(told::history(&[], complete));
+        events.push(event::history(&[], complete));
     }
     let mut rest = replay.messages.as_slice();
     while !rest.is_empty() {
         let (portion, later) = rest.split_at(portion(rest));
-        told.push(told::history(portion, complete));
+        events.push(event::history(portion, complete));
         rest = later;
     }
-    told
+    events
 }
 
 /// How many of `messages` go into one event; at least one.

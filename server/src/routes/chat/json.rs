@@ -21,11 +21,11 @@ pub(crate) enum Request {
         /// What it says.
         text: Arc<str>,
     },
-    /// Messages that are kept: the newest, or those around a place.
+    /// Messages that are kept: the newest, or those around a position.
     History {
-        /// Only those before the message with this place.
+        /// Only those before the message at this position.
         before: Option<Position>,
-        /// Only those behind this place.
+        /// Only those after this position.
         after: Option<Position>,
         /// At most so many.
         limit: Option<usize>,
@@ -40,7 +40,7 @@ pub(crate) enum Request {
 /// What the server says.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum Told<'a> {
+pub(super) enum Outgoing<'a> {
     /// The first event of all: where the client is.
     Joined {
         room: &'a RoomName,
@@ -152,12 +152,12 @@ impl From<Request> for Asked {
 }
 
 impl<'a> MessageBody<'a> {
-    /// A message with its place.
+    /// A message with its position.
     pub(crate) fn stored(stored: &'a Stored) -> Self {
         Self::new(&stored.draft, Some(stored.position))
     }
 
-    /// A message; without a place it is provisional.
+    /// A message; without a position it is provisional.
     fn new(draft: &'a Draft, position: Option<Position>) -> Self {
         Self {
             epoch: position.map(|position| position.epoch),
@@ -172,7 +172,7 @@ impl<'a> MessageBody<'a> {
     }
 }
 
-impl<'a> Told<'a> {
+impl<'a> Outgoing<'a> {
     /// What is told of an event.
     pub(super) fn event(event: &'a Event) -> Self {
         match event {
@@ -353,7 +353,7 @@ mod tests {
                 r#"{"type":"gap","after":"0000000000c0ffee:3","reason":"slow"}"#,
             ),
         ] {
-            assert_eq!(Told::event(&event).write(), expected);
+            assert_eq!(Outgoing::event(&event).write(), expected);
         }
         let id = "7".parse().unwrap();
         let published = Published {
@@ -361,7 +361,7 @@ mod tests {
             duplicate: true,
         };
         assert_eq!(
-            Told::ack(&id, &published).write(),
+            Outgoing::ack(&id, &published).write(),
             r#"{"type":"ack","id":"7","epoch":"0000000000c0ffee","offset":3,"duplicate":true}"#
         );
     }

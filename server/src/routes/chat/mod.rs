@@ -1,7 +1,7 @@
 //! `/chat/{room}`: rooms over WebSocket.
 
 mod closing;
-mod entry;
+mod join_request;
 mod json;
 mod session;
 mod speaker;
@@ -23,7 +23,7 @@ use crate::request::authority;
 use crate::route::{Endpoint, Running};
 use crate::routes::{bearer, problem};
 use crate::upgrade;
-use entry::Entry;
+use join_request::JoinRequest;
 use rooms::{Participant, Refusal, Right};
 
 pub(super) use json::MessageBody;
@@ -59,7 +59,7 @@ async fn open(
         Err(refusal) => return refuse(&context, &refusal),
     };
     let entry = participant.map(|participant| {
-        let entry = Entry::read(&room, request.uri());
+        let entry = JoinRequest::read(&room, request.uri());
         (
             participant,
             entry.map_err(|refusal| context.participants.refuse(refusal)),

@@ -4,11 +4,11 @@ use futures_util::FutureExt;
 use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{DeflateConfig, WebSocketStream};
 
-use super::entry::Entry;
+use super::join_request::JoinRequest;
 use super::json;
 use super::speaker::{Dialect, Speaker};
 use crate::connection::ConnectionInfo;
-use crate::conversation::{Conversation, Heard};
+use crate::conversation::{Conversation, Incoming};
 use crate::stream::ServerStream;
 use rooms::participant::{Answer, Member, Next, Request};
 use rooms::{Hub, Participant, Refusal};
@@ -38,7 +38,7 @@ pub(super) async fn run(
     hub: Hub,
     deflate: Option<DeflateConfig>,
     participant: Participant,
-    entry: Result<Entry, Refusal>,
+    entry: Result<JoinRequest, Refusal>,
     socket: WebSocketStream<ServerStream>,
     info: ConnectionInfo,
 ) {
@@ -63,10 +63,10 @@ pub(super) async fn run(
 /// Joins and stays until one side has enough.
 async fn serve(
     participant: Participant,
-    entry: Result<Entry, Refusal>,
+    entry: Result<JoinRequest, Refusal>,
     speaker: &mut Speaker,
 ) -> Result<(), End> {
-    let Entry { room, name, since } = entry?;
+    let JoinRequest { room, name, since } = entry?;
     let joining = participant.join(&room, name.as_deref(), since.as_deref());
     let (member, welcome) = joining.await?;
     speaker.greet(&welcome).await?;
@@ -94,16 +94,16 @@ async fn stay(mut member: Member, speaker: &mut Speaker) -> Result<(), End> {
                 .await?
         } else {
             member
-                .next(speaker.conversation.next().map(Heard::Message))
+                .next(speaker.conversation.next().map(Incoming::Message))
                 .await?
         };
         match next {
-            Next::Incoming(Heard::Sent) => {
+            Next::Incoming(Incoming::Sent) => {
                 waits = false;
                 continue;
             }
-            Next::Incoming(Heard::Message(None)) => return Ok(()),
-            Next::Incoming(Heard::Message(Some(message))) => {
+            Next::Incoming(Incoming::Message(None)) => return Ok(()),
+            Next::Incoming(Incoming::Message(Some(message))) => {
                 take(&mut member, message, speaker).await?;
             }
             Next::Seen(seen) => {

@@ -1,4 +1,4 @@
-//! How things are told to one connection of a room: as lines of text, or as JSON objects.
+//! Writes events to one connection of a room: as lines of text, or as JSON objects.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{DeflateConfig, PreparedMessage};
 
 use super::closing::closing;
-use super::json::{MessageBody, Told};
+use super::json::{MessageBody, Outgoing};
 use super::text;
 use crate::conversation::Conversation;
 use rooms::backplane::Published;
@@ -32,11 +32,11 @@ pub(super) struct Speaker {
 }
 
 impl Speaker {
-    /// Tells somebody who has joined where it is, and what it missed.
+    /// Sends a new member the state of the room, and what it missed.
     pub(super) async fn greet(&mut self, welcome: &Welcome) -> Result<(), Error> {
         if self.dialect == Dialect::Json {
             let recovered = welcome.replay.as_ref();
-            let told = Told::Joined {
+            let outgoing = Outgoing::Joined {
                 room: &welcome.room,
                 name: &welcome.me.name,
                 member: &welcome.me.member,
@@ -46,7 +46,7 @@ impl Speaker {
                 members: &welcome.members,
                 recovered: recovered.is_some_and(|replay| replay.gap.is_none()),
             };
-            self.say(told.write()).await?;
+            self.say(outgoing.write()).await?;
         }
         match &welcome.replay {
             Some(replay) => self.catch_up(replay).await,
@@ -54,12 +54,12 @@ impl Speaker {
         }
     }
 
-    /// Tells what was missed: first what cannot be had, then the messages.
+    /// Sends what was missed: first the gap, then the messages.
     async fn catch_up(&mut self, replay: &Replay) -> Result<(), Error> {
         if let Some(gap) = &replay.gap {
             self.say(match self.dialect {
                 Dialect::Text => text::gap(gap),
-                Dialect::Json => Told::gap(gap).write(),
+                Dialect::Json => Outgoing::gap(gap).write(),
             })
             .await?;
         }
@@ -67,7 +67,7 @@ impl Speaker {
             .await
     }
 
-    /// Tells messages that were said before, in portions.
+    /// Sends earlier messages, in portions.
     pub(super) async fn history(
         &mut self,
         messages: &[Stored],
@@ -83,12 +83,12 @@ impl Speaker {
         let mut rest = messages;
         loop {
             let (portion, later) = rest.split_at(portion(rest));
-            let told = Told::History {
+            let outgoing = Outgoing::History {
                 messages: portion.iter().map(MessageBody::stored).collect(),
                 complete,
                 more: more || !later.is_empty(),
             };
-            self.say(told.write()).await?;
+            self.say(outgoing.write()).await?;
             rest = later;
             if rest.is_empty() {
                 return Ok(());
@@ -96,14 +96,14 @@ impl Speaker {
         }
     }
 
-    /// Tells an event; its frames are made once for all who get it.
+    /// Sends an event; its frames are made once for all who get it.
     pub(super) async fn pass_on(&mut self, seen: &Seen) -> Result<(), Error> {
         let broadcast = match (seen, self.dialect) {
             (Seen::Event(broadcast), _) | (Seen::Again(broadcast), Dialect::Json) => broadcast,
             // A line cannot be taken back, and it has been shown.
             (Seen::Again(_), Dialect::Text) => return Ok(()),
             (Seen::Gap(gap), Dialect::Text) => return self.say(text::gap(gap)).await,
-            (Seen::Gap(gap), Dialect::Json) => return self.say(Told::gap(gap).write()).await,
+            (Seen::Gap(gap), Dialect::Json) => return self.say(Outgoing::gap(gap).write()).await,
         };
         let prepared = self.prepared(broadcast);
         match prepared.as_ref() {
@@ -123,31 +123,31 @@ impl Speaker {
                 text::event(event).map(|text| prepare(Rendering::Text, text))
             }),
             Dialect::Json => broadcast.rendered(Rendering::Json, |event: &Event| {
-                Some(prepare(Rendering::Json, Told::event(event).write()))
+                Some(prepare(Rendering::Json, Outgoing::event(event).write()))
             }),
         }
     }
 
-    /// Tells the sender of a message what became of it, if it gave it a name.
+    /// Notifies the sender of a message what became of it, if it gave it a name.
     pub(super) async fn settle(
         &mut self,
         id: Option<&MessageId>,
         outcome: Result<Published, Refusal>,
     ) -> Result<(), Error> {
         match (outcome, id) {
-            (Ok(published), Some(id)) => self.say(Told::ack(id, &published).write()).await,
+            (Ok(published), Some(id)) => self.say(Outgoing::ack(id, &published).write()).await,
             (Ok(_), None) => Ok(()),
             (Err(refusal), id) => self.complain(id, &refusal).await,
         }
     }
 
-    /// Tells that a new token is in force, and when it ends.
+    /// Reports that a new token is in force, and when it ends.
     pub(super) async fn renewed(&mut self, end: Option<SystemTime>) -> Result<(), Error> {
         let expires = end.map(unix_millis);
-        self.say(Told::Token { expires }.write()).await
+        self.say(Outgoing::Token { expires }.write()).await
     }
 
-    /// Tells that something is refused; the connection goes on.
+    /// Reports that something is refused; the connection goes on.
     pub(super) async fn complain(
         &mut self,
         id: Option<&MessageId>,
@@ -156,10 +156,10 @@ impl Speaker {
         self.error(id, refusal.code(), &refusal.to_string()).await
     }
 
-    /// Tells why and closes.
+    /// Reports the reason and closes.
     pub(super) async fn dismiss(&mut self, refusal: &Refusal) {
         let ((close, code), problem) = (closing(refusal), refusal.to_string());
-        // Who cannot be told sees the connection end.
+        // A peer that takes nothing sees the connection end.
         let _ = self.error(None, code, &problem).await;
         self.conversation.close(close, &problem);
     }
@@ -172,7 +172,7 @@ impl Speaker {
     ) -> Result<(), Error> {
         self.say(match self.dialect {
             Dialect::Text => text::error(message),
-            Dialect::Json => Told::Error { id, code, message }.write(),
+            Dialect::Json => Outgoing::Error { id, code, message }.write(),
         })
         .await
     }

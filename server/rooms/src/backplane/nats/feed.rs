@@ -24,11 +24,11 @@ pub(super) struct Feed {
     /// An answer that NATS waits for before it sends more.
     owed: Option<Subject>,
     heartbeat: Duration,
-    heard: Instant,
+    last_received: Instant,
 }
 
 /// One message with its place.
-pub(super) struct Fed {
+pub(super) struct Received {
     pub(super) subject: Subject,
     pub(super) payload: bytes::Bytes,
     pub(super) headers: Option<async_nats::HeaderMap>,
@@ -82,7 +82,7 @@ impl Feed {
             next: 1,
             owed: None,
             heartbeat,
-            heard: Instant::now(),
+            last_received: Instant::now(),
         })
     }
 
@@ -92,7 +92,7 @@ impl Feed {
     ///
     /// # Errors
     /// One was lost, or NATS is silent; for people.
-    pub(super) async fn next(&mut self) -> Result<Fed, String> {
+    pub(super) async fn next(&mut self) -> Result<Received, String> {
         loop {
             if let Some(subject) = self.owed.clone() {
                 let answered = self.client.publish(subject, bytes::Bytes::new()).await;
@@ -100,11 +100,11 @@ impl Feed {
                 self.owed = None;
             }
             let patience = self.heartbeat * HEARTBEATS;
-            let message = timeout_at(self.heard + patience, self.subscriber.next())
+            let message = timeout_at(self.last_received + patience, self.subscriber.next())
                 .await
                 .map_err(|_| format!("NATS was silent for {patience:?}"))?
                 .ok_or_else(|| "the subscription ended".to_owned())?;
-            self.heard = Instant::now();
+            self.last_received = Instant::now();
             match message.status {
                 None => return self.placed(message),
                 // A heartbeat, or a request for a sign that what was sent is read.
@@ -124,7 +124,7 @@ impl Feed {
     }
 
     /// `message` with its place; an error if there should be another before it.
-    fn placed(&mut self, message: async_nats::Message) -> Result<Fed, String> {
+    fn placed(&mut self, message: async_nats::Message) -> Result<Received, String> {
         let message = jetstream::Message {
             message,
             context: self.context.clone(),
@@ -138,7 +138,7 @@ impl Feed {
             return Err(format!("{missed} messages were lost on the way"));
         }
         self.next += 1;
-        Ok(Fed {
+        Ok(Received {
             sequence,
             pending,
             subject: message.message.subject,

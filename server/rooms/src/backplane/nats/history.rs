@@ -42,11 +42,11 @@ pub(super) async fn read(
             query,
         };
         match query.range {
-            Range::After(place) => reader.after(place).await,
-            Range::Before(place) if place.epoch != link.epoch => {
+            Range::After(position) => reader.after(position).await,
+            Range::Before(position) if position.epoch != link.epoch => {
                 Ok(reader.answer(Vec::new(), false, false))
             }
-            Range::Before(place) => reader.before(place.offset).await,
+            Range::Before(position) => reader.before(position.offset).await,
             Range::Newest => reader.before(u64::MAX).await,
         }
     };
@@ -87,22 +87,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Messages behind `place`, the oldest first.
-    async fn after(&self, place: Position) -> Result<History, String> {
+    /// Messages behind `position`, the oldest first.
+    async fn after(&self, position: Position) -> Result<History, String> {
         let end = self.end().offset;
-        let is_ours = place.epoch == self.link.epoch && place.offset <= end;
-        if is_ours && self.last.is_some_and(|last| last <= place.offset) {
+        let is_ours = position.epoch == self.link.epoch && position.offset <= end;
+        if is_ours && self.last.is_some_and(|last| last <= position.offset) {
             return Ok(self.answer(Vec::new(), true, false));
         }
-        let from = if is_ours { place.offset + 1 } else { 1 };
+        let from = if is_ours { position.offset + 1 } else { 1 };
         let (messages, kept, more) = self.collect(from).await?;
-        let complete = is_ours && self.is_whole(place.offset, kept).await?;
+        let complete = is_ours && self.is_whole(position.offset, kept).await?;
         Ok(self.answer(messages, complete, more))
     }
 
     /// Whether no message right behind `offset` was forgotten, when so many are kept behind it.
     ///
-    /// Either one at or before the place is still kept: the oldest go first. Or nothing went: neither by age or size,
+    /// Either one at or before the position is still kept: the oldest go first. Or nothing went: neither by age or size,
     /// which would have taken the stream's oldest messages, nor by number.
     async fn is_whole(&self, offset: u64, kept: u64) -> Result<bool, String> {
         if self.info.state.first_sequence <= offset + 1 && kept < self.link.max_per_room {
@@ -188,8 +188,8 @@ impl Reader<'_> {
             .map(Some)
     }
 
-    /// A message with its place; none if it is none of ours.
-    fn stored(&self, message: &super::feed::Fed) -> Option<Stored> {
+    /// A message with its position; none if it is none of ours.
+    fn stored(&self, message: &super::feed::Received) -> Option<Stored> {
         let draft = envelope::decode(&message.payload, &self.shared.rooms).ok()?;
         Some(Stored {
             position: position(self.link.epoch, message.sequence),
@@ -212,7 +212,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The place behind the room's newest message; if none is kept, that of the stream's newest, which lies behind it.
+    /// The position behind the room's newest message; if none is kept, that of the stream's newest, which lies behind it.
     fn end(&self) -> Position {
         let offset = self.last.unwrap_or(self.info.state.last_sequence);
         position(self.link.epoch, offset)

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::{debug, info, warn};
 
-use super::feed::{Fed, Feed};
+use super::feed::{Feed, Received};
 use super::link::Link;
 use super::shared::{Shared, State, lock};
 use super::{envelope, presence};
@@ -23,7 +23,7 @@ use crate::position::{Epoch, Position};
 struct Progress {
     /// The newest message that was delivered, or that was there when the first connection was made.
     reached: Option<Position>,
-    /// Whether the reader has been told that deliveries may be missing, and not yet that they flow again.
+    /// Whether the reader has been notified that deliveries may be missing, and not yet that they flow again.
     interrupted: bool,
     /// Whether there was ever a connection.
     connected: bool,
@@ -98,7 +98,7 @@ async fn serve(
     let mut refresh = interval_at(Instant::now(), settings.presence_ttl / 3);
     refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let told = tokio::select! {
+        let deliveries_due = tokio::select! {
             message = messages.next() => {
                 let message = message?;
                 progress.reached = Some(Position { epoch: link.epoch, offset: message.sequence });
@@ -117,7 +117,7 @@ async fn serve(
             () = link.lost.notified() => return Err("the connection was lost".to_owned()),
             () = deliveries.closed() => return Ok(()),
         };
-        for delivery in told {
+        for delivery in deliveries_due {
             if deliveries.send(delivery).await.is_err() {
                 return Ok(());
             }
@@ -145,7 +145,7 @@ fn start(reached: Option<Position>, link: &Link) -> Position {
 }
 
 /// A message as a delivery; `None`, with a count, if it is none of ours.
-fn stored(shared: &Shared, epoch: Epoch, message: &Fed) -> Option<Delivery> {
+fn stored(shared: &Shared, epoch: Epoch, message: &Received) -> Option<Delivery> {
     let Some(room) = shared.settings.room(&message.subject) else {
         shared.counts.ignore("subject");
         return None;

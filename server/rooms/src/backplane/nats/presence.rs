@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::feed::{Fed, Feed};
+use super::feed::{Feed, Received};
 use super::link::{Link, tell};
 use super::mirror::{key, token};
 use super::settings::NatsSettings;
@@ -19,7 +19,7 @@ use crate::presence::Present;
 
 /// An entry as it stands in the bucket.
 #[derive(Deserialize, Serialize)]
-struct Entry {
+struct BucketEntry {
     v: u32,
     who: Present,
 }
@@ -37,7 +37,7 @@ pub(super) async fn watch(link: &Link, settings: &NatsSettings) -> Result<Feed, 
 }
 
 /// Takes an entry and returns the join or leave event that follows.
-pub(super) fn received(shared: &Shared, entry: &Fed) -> Vec<Delivery> {
+pub(super) fn received(shared: &Shared, entry: &Received) -> Vec<Delivery> {
     let prefix = format!("$KV.{}.", shared.settings.bucket());
     let key = entry.subject.strip_prefix(prefix.as_str());
     let address = key.and_then(|key| key.split_once('.'));
@@ -51,7 +51,7 @@ pub(super) fn received(shared: &Shared, entry: &Fed) -> Vec<Delivery> {
     if is_gone {
         return mirror.leave(&room, key).into_iter().collect();
     }
-    let parsed = serde_json::from_slice::<Entry>(&entry.payload).ok();
+    let parsed = serde_json::from_slice::<BucketEntry>(&entry.payload).ok();
     let Some(entry) =
         parsed.filter(|parsed| parsed.v == VERSION && token(&parsed.who.member) == key)
     else {
@@ -66,7 +66,7 @@ pub(super) fn received(shared: &Shared, entry: &Fed) -> Vec<Delivery> {
 
 /// Says that somebody is there.
 pub(super) async fn put(link: &Link, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
-    let entry = Entry {
+    let entry = BucketEntry {
         v: VERSION,
         who: who.clone(),
     };

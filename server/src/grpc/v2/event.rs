@@ -1,4 +1,4 @@
-//! What members are told, as protocol buffers.
+//! Events for members, as protocol buffers.
 
 use std::time::SystemTime;
 
@@ -50,7 +50,7 @@ pub(super) fn joined(welcome: &Welcome) -> Kind {
         room: welcome.room.to_string(),
         name: welcome.me.name.to_string(),
         member: welcome.me.member.to_string(),
-        position: place(welcome.position),
+        position: written(welcome.position),
         count: welcome.count as u64,
         members: welcome.members.iter().map(member).collect(),
         recovered: recovered.is_some_and(|replay| replay.gap.is_none()),
@@ -71,8 +71,8 @@ pub(super) fn history(messages: &[Stored], complete: bool) -> Kind {
 /// Messages are missing.
 pub(super) fn gap(gap: &Gap) -> Kind {
     Kind::Gap(ProtoGap {
-        after: place(gap.after),
-        next: place(gap.next),
+        after: written(gap.after),
+        next: written(gap.next),
         reason: gap.reason.name().to_owned(),
     })
 }
@@ -103,7 +103,7 @@ pub(super) fn error(id: Option<&MessageId>, refusal: &Refusal) -> Kind {
 
 fn message(draft: &Draft, position: Option<Position>) -> Message {
     Message {
-        position: place(position),
+        position: written(position),
         id: draft.id.to_string(),
         sender: draft.from.to_string(),
         member: draft
@@ -124,7 +124,7 @@ fn member(who: &Present) -> Member {
     }
 }
 
-fn place(position: Option<Position>) -> String {
+fn written(position: Option<Position>) -> String {
     position
         .map(|position| position.to_string())
         .unwrap_or_default()

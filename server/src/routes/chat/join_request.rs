@@ -8,7 +8,7 @@ use rooms::Refusal;
 
 /// A request to join, as it was written.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct JoinRequest {
     pub(super) room: String,
     pub(super) name: Option<String>,
     pub(super) since: Option<String>,
@@ -21,7 +21,7 @@ struct Parameters {
     since: Option<String>,
 }
 
-impl Entry {
+impl JoinRequest {
     /// Reads the query of `uri` for `room`.
     pub(super) fn read(room: &str, uri: &Uri) -> Result<Self, Refusal> {
         let Query(Parameters { name, since }) = Query::try_from_uri(uri).map_err(|_| {
@@ -40,9 +40,9 @@ impl Entry {
 mod tests {
     use super::*;
 
-    fn read(query: &str) -> Result<Entry, Refusal> {
+    fn read(query: &str) -> Result<JoinRequest, Refusal> {
         let uri: Uri = format!("/chat/x?{query}").parse().unwrap();
-        Entry::read("x", &uri)
+        JoinRequest::read("x", &uri)
     }
 
     #[test]
