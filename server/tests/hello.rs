@@ -139,7 +139,7 @@ fn hello_of(version: [u8; 2], extensions: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn t1_old_versions_get_protocol_version() {
-    let server = start(&[]).await;
+    let server = start(&["--handshake-rate", "off"]).await;
     // secp256r1 and its form, as TLS 1.0 has them; rsa_pkcs1_sha256, which it has not.
     let groups = [0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0];
     let signatures = [0, 13, 0, 4, 0, 2, 4, 1];
@@ -159,13 +159,30 @@ async fn t1_old_versions_get_protocol_version() {
         ),
     ] {
         let hello = hello_of(version, &extensions);
-        let mut tcp = TcpStream::connect(server.address).await.unwrap();
-        tcp.write_all(&hello).await.unwrap();
-        let mut answer = Vec::new();
-        soon(tcp.read_to_end(&mut answer)).await.unwrap();
-        // One record: an alert, fatal, protocol_version.
-        assert_eq!(answer.len(), 7, "{name}: {answer:02x?}");
-        assert_eq!(answer[0], 21, "{name}: {answer:02x?}");
-        assert_eq!(answer[3..], [0, 2, 2, 70], "{name}: {answer:02x?}");
+        // In one piece, in records of few bytes, and a byte a segment.
+        let records = [1, 2, 3, 4, 5, 7, 40].map(|size| in_records_of(size, &hello));
+        let mut cases: Vec<Vec<&[u8]>> = records.iter().map(|bytes| vec![&bytes[..]]).collect();
+        cases.push(vec![&hello[..]]);
+        cases.push(hello.chunks(1).collect());
+        cases.extend(records.iter().map(|bytes| bytes.chunks(1).collect()));
+        for pieces in cases {
+            let mut tcp = TcpStream::connect(server.address).await.unwrap();
+            tcp.set_nodelay(true).unwrap();
+            for piece in &pieces {
+                tcp.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let mut answer = Vec::new();
+            soon(tcp.read_to_end(&mut answer)).await.unwrap();
+            let name = format!(
+                "{name} in {} pieces, {} bytes",
+                pieces.len(),
+                pieces[0].len()
+            );
+            // One record: an alert, fatal, protocol_version.
+            assert_eq!(answer.len(), 7, "{name}: {answer:02x?}");
+            assert_eq!(answer[0], 21, "{name}: {answer:02x?}");
+            assert_eq!(answer[3..], [0, 2, 2, 70], "{name}: {answer:02x?}");
+        }
     }
 }
