@@ -163,6 +163,78 @@ fn values_that_can_never_work_are_refused() {
     }
 }
 
+/// Settings for which no time at all has a meaning.
+const ZERO_WORKS: [&str; 6] = [
+    "--drain-delay",
+    "--drain-window",
+    "--drain-timeout",
+    "--hsts",
+    "--rooms-retention",
+    "--rooms-token-leeway",
+];
+
+/// Every time of the reference: what can never work with zero is refused by name.
+#[test]
+fn times_of_zero_are_refused_unless_they_mean_something() {
+    let reference = command(&["reference"]).output().unwrap().stdout;
+    let reference = String::from_utf8(reference).unwrap();
+    let times: Vec<&str> = reference
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once(" TIME"))
+        .map(|(flag, _)| flag)
+        .collect();
+    assert!(times.len() > 20, "{times:?}");
+    for flag in times {
+        for zero in ["0", "0s", "0ms"] {
+            let (code, errors) = check(&[flag, zero]);
+            if ZERO_WORKS.contains(&flag) {
+                assert!(!errors.contains("longer than 0"), "{flag}: {errors}");
+            } else {
+                assert_eq!(code, Some(2), "{flag} {zero}: {errors}");
+                assert!(errors.contains(flag), "{flag} {zero}: {errors}");
+            }
+        }
+    }
+}
+
+#[test]
+fn caps_on_websockets_follow_those_on_connections_unless_given() {
+    for (flags, total, per_address) in [
+        (&[][..], "10000", "2000"),
+        (&["--max-connections", "20000"], "20000", "2000"),
+        (&["--max-connections-per-address", "5000"], "10000", "5000"),
+        (&["--max-connections", "10"], "10000", "2000"),
+        (
+            &["--max-connections", "20000", "--max-websockets", "100"],
+            "100",
+            "100",
+        ),
+        (
+            &[
+                "--max-connections-per-address",
+                "3000",
+                "--max-websockets-per-address",
+                "7",
+            ],
+            "10000",
+            "7",
+        ),
+    ] {
+        let output = command(&[&["check"], flags].concat()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        for (name, value) in [
+            ("max-websockets ", total),
+            ("max-websockets-per-address ", per_address),
+        ] {
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+            assert!(
+                line.split_whitespace().any(|word| word == value),
+                "{flags:?}: {line}"
+            );
+        }
+    }
+}
+
 #[test]
 fn values_on_the_right_side_of_a_bound_work() {
     for flags in [

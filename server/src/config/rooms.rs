@@ -41,10 +41,10 @@ pub struct RoomOptions {
     #[arg(long, value_name = "FILE")]
     pub rooms_token_jwks_ca: Option<PathBuf>,
     /// Time after which the keys are fetched again; a token with an unknown key has them fetched once a minute at most
-    #[arg(long, value_name = "TIME", default_value = "10m")]
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = positive_time)]
     pub rooms_token_jwks_interval: Span,
     /// Maximum time to fetch the keys
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
     pub rooms_token_jwks_timeout: Span,
     /// Maximum number of tokens with a wrong signature per minute and address that get 401; further ones get 429, good ones
     /// always pass; or `off`

@@ -193,8 +193,9 @@ fn combine(
     let matches = command()
         .try_get_matches_from(&arguments)
         .map_err(|error| ConfigError::Invalid(blame(&effective, &error)))?;
-    let config = Config::from_arg_matches(&matches)?;
-    let settings = settings(&matches, &effective);
+    let mut config = Config::from_arg_matches(&matches)?;
+    let mut settings = settings(&matches, &effective);
+    follow(&mut config, &mut settings);
     let given = |name: &str| {
         let setting = settings.iter().find(|setting| setting.name == name);
         setting.is_some_and(|setting| setting.origin != Origin::Default)
@@ -205,6 +206,25 @@ fn combine(
     } else {
         Err(ConfigError::Invalid(wrong))
     }
+}
+
+/// Raises the defaults that follow other settings: each connection may carry a WebSocket.
+fn follow(config: &mut Config, settings: &mut [Setting]) {
+    let (network, websocket) = (&config.network, &mut config.websocket);
+    let mut raise = |name: &str, value: &mut usize, followed: usize| {
+        let setting = settings.iter_mut().find(|setting| setting.name == name);
+        if let Some(setting) = setting.filter(|setting| setting.origin == Origin::Default) {
+            *value = followed;
+            setting.values = vec![followed.to_string()];
+        }
+    };
+    let total = websocket.max_websockets.max(network.max_connections);
+    raise("max-websockets", &mut websocket.max_websockets, total);
+    let one = websocket.max_websockets_per_address;
+    let one = one.max(network.max_connections_per_address);
+    let one = one.min(websocket.max_websockets);
+    let per_address = &mut websocket.max_websockets_per_address;
+    raise("max-websockets-per-address", per_address, one);
 }
 
 /// A line with its place for each of `made` that is not accepted alone; `error` if all of them are.
