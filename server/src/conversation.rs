@@ -293,7 +293,9 @@ fn close_slow(socket: &mut WebSocketStream<ServerStream>, info: &ConnectionInfo)
 fn note(info: &ConnectionInfo, error: &Error) {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => {}
-        Error::Io(error) if error.kind() == ErrorKind::TimedOut => {
+        Error::Io(error)
+            if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::OutOfMemory) =>
+        {
             info.in_span(|| failure!(WARN, %error, "connection dropped"));
         }
         // A span costs as much as a line, and this one is hardly ever wanted.

@@ -12,8 +12,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
+use tungstenite_deflate::MemoryReservation;
 
-use crate::ledger::{Http2, PAUSE, PIECE_BYTES, Stream};
+use crate::ledger::{Account, FREE_BYTES, Http2, PAUSE, PIECE_BYTES, Part, Stream};
 use crate::linger::{Linger, OverTcp, is_failure_of_tls};
 use crate::metrics::Traffic;
 use crate::tls::TlsTransport;
@@ -22,13 +23,18 @@ use crate::unsent;
 /// The byte stream under a WebSocket.
 ///
 /// A peer that does not take bytes which are ready for it holds their memory; after the write timeout writing fails
-/// with [`io::ErrorKind::TimedOut`], which ends the connection. What has been taken starts the time anew.
+/// with [`io::ErrorKind::TimedOut`], which ends the connection. What has been taken starts the time anew. Meanwhile the
+/// bytes count in the connection's account; when that is spent, writing fails with [`io::ErrorKind::OutOfMemory`].
 #[derive(Debug)]
 pub struct ServerStream {
     transport: Transport,
     write_timeout: Duration,
     /// Runs while bytes wait for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// The memory that the connection makes the server hold.
+    account: Account,
+    /// What is held of it since the peer took nothing.
+    held: Option<MemoryReservation>,
     /// Most of the write timeout is over; the connection will be dropped unless the peer takes something.
     slow: bool,
     /// The peer is in the count of those that did not read.
@@ -104,12 +110,20 @@ pub(crate) enum Transport {
 }
 
 impl ServerStream {
-    /// Bytes over `transport`, counted in `traffic`.
-    pub(crate) fn new(transport: Transport, write_timeout: Duration, traffic: Traffic) -> Self {
+    /// Creates the byte stream of a WebSocket over `transport`, counted in `traffic` and, while the peer does not take
+    /// it, in `account`.
+    pub(crate) fn new(
+        transport: Transport,
+        write_timeout: Duration,
+        traffic: Traffic,
+        account: &Account,
+    ) -> Self {
         Self {
             transport,
             write_timeout,
             stalled: None,
+            account: account.clone(),
+            held: None,
             slow: false,
             is_counted_slow: false,
             interrupted: false,
@@ -144,17 +158,41 @@ impl ServerStream {
         matches!(self.transport, Transport::Http2(..))
     }
 
-    /// Passes a result of writing on, or the time-out if the peer has taken nothing for too long.
-    fn within_deadline<T>(
+    /// Counts `bytes` that the peer does not take, those included that TLS has sealed.
+    fn hold(&mut self, bytes: usize) -> io::Result<()> {
+        let sealed = match &self.transport {
+            Transport::Tls(transport) => transport.sealed_bytes(),
+            _ => 0,
+        };
+        let bytes = bytes + sealed;
+        let held = self
+            .held
+            .get_or_insert_with(|| self.account.budget(Part::Output).reservation());
+        if bytes <= FREE_BYTES {
+            held.resize(bytes);
+            return Ok(());
+        }
+        held.try_resize(bytes).map_err(|spent| {
+            self.account.refused(Part::Output);
+            io::Error::new(io::ErrorKind::OutOfMemory, spent)
+        })
+    }
+
+    /// Passes the result of writing `bytes` on; an error if the peer has taken nothing for too long, or if there is no
+    /// memory to wait for it.
+    fn within_bounds<T>(
         &mut self,
         context: &mut Context<'_>,
+        bytes: usize,
         result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.stalled = None;
             self.slow = false;
+            self.held = None;
             return result;
         }
+        self.hold(bytes)?;
         let timeout = self.write_timeout;
         let last_part = timeout / LAST_PART;
         let stalled = self.stalled.get_or_insert_with(|| {
@@ -220,13 +258,14 @@ impl AsyncWrite for ServerStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Poll::Ready(most) = self.poll_give(context, bytes.len()) else {
-            return self.within_deadline(context, Poll::Pending);
+        let all = bytes.len();
+        let Poll::Ready(most) = self.poll_give(context, all) else {
+            return self.within_bounds(context, all, Poll::Pending);
         };
         let bytes = &bytes[..most];
         let result = with_transport!(self, transport => transport.poll_write(context, bytes));
         self.take_back(most, &result);
-        self.written(context, result)
+        self.written(context, all, result)
     }
 
     fn poll_write_vectored(
@@ -241,7 +280,8 @@ impl AsyncWrite for ServerStream {
         }
         let result =
             with_transport!(self, transport => transport.poll_write_vectored(context, slices));
-        self.written(context, result)
+        let all = slices.iter().map(|slice| slice.len()).sum();
+        self.written(context, all, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -254,13 +294,13 @@ impl AsyncWrite for ServerStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = with_transport!(self, transport => transport.poll_flush(context));
-        self.within_deadline(context, result)
+        self.within_bounds(context, 0, result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
             let result = with_transport!(self, transport => transport.poll_shutdown(context));
-            ready!(self.within_deadline(context, result))?;
+            ready!(self.within_bounds(context, 0, result))?;
         }
         let this = &mut *self;
         if let Transport::Tls(transport) = &mut this.transport {
@@ -294,19 +334,20 @@ impl ServerStream {
         }
     }
 
-    /// Counts what a write took.
+    /// Counts what a write of `bytes` took.
     fn written(
         &mut self,
         context: &mut Context<'_>,
+        bytes: usize,
         result: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         // A writer goes on until everything is taken or the transport takes no more, so what ends without waiting ends
         // at the end of a frame.
         self.interrupted = !matches!(result, Poll::Ready(Ok(_)));
-        if let Poll::Ready(Ok(bytes)) = &result {
-            self.traffic.sent_bytes(*bytes);
+        if let Poll::Ready(Ok(taken)) = &result {
+            self.traffic.sent_bytes(*taken);
         }
-        let result = self.within_deadline(context, result);
+        let result = self.within_bounds(context, bytes, result);
         self.after_alert(context, result)
     }
 

@@ -257,7 +257,8 @@ async fn apologise(context: &Context, transport: Transport, info: &ConnectionInf
         // The handler had said goodbye already.
         return;
     }
-    let stream = ServerStream::new(transport, context.write_timeout, info.traffic.clone());
+    let (traffic, account) = (info.traffic.clone(), &info.connection.account);
+    let stream = ServerStream::new(transport, context.write_timeout, traffic, account);
     let mut socket = WebSocketStream::with_shared_options(
         stream,
         BytesMut::new(),
@@ -300,7 +301,8 @@ async fn connect(
             BytesMut::new(),
         ),
     };
-    let stream = ServerStream::new(transport, context.write_timeout, info.traffic.clone());
+    let (traffic, account) = (info.traffic.clone(), &info.connection.account);
+    let stream = ServerStream::new(transport, context.write_timeout, traffic, account);
     let mut socket = WebSocketStream::with_shared_options(
         stream.rescued_by(rescue),
         early,
@@ -308,7 +310,6 @@ async fn connect(
         options,
         pending.agreed,
     );
-    let account = &info.connection.account;
     socket.set_memory(
         &account.budget(Part::Messages),
         account.budget(Part::Contexts),

@@ -9,7 +9,7 @@
 //!     requests           bodies and gRPC messages being received          503, RESOURCE_EXHAUSTED
 //!     responses          bodies and histories that are not taken yet      503, RESOURCE_EXHAUSTED
 //!     input              HTTP/2 data that nobody has read yet             TCP: nothing more is read
-//!     output             what HTTP/2 and TLS hold of what was sent        503, RST_STREAM, end of the connection
+//!     output             what WebSockets, HTTP/2 and TLS hold to send    503, RST_STREAM, end of the connection
 //! ```
 
 mod executor;
@@ -161,4 +161,4 @@ const RESERVE_BYTES: usize = 1024 * 1024;
 /// Time between two looks whether there is memory again.
 pub(crate) const PAUSE: Duration = Duration::from_millis(25);
 /// Bytes of one body or message that are counted but not refused, so that little things pass while the budget is spent.
-const FREE_BYTES: usize = 4096;
+pub(crate) const FREE_BYTES: usize = 4096;

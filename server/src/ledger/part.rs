@@ -13,7 +13,7 @@ pub(crate) enum Part {
     Responses,
     /// HTTP/2 data that nobody has read yet.
     Input,
-    /// Sent data that HTTP/2 and TLS still hold.
+    /// Data to send that WebSockets, HTTP/2 and TLS still hold.
     Output,
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, Version};
 use http_body_util::Empty;
 use hyper::body::Incoming;
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::ext::Protocol;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -20,10 +20,15 @@ pub type Sender = SendRequest<Empty<Bytes>>;
 
 /// An HTTP/2 connection to `server`.
 pub async fn dial(server: &Running) -> Sender {
+    dial_with_window(server, 1 << 21).await
+}
+
+/// An HTTP/2 connection to `server` whose client takes `window` bytes of each stream unread.
+pub async fn dial_with_window(server: &Running, window: u32) -> Sender {
     let stream = server.tls(&["h2"]).await;
-    let (mut sender, connection) = soon(handshake(TokioExecutor::new(), TokioIo::new(stream)))
-        .await
-        .unwrap();
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window);
+    let (mut sender, connection) = soon(builder.handshake(TokioIo::new(stream))).await.unwrap();
     tokio::spawn(async move {
         let _: Result<(), _> = connection.await;
     });

@@ -3,8 +3,8 @@
 //! The kind is "a peer begins something and does not go on". Its members, each with the budget that bounds it and the
 //! deadline that ends it: WebSocket messages (`messages`), contexts (`contexts`), POST bodies, gRPC and gRPC-Web messages
 //! (`requests`), histories, pages and figures that nobody reads over HTTP/1.1 and HTTP/2, with pipelining and without
-//! (`responses`), data of HTTP/2 streams that nobody reads in either direction (`input`, `output`), what is left of a
-//! WebSocket over HTTP/2.
+//! (`responses`), data of HTTP/2 streams that nobody reads in either direction (`input`, `output`), messages to WebSockets
+//! that nobody reads over HTTP/1.1 and HTTP/2 (`output`), what is left of a WebSocket over HTTP/2.
 
 #![allow(
     clippy::large_futures,
@@ -17,6 +17,7 @@ mod common;
 
 mod caps;
 mod messages;
+mod output;
 mod requests;
 mod responses;
 

@@ -87,6 +87,11 @@ impl<S> TlsStream<S> {
         &mut self.stream
     }
 
+    /// Returns the number of bytes that are sealed and that the stream has not taken.
+    pub fn sealed_bytes(&self) -> usize {
+        self.sealed.len()
+    }
+
     /// Takes the server's name as the client gave it (SNI).
     pub fn take_server_name(&mut self) -> Option<Box<str>> {
         self.named.take()?.name().map(Box::from)
