@@ -1,11 +1,12 @@
 //! The stream against a plain rustls client, by hand: every byte is delivered when the test says so.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use futures_util::FutureExt;
 use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
@@ -15,6 +16,7 @@ use rustls::{
     ProtocolVersion, ServerConfig, SupportedProtocolVersion,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::task::coop;
 
 use crate::TlsStream;
 use crate::scratch::{SEAL_AT_ONCE, SEAL_EXTRA};
@@ -37,9 +39,12 @@ struct Wire {
 impl AsyncRead for Wire {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // As tokio's own streams do.
+        let unit = ready!(coop::poll_proceed(context));
+        unit.made_progress();
         if self.broken {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -638,4 +643,35 @@ fn a_handshake_message_in_two_records_survives_what_happens_between_them() {
 fn a_connection_that_waits_holds_its_session_alone() {
     let rest = size_of::<TlsStream<()>>() - size_of::<UnbufferedServerConnection>();
     assert!(rest <= 128, "{rest} bytes beside rustls'");
+}
+
+/// The turns that a task takes to read `bytes` which are all there, `most` at a time.
+fn turns_to_read(bytes: usize, most: usize) -> usize {
+    let mut pair = Setup::new(&rustls::version::TLS13).connected();
+    pair.client.set_buffer_limit(None);
+    let records = pair.sealed(&vec![7; bytes]);
+    pair.arrive(&records);
+    let (mut room, mut read, mut turns) = (vec![0; most], 0, 0);
+    let reading = poll_fn(|context| {
+        turns += 1;
+        while read < bytes {
+            let mut buffer = ReadBuf::new(&mut room);
+            ready!(Pin::new(&mut pair.server).poll_read(context, &mut buffer)).unwrap();
+            read += buffer.filled().len();
+        }
+        Poll::Ready(())
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(reading);
+    turns
+}
+
+/// The kind: work that a peer causes within one turn of its task. By the size of its reads, few large or many small.
+#[test]
+fn r4_a_peer_that_sends_without_a_pause_gives_others_their_turn() {
+    for most in [1 << 10, 16 << 10, 64 << 10] {
+        let turns = turns_to_read(1 << 20, most);
+        assert!(turns >= 8, "{turns} turns with reads of {most}");
+        assert_eq!(turns_to_read(60 << 10, most.max(16 << 10)), 1);
+    }
 }
