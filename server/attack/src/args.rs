@@ -37,10 +37,13 @@ pub(crate) struct Args {
     /// Seconds from one fault of the soak to the next
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) fault_every: u64,
-    /// Run the server inside a memory cgroup (version 1) of so many MiB, one server for all rows that want the same
-    /// settings; needs root
-    #[arg(long, value_name = "MIB")]
-    pub(crate) memory_limit: Option<u64>,
+    /// Run the server inside a memory cgroup of so many MiB, one server for all rows that want the same settings; where
+    /// this user can make none, its resident memory is held against the limit instead
+    #[arg(long, value_name = "MIB", default_value = "256", value_parser = clap::value_parser!(u64).range(64..))]
+    pub(crate) memory_limit: u64,
+    /// Give the server the settings that X8 in `THREAT_MODEL.md` advises for so little memory
+    #[arg(long, conflicts_with = "soak")]
+    pub(crate) advised: bool,
 }
 
 /// How much of each attack.

@@ -1,4 +1,4 @@
-//! A memory cgroup (version 1) around the server.
+//! A memory cgroup around the server, of either version.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,14 @@ use anyhow::{Context, Result};
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     directory: PathBuf,
+    version: Version,
+}
+
+/// What the files of a cgroup are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
 }
 
 impl Cgroup {
@@ -18,20 +26,27 @@ impl Cgroup {
     /// # Errors
     /// The system has no such controller, or this user may not use it.
     pub(crate) fn new(mebibytes: u64) -> Result<Self> {
-        let directory =
-            Path::new("/sys/fs/cgroup/memory").join(format!("attack-{}", std::process::id()));
-        fs::create_dir(&directory).with_context(|| {
-            format!(
-                "cannot make the cgroup {}; --memory-limit needs root and the memory controller of cgroups version 1",
-                directory.display()
-            )
-        })?;
-        let cgroup = Self { directory };
-        fs::write(
-            cgroup.directory.join("memory.limit_in_bytes"),
-            (mebibytes << 20).to_string(),
-        )
-        .context("cannot limit the memory of the cgroup")?;
+        let (parent, version) = if Path::new(ONE).is_dir() {
+            (ONE, Version::One)
+        } else {
+            // It may be on already, or this cgroup may not be ours; then there is no file for the limit.
+            let _ = fs::write(Path::new(TWO).join("cgroup.subtree_control"), "+memory");
+            (TWO, Version::Two)
+        };
+        let directory = Path::new(parent).join(format!("attack-{}", std::process::id()));
+        fs::create_dir(&directory)
+            .with_context(|| format!("cannot make the cgroup {}", directory.display()))?;
+        let cgroup = Self { directory, version };
+        let limit = cgroup.file("memory.limit_in_bytes", "memory.max");
+        // Not `fs::write`: that would make the file where there is no controller.
+        fs::OpenOptions::new()
+            .write(true)
+            .open(&limit)
+            .and_then(|mut file| {
+                let bytes = (mebibytes << 20).to_string();
+                std::io::Write::write_all(&mut file, bytes.as_bytes())
+            })
+            .with_context(|| format!("cannot limit memory by {}", limit.display()))?;
         Ok(cgroup)
     }
 
@@ -48,13 +63,27 @@ impl Cgroup {
         command
     }
 
-    /// The most that was taken so far, in bytes, and how often the limit was run into.
-    pub(crate) fn account(&self) -> Result<(u64, u64)> {
-        let read = |name: &str| -> Result<u64> {
-            let text = fs::read_to_string(self.directory.join(name))?;
-            Ok(text.trim().parse()?)
+    /// The maximum that was taken so far in bytes, if the system keeps it, and how often the limit was reached.
+    ///
+    /// # Errors
+    /// The system does not say how often.
+    pub(crate) fn account(&self) -> Result<(Option<u64>, u64)> {
+        let peak = fs::read_to_string(self.file("memory.max_usage_in_bytes", "memory.peak"));
+        let peak = peak.ok().and_then(|text| text.trim().parse().ok());
+        let reached = fs::read_to_string(self.file("memory.failcnt", "memory.events"))?;
+        let reached = match self.version {
+            Version::One => Some(reached.as_str()),
+            Version::Two => reached.lines().find_map(|line| line.strip_prefix("max ")),
         };
-        Ok((read("memory.max_usage_in_bytes")?, read("memory.failcnt")?))
+        let reached = reached.context("memory.events has no line `max`")?;
+        Ok((peak, reached.trim().parse()?))
+    }
+
+    fn file(&self, one: &str, two: &str) -> PathBuf {
+        self.directory.join(match self.version {
+            Version::One => one,
+            Version::Two => two,
+        })
     }
 }
 
@@ -69,3 +98,8 @@ impl Drop for Cgroup {
         }
     }
 }
+
+/// The memory controller of version 1, where there is one.
+const ONE: &str = "/sys/fs/cgroup/memory";
+/// All controllers of version 2.
+const TWO: &str = "/sys/fs/cgroup";

@@ -9,10 +9,12 @@ use anyhow::{Context, Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
+use tungstenite_deflate::tungstenite::client::IntoClientRequest;
 use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{Options, WebSocketStream, client_async_with_options};
 
 use crate::dial::{Dialler, Protocol, Tls};
+use crate::token;
 
 /// When a message was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +65,11 @@ pub(crate) struct Traffic {
 }
 
 impl Honest {
-    /// Connects `count` clients, and waits for all of them.
+    /// Connects `count` clients, and waits for all of them. Those in rooms show tokens if the server `wants_tokens`.
     ///
     /// # Errors
     /// One could not connect.
-    pub(crate) async fn start(dial: Dialler, count: usize) -> Result<Self> {
+    pub(crate) async fn start(dial: Dialler, count: usize, wants_tokens: bool) -> Result<Self> {
         let shared = Arc::new(Shared {
             ready: AtomicUsize::new(0),
             phase: AtomicUsize::new(Phase::Quiet as usize),
@@ -80,7 +82,7 @@ impl Honest {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(run_all(dial, count, theirs))
+            runtime.block_on(run_all(dial, count, wants_tokens, theirs))
         });
         let honest = Self {
             shared,
@@ -143,12 +145,17 @@ impl Figures {
     }
 }
 
-async fn run_all(dial: Dialler, count: usize, shared: Arc<Shared>) -> Result<()> {
+async fn run_all(
+    dial: Dialler,
+    count: usize,
+    wants_tokens: bool,
+    shared: Arc<Shared>,
+) -> Result<()> {
     let clients: Vec<_> = (0..count)
         .map(|number| {
             let (dial, shared) = (dial.clone(), Arc::clone(&shared));
             tokio::spawn(async move {
-                if let Err(error) = run(&dial, number, &shared).await {
+                if let Err(error) = run(&dial, number, wants_tokens, &shared).await {
                     let mut faults = lock(&shared.faults);
                     if faults.len() < 5 {
                         faults.push(format!("client {number}: {error:#}"));
@@ -164,7 +171,7 @@ async fn run_all(dial: Dialler, count: usize, shared: Arc<Shared>) -> Result<()>
 }
 
 /// One client: of ten, five echo as they are, three compressed, two talk in a room.
-async fn run(dial: &Dialler, number: usize, shared: &Shared) -> Result<()> {
+async fn run(dial: &Dialler, number: usize, wants_tokens: bool, shared: &Shared) -> Result<()> {
     let kind = number % 10;
     let path = if kind < 8 {
         "/echo".to_owned()
@@ -177,7 +184,15 @@ async fn run(dial: &Dialler, number: usize, shared: &Shared) -> Result<()> {
     }
     let stream = dial.tls(Protocol::Http1).await?;
     let url = format!("wss://localhost:{}{path}", dial.address().port());
-    let (mut socket, _) = timeout(ANSWER, client_async_with_options(url, stream, options))
+    let mut request = url.into_client_request()?;
+    if wants_tokens {
+        let token = token::good(&format!("h{number}"))?;
+        let value = format!("Bearer {token}").try_into()?;
+        request
+            .headers_mut()
+            .insert(http::header::AUTHORIZATION, value);
+    }
+    let (mut socket, _) = timeout(ANSWER, client_async_with_options(request, stream, options))
         .await
         .context("no answer to the handshake")??;
     shared.ready.fetch_add(1, Ordering::AcqRel);

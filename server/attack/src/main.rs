@@ -19,6 +19,7 @@ mod run;
 mod soak;
 mod socket;
 mod target;
+mod token;
 mod wire;
 
 use std::process::ExitCode;

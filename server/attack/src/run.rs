@@ -19,6 +19,7 @@ use crate::row::Row;
 use crate::rows;
 use crate::soak;
 use crate::target::Target;
+use crate::token;
 
 /// Runs what was asked for.
 pub(crate) fn main(args: &Args) -> ExitCode {
@@ -68,7 +69,14 @@ fn run(args: &Args, rows: &[&Row]) -> Result<bool> {
     if let Some(seconds) = args.soak {
         return runtime.block_on(soak::run(args, Duration::from_secs(seconds)));
     }
-    let cgroup = args.memory_limit.map(Cgroup::new).transpose()?;
+    let cgroup = Cgroup::new(args.memory_limit);
+    let cgroup = cgroup.inspect_err(|error| {
+        say(&format!(
+            "No memory cgroup ({error:#}): the server's resident memory is held against {} MiB instead.",
+            args.memory_limit
+        ));
+    });
+    let cgroup = cgroup.ok();
     let mut suite = Suite {
         args,
         form: if args.extent.long {
@@ -94,13 +102,22 @@ fn run(args: &Args, rows: &[&Row]) -> Result<bool> {
         target.stop()?;
     }
     if let Some(cgroup) = &cgroup {
-        let (most, refused) = cgroup.account()?;
+        let (peak, reached) = cgroup.account()?;
+        let peak = peak.map_or_else(
+            || "not told".to_owned(),
+            |peak| format!("{} MiB", peak >> 20),
+        );
         more.push(format!(
-            "Memory of the server's cgroup: at most {} MiB of {}; the kernel ran into the limit {refused} times (it then takes back page cache).",
-            most >> 20,
-            args.memory_limit.unwrap_or(0)
+            "Maximum memory of the server's cgroup: {peak} of {} MiB; the limit was reached {reached} times (the kernel then takes back page cache).",
+            args.memory_limit
         ));
     }
+    let within = reports.iter().filter(|report| report.is_within_five());
+    more.push(format!(
+        "Honest p99 within five times the quiet one in {} of {} rows.",
+        within.count(),
+        reports.len()
+    ));
     let failed = reports
         .iter()
         .filter(|report| !report.faults.is_empty())
@@ -126,12 +143,24 @@ struct Suite<'a> {
 }
 
 impl Suite<'_> {
+    /// The flags for `row`, with those that are advised unless it has its own.
+    fn flags(&self, row: &Row) -> Vec<String> {
+        let flags = (row.flags)(self.form).split_whitespace();
+        let mut flags: Vec<String> = flags.map(str::to_owned).collect();
+        if self.args.advised {
+            let share = format!("{}MiB", self.args.memory_limit / 5);
+            for flag in ["--max-buffered-bytes", "--rooms-history-memory"] {
+                if !flags.iter().any(|given| given == flag) {
+                    flags.extend([flag.to_owned(), share.clone()]);
+                }
+            }
+        }
+        flags
+    }
+
     /// A server for `row`.
     fn target(&mut self, row: &Row) -> Result<Target> {
-        let flags: Vec<String> = (row.flags)(self.form)
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
+        let flags = self.flags(row);
         if let Some(mut kept) = self.kept.take() {
             if kept.flags() == flags && kept.ended().is_none() {
                 return Ok(kept);
@@ -148,7 +177,8 @@ impl Suite<'_> {
         let mut target = self.target(row)?;
         let meter = Meter::default();
         let honest_dial = Dialler::new(target.address(), &target.authority(), Meter::default())?;
-        let mut honest = Honest::start(honest_dial.clone(), CLIENTS).await?;
+        let wants_tokens = (row.flags)(self.form).contains(token::PLACEHOLDER);
+        let mut honest = Honest::start(honest_dial.clone(), CLIENTS, wants_tokens).await?;
         canary::echoes(&honest_dial).await?;
         let process = target.process();
         let quiet = match self.form {
@@ -242,6 +272,11 @@ impl Suite<'_> {
                 "memory grew by {growth} MiB, at most {}",
                 row.growth
             ));
+        }
+        let limit = self.args.memory_limit;
+        if self.cgroup.is_none() && report.peak >> 20 >= limit {
+            let peak = report.peak >> 20;
+            faults.push(format!("{peak} MiB resident, at most {limit}"));
         }
         let (memory, cpu) = (report.memory_amplification(), report.cpu_amplification());
         if memory > 20.0 {

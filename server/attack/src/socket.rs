@@ -13,6 +13,8 @@ use crate::ends::End;
 /// An open WebSocket whose frames are written by hand.
 #[derive(Debug)]
 pub(crate) struct Socket {
+    /// The head of the response.
+    head: String,
     reader: Reader,
     writer: WriteHalf<Tls>,
 }
@@ -57,7 +59,16 @@ impl Socket {
                 "permessage-deflate was declined: {head}"
             );
         }
-        Ok(Self { reader, writer })
+        Ok(Self {
+            head,
+            reader,
+            writer,
+        })
+    }
+
+    /// The head of the response that opened it.
+    pub(crate) fn head(&self) -> &str {
+        &self.head
     }
 
     /// Writes bytes as they are.

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::cgroup::Cgroup;
 use crate::process::Process;
+use crate::token;
 
 /// A server that runs until this is dropped.
 #[derive(Debug)]
@@ -40,6 +41,12 @@ impl Target {
     /// It cannot be started, or does not say within a few seconds where it listens.
     pub(crate) fn start(program: &Path, flags: &[String], cgroup: Option<&Cgroup>) -> Result<Self> {
         let certificates = tempfile::tempdir()?;
+        let secret = certificates.path().join("rooms.secret");
+        token::write_secret(&secret)?;
+        let secret = secret.display().to_string();
+        let given = flags
+            .iter()
+            .map(|flag| flag.replace(token::PLACEHOLDER, &secret));
         let mut command = match cgroup {
             None => Command::new(program),
             Some(cgroup) => cgroup.command(program),
@@ -47,7 +54,7 @@ impl Target {
         command
             .args(["--listen", "127.0.0.1:0", "--certs"])
             .arg(certificates.path())
-            .args(flags)
+            .args(given)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) ended: bool,
     /// Streams with a response's head.
     pub(crate) answered: BTreeSet<u32>,
+    /// Those of them whose status is 200.
+    ok: BTreeSet<u32>,
     /// Streams that were reset, by code.
     pub(crate) resets: BTreeMap<u32, usize>,
     /// Bytes of DATA by stream.
@@ -139,6 +141,11 @@ impl Drop for Peer {
 }
 
 impl Seen {
+    /// Reports whether the response on `stream` has the status 200.
+    pub(crate) fn is_ok(&self, stream: u32) -> bool {
+        self.ok.contains(&stream)
+    }
+
     /// Notes one frame.
     fn note(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         let code = |at: usize| {
@@ -150,6 +157,10 @@ impl Seen {
         match kind {
             DATA => *self.data.entry(stream).or_default() += payload.len(),
             HEADERS => {
+                // `:status: 200` of the static table (RFC 7541 §A).
+                if payload.first() == Some(&0x88) {
+                    self.ok.insert(stream);
+                }
                 self.answered.insert(stream);
             }
             WINDOW_UPDATE => {

@@ -5,11 +5,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
-use tokio::time::{Instant, sleep};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::http2::websocket;
 use crate::attack::{Attack, Form};
+use crate::dial::Protocol;
 use crate::http2::{
-    Block, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, Peer, Sent, frame, setting,
+    Block, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, Peer, RST_STREAM, Seen,
+    Sent, frame, setting,
 };
 use crate::row::Row;
 use crate::socket::{Socket, frame as message};
@@ -52,6 +56,17 @@ pub(crate) const ROWS: &[Row] = &[
         cpu: 20.0,
         seconds: (40, 120),
         run: |attack| figures(attack).boxed_local(),
+    },
+    Row {
+        name: "r16-unread-echoes",
+        threats: "R16, R7",
+        what: "4 (long: 20) connections with 100 WebSockets each that send 60,000 bytes to /echo and read none; half of them are reset",
+        flags: writing,
+        growth: 64,
+        keeps: (0, 0),
+        cpu: 10.0,
+        seconds: (40, 120),
+        run: |attack| echoes(attack).boxed_local(),
     },
     Row {
         name: "h12-bodies",
@@ -103,10 +118,7 @@ async fn messages(attack: &Attack<'_>) -> Result<String> {
 
 /// Begins a message on each stream and sends what the windows allow; every call must be answered.
 async fn begin_messages(mut peer: Peer, deadline: Duration) -> Result<usize> {
-    const BYTES: usize = 900 << 10;
     let block = Block::grpc("/chat.ChatService/SendMessage");
-    let begun = Instant::now();
-    let mut sent = [0; STREAMS];
     for stream in 0..STREAMS {
         let head = frame(HEADERS, END_HEADERS, id(stream), block.bytes());
         ensure!(
@@ -114,31 +126,17 @@ async fn begin_messages(mut peer: Peer, deadline: Duration) -> Result<usize> {
             "the head was not taken"
         );
     }
-    while begun.elapsed() < deadline {
-        let seen = peer.seen();
-        if seen.answered.len() == STREAMS || seen.ended {
-            break;
-        }
-        let window = |stream: u32| 65_535 + seen.windows.get(&stream).copied().unwrap_or(0);
-        let mut left = window(0).saturating_sub(sent.iter().sum());
-        for (number, sent) in sent.iter_mut().enumerate() {
-            let stream = id(number);
-            if seen.answered.contains(&stream) {
-                continue;
-            }
-            let most = window(stream).min(BYTES).saturating_sub(*sent).min(left);
-            let mut bytes = vec![0x0a; most.min(16 << 10)];
-            if *sent == 0 && bytes.len() >= 5 {
-                bytes[..5].copy_from_slice(&[0, 0, 0x10, 0, 0]);
-            }
-            if !bytes.is_empty() {
-                left -= bytes.len();
-                *sent += bytes.len();
-                peer.send(&frame(DATA, 0, stream, &bytes)).await;
-            }
-        }
-        sleep(Duration::from_millis(5)).await;
-    }
+    // A message of 1 MiB begins.
+    let mut bytes = vec![0x0a; 900 << 10];
+    bytes[..5].copy_from_slice(&[0, 0, 0x10, 0, 0]);
+    let begun = Instant::now();
+    pour(&mut peer, &bytes, deadline, |seen, stream| {
+        seen.answered.contains(&stream)
+    })
+    .await;
+    let left = deadline.saturating_sub(begun.elapsed());
+    peer.until(left, |seen| seen.answered.len() == STREAMS || seen.ended)
+        .await;
     let answered = peer.seen().answered.len();
     ensure!(
         answered == STREAMS,
@@ -146,6 +144,112 @@ async fn begin_messages(mut peer: Peer, deadline: Duration) -> Result<usize> {
     );
     Ok(answered)
 }
+
+/// Sends `bytes` on each stream as fast as the windows allow, until all of it is sent, `deadline` is over, or every stream
+/// is `done`.
+async fn pour(
+    peer: &mut Peer,
+    bytes: &[u8],
+    deadline: Duration,
+    done: impl Fn(&Seen, u32) -> bool,
+) {
+    let begun = Instant::now();
+    let mut sent = [0; STREAMS];
+    while begun.elapsed() < deadline {
+        let seen = peer.seen();
+        let window = |stream: u32| 65_535 + seen.windows.get(&stream).copied().unwrap_or(0);
+        let mut left = window(0).saturating_sub(sent.iter().sum());
+        let mut open = 0;
+        for (number, sent) in sent.iter_mut().enumerate() {
+            let stream = id(number);
+            if *sent == bytes.len() || done(&seen, stream) {
+                continue;
+            }
+            open += 1;
+            let most = window(stream).min(bytes.len()).saturating_sub(*sent);
+            let count = most.min(left).min(16 << 10);
+            if count > 0 {
+                left -= count;
+                let piece = &bytes[*sent..*sent + count];
+                *sent += count;
+                peer.send(&frame(DATA, 0, stream, piece)).await;
+            }
+        }
+        if open == 0 || seen.ended {
+            return;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// WebSockets whose echoes nobody reads: half of them are reset by their client, the others have to be given up; the
+/// connections stay, and nothing may stay with them.
+async fn echoes(attack: &Attack<'_>) -> Result<String> {
+    let deadline = attack.of(Duration::from_secs(15), Duration::from_secs(40));
+    let message = message(0x82, &vec![7; 60_000]);
+    let message = &message;
+    let peers = try_join_all((0..attack.of(4, 20)).map(|number| async move {
+        let settings = setting(INITIAL_WINDOW_SIZE, 0);
+        let mut peer = Peer::open(&attack.dial.from(number), &settings, true).await?;
+        for stream in 0..STREAMS {
+            websocket(&mut peer, stream, "/echo").await?;
+        }
+        pour(&mut peer, message, Duration::from_secs(1), |_, _| false).await;
+        let gone: Vec<u8> = (0..STREAMS / 2)
+            .flat_map(|number| frame(RST_STREAM, 0, id(number), &8_u32.to_be_bytes()))
+            .collect();
+        peer.send(&gone).await;
+        let ended = peer
+            .until(deadline, |seen| {
+                seen.ended
+                    || seen.goaway.is_some()
+                    || seen.resets.values().sum::<usize>() >= STREAMS / 2
+            })
+            .await;
+        ensure!(ended, "after {deadline:?}: {:?}", peer.seen().resets);
+        Ok::<_, anyhow::Error>(peer)
+    }))
+    .await?;
+    let begun = Instant::now();
+    while buffered(attack).await? > KEPT_BYTES {
+        ensure!(
+            begun.elapsed() < Duration::from_secs(5),
+            "{} bytes are held for WebSockets that are gone",
+            buffered(attack).await?
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+    let open = peers.iter().filter(|peer| !peer.seen().ended).count();
+    Ok(format!(
+        "nothing is held for {} WebSockets; {open} of {} connections stay",
+        peers.len() * STREAMS,
+        peers.len()
+    ))
+}
+
+/// Bytes that the server says it holds for its peers.
+async fn buffered(attack: &Attack<'_>) -> Result<u64> {
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut stream = attack.honest.tls(Protocol::Http1).await?;
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
+    let mut text = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut text))
+        .await
+        .context("no figures in time")??;
+    let figures = text.lines().filter_map(|line| {
+        let (name, figure) = line.rsplit_once(' ')?;
+        name.starts_with("wss_buffered_bytes{").then_some(figure)
+    });
+    let figures: Vec<u64> = figures.map(str::parse).collect::<Result<_, _>>()?;
+    ensure!(!figures.is_empty(), "there are no figures: {text}");
+    Ok(figures.iter().sum())
+}
+
+/// Bytes that honest clients may account for: the figures' own response among them.
+const KEPT_BYTES: u64 = 512 << 10;
+/// Longest wait for the figures.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn histories(attack: &Attack<'_>) -> Result<String> {
     let line = message(0x81, &vec![b'h'; 60 << 10]);

@@ -298,7 +298,7 @@ async fn control(attack: &Attack<'_>, one: Vec<u8>) -> Result<String> {
 }
 
 /// Opens `path` as a WebSocket on stream `number`.
-async fn websocket(peer: &mut Peer, number: usize, path: &str) -> Result<()> {
+pub(super) async fn websocket(peer: &mut Peer, number: usize, path: &str) -> Result<()> {
     let stream = id(number);
     peer.send(&frame(
         HEADERS,

@@ -2,6 +2,7 @@
 
 mod bombs;
 mod connections;
+mod contexts;
 mod floods;
 mod fragments;
 mod heads;
@@ -10,6 +11,7 @@ mod history;
 mod http2;
 mod readers;
 mod tls;
+mod tokens;
 
 use crate::row::Row;
 
@@ -17,12 +19,14 @@ use crate::row::Row;
 pub(crate) fn all() -> Vec<&'static Row> {
     [
         bombs::ROWS,
+        contexts::ROWS,
         fragments::ROWS,
         floods::ROWS,
         readers::ROWS,
         connections::ROWS,
         tls::ROWS,
         heads::ROWS,
+        tokens::ROWS,
         held::ROWS,
         history::ROWS,
         http2::ROWS,
