@@ -4,11 +4,8 @@
 use axum::Router;
 use axum::response::Response;
 use axum::routing::any;
-use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpListener;
-use tungstenite_deflate::axum::WebSocketUpgrade;
-use tungstenite_deflate::hyper::UpgradedStream;
-use tungstenite_deflate::tungstenite::Message;
+use tungstenite_deflate::axum::ws::{Message, WebSocket, WebSocketUpgrade};
 
 #[tokio::main]
 async fn main() -> Result<(), std::io::Error> {
@@ -27,17 +24,17 @@ async fn upgrade(upgrade: WebSocketUpgrade) -> Response {
         .on_upgrade(echo)
 }
 
-async fn echo(mut socket: UpgradedStream) {
+async fn echo(mut socket: WebSocket) {
     // To the end, past an error too: the stream still writes its Close and ends the transport.
-    while let Some(message) = socket.next().await {
-        match message {
+    while let Some(received) = socket.recv().await {
+        match received {
             Ok(data @ (Message::Text(_) | Message::Binary(_))) => {
-                // What a failed one means is reported by `next`.
-                let _ = socket.feed(data).await;
+                // What a failed one means is reported by `recv`.
+                let _ = socket.send(data).await;
             }
             Ok(_) => {}
             Err(error) => println!("{error}"),
         }
     }
-    println!("{:?}", socket.closed());
+    println!("{:?}", socket.into_inner().closed());
 }

@@ -399,7 +399,7 @@ async fn a_transport_that_was_reset_is_left_alone() {
 async fn write_buffer_full_gives_the_message_back() {
     let (io, _peer) = duplex(16);
     let options = Options::default().websocket(
-        tungstenite_deflate::tungstenite::protocol::WebSocketConfig::default()
+        tungstenite::protocol::WebSocketConfig::default()
             .write_buffer_size(64)
             .max_write_buffer_size(1000),
     );

@@ -20,7 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tungstenite_deflate::axum::WebSocketUpgrade;
+use tungstenite_deflate::axum::ws::{self, WebSocket, WebSocketUpgrade};
 use tungstenite_deflate::hyper::{Upgrade, upgrade};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::client::IntoClientRequest;
@@ -44,16 +44,26 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>)
     }
 }
 
+async fn axum_echo(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        if matches!(message, ws::Message::Text(_) | ws::Message::Binary(_))
+            && socket.send(message).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
 /// axum's server with one route for each thing to choose.
 async fn axum_server() -> SocketAddr {
     async fn plain(upgrade: WebSocketUpgrade) -> Response {
-        upgrade.on_upgrade(echo)
+        upgrade.on_upgrade(axum_echo)
     }
     async fn without_deflate(upgrade: WebSocketUpgrade) -> Response {
-        upgrade.deflate(None).on_upgrade(echo)
+        upgrade.deflate(None).on_upgrade(axum_echo)
     }
     async fn small(upgrade: WebSocketUpgrade) -> Response {
-        upgrade.max_message_size(1000).on_upgrade(echo)
+        upgrade.max_message_size(1000).on_upgrade(axum_echo)
     }
     async fn protocols(upgrade: WebSocketUpgrade) -> Response {
         let asked: Vec<_> = upgrade.requested_protocols().cloned().collect();
@@ -63,7 +73,7 @@ async fn axum_server() -> SocketAddr {
             upgrade.selected_protocol()
         );
         upgrade.on_upgrade(|mut socket| async move {
-            let _ = socket.send(Message::text(text)).await;
+            let _ = socket.send(ws::Message::text(text)).await;
         })
     }
     let router = Router::new()
@@ -366,7 +376,7 @@ async fn failed_upgrade_is_told() {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let handler = move |upgrade: WebSocketUpgrade| async move {
         let tell = move |error: axum::Error| sender.send(error.to_string()).unwrap();
-        upgrade.on_failed_upgrade(tell).on_upgrade(echo)
+        upgrade.on_failed_upgrade(tell).on_upgrade(axum_echo)
     };
     let service = TowerToHyperService::new(Router::new().route("/", any(handler)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

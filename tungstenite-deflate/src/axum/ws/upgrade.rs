@@ -1,31 +1,4 @@
-//! An extractor of the shape of axum's `WebSocketUpgrade`, with permessage-deflate, for HTTP/1.1 and HTTP/2.
-//!
-//! ```
-//! use axum::{Router, response::Response, routing::any};
-//! use futures_util::{SinkExt, StreamExt};
-//! use tungstenite_deflate::axum::WebSocketUpgrade;
-//! use tungstenite_deflate::tungstenite::Message;
-//!
-//! async fn handler(upgrade: WebSocketUpgrade) -> Response {
-//!     upgrade.protocols(["chat"]).max_message_size(1 << 20).on_upgrade(|mut socket| async move {
-//!         // To the end, past an error too: the stream still writes its Close and ends the transport.
-//!         while let Some(message) = socket.next().await {
-//!             if let Ok(data @ (Message::Text(_) | Message::Binary(_))) = message {
-//!                 // What a failed one means is reported by `next`.
-//!                 let _ = socket.feed(data).await;
-//!             }
-//!         }
-//!     })
-//! }
-//! let router: Router = Router::new().route("/ws", any(handler));
-//! ```
-//!
-//! Route it with `any`: an HTTP/2 request arrives as CONNECT. axum's `serve` enables extended CONNECT itself; with
-//! hyper's own builder call `http2().enable_connect_protocol()`, and serve connections with upgrades.
-//!
-//! What differs from axum's: the socket is a [`WebSocketStream`](crate::WebSocketStream) of tungstenite's messages (its
-//! `next()` for axum's `recv()`), lists are compared by token over all header lines, and every check of RFC 6455 §4.2.1
-//! is made ([`Rejection`]); among them those of Host, of the key's form and of Sec-WebSocket-Protocol.
+//! The extractor of requests for a WebSocket.
 
 use std::borrow::Cow;
 
@@ -36,11 +9,19 @@ use http::header::HeaderValue;
 use http::request::Parts;
 
 use crate::deflate::DeflateConfig;
-pub use crate::handshake::rejection::{self, Rejection, Rejection as WebSocketUpgradeRejection};
-use crate::hyper::{Pending, Upgrade, UpgradedStream};
+use crate::hyper::{Pending, Upgrade};
 use crate::options::Options;
 
+use super::WebSocket;
+use super::rejection::WebSocketUpgradeRejection;
+
 /// Extracts a request for a WebSocket connection (RFC 6455 §4.2, RFC 8441 §5).
+///
+/// Route it with `any`: an HTTP/2 request arrives as CONNECT. axum's `serve` enables extended CONNECT itself; with
+/// hyper's own builder call `http2().enable_connect_protocol()`, and serve connections with upgrades.
+///
+/// Every check of RFC 6455 §4.2.1 is made, more than axum makes: those of Host, of the key's form, of
+/// Sec-WebSocket-Protocol, and lists are compared by token over all header lines.
 ///
 /// Nothing is answered until [`on_upgrade`](Self::on_upgrade) makes the response for the handler to return.
 #[derive(Debug)]
@@ -137,15 +118,16 @@ impl<F> WebSocketUpgrade<F> {
     #[must_use = "the connection is upgraded only if this response is returned"]
     pub fn on_upgrade<C, Fut>(self, callback: C) -> Response
     where
-        C: FnOnce(UpgradedStream) -> Fut + Send + 'static,
+        C: FnOnce(WebSocket) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
         F: OnFailedUpgrade,
     {
         let (response, pending) = self.upgrade.accept();
         let on_failed_upgrade = self.on_failed_upgrade;
         tokio::spawn(async move {
+            let protocol = pending.protocol.clone();
             match pending.connect().await {
-                Ok(socket) => callback(socket).await,
+                Ok(stream) => callback(WebSocket { stream, protocol }).await,
                 Err(error) => on_failed_upgrade.call(axum_core::Error::new(error)),
             }
         });
@@ -162,7 +144,7 @@ impl<F> WebSocketUpgrade<F> {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
-    type Rejection = Rejection;
+    type Rejection = WebSocketUpgradeRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         Ok(Self {
@@ -172,7 +154,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
     }
 }
 
-impl IntoResponse for Rejection {
+impl IntoResponse for WebSocketUpgradeRejection {
     fn into_response(self) -> Response {
         self.response().map(Body::from)
     }
