@@ -11,7 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// The type is this crate's own, not that of `tokio-tungstenite`: a program that depends on both crates cannot pass the stream of
 /// one to the other.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "the shape of tokio-tungstenite's")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the shape of tokio-tungstenite's"
+)]
 #[non_exhaustive]
 pub enum MaybeTlsStream<S> {
     /// Not encrypted.
