@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::queue::Queue;
 use crate::server_name::NamedResolver;
 use crate::session::invalid;
-use crate::stream::{Input, Output, Sending, TlsStream};
+use crate::state::{Input, Output, Sending, TlsStream};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// Creates the server's side of TLS before its handshake.

@@ -6,9 +6,10 @@ mod queue;
 mod scratch;
 mod server_name;
 mod session;
+mod state;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod transport;
 
-pub use stream::TlsStream;
+pub use state::TlsStream;

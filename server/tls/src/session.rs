@@ -10,7 +10,7 @@ use rustls::unbuffered::{
 use tokio::io::ReadBuf;
 
 use crate::queue::Queue;
-use crate::stream::{Input, TlsStream};
+use crate::state::{Input, TlsStream};
 
 impl<S> TlsStream<S> {
     /// Lets rustls process `received`, which starts where it left off, and returns how many bytes of it are done with.

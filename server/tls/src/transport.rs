@@ -13,7 +13,7 @@ use crate::scratch::{
     READ_BYTES, READING, RECORD_BYTES, SEAL_AT_ONCE, SEAL_EXTRA, SEALING, SLICES_AT_ONCE, lend,
 };
 use crate::session::invalid;
-use crate::stream::{Input, Output, Sending, TlsStream};
+use crate::state::{Input, Output, Sending, TlsStream};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// Reads what has arrived and processes it; 0 is the end of the stream.
