@@ -7,7 +7,6 @@ use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 
 use crate::file::read_named;
-use crate::session::Input;
 
 /// Something the user wants other than sending a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +23,19 @@ pub(crate) enum Command {
     Info,
     /// End as after Ctrl-C.
     Interrupt,
+}
+
+/// What the user wants next.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// Send this.
+    Message(Message),
+    /// Do this.
+    Command(Command),
+    /// The input does not make sense: why.
+    Bad(String),
+    /// The input cannot be read any more: why.
+    Failed(String),
 }
 
 /// Every command with its arguments and meaning; completion and `/help` come from here.

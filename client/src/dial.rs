@@ -12,8 +12,9 @@ use values::units::{ip, list};
 
 use crate::causes::network::{self, OTHER_KIND, SPELLING};
 use crate::error::ConnectError;
+use crate::phase::Phase;
 use crate::target::split_host_port;
-use crate::timeouts::{Phase, Timeouts};
+use crate::timeouts::Timeouts;
 
 /// Which addresses may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::causes::network;
 use crate::exit::ExitStatus;
 use crate::handshake::HandshakeFault;
-use crate::timeouts::Phase;
+use crate::phase::Phase;
 use values::escape::escaped;
 
 /// Why no connection came about. Its text is one line that names the cause; [`Self::remedy`] says what to do.

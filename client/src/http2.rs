@@ -15,8 +15,10 @@ use tungstenite_deflate::tungstenite::protocol::Role;
 
 use crate::connect::{Opened, Settings, Transport};
 use crate::error::ConnectError;
-use crate::handshake::{self, HandshakeFault, Head};
+use crate::handshake::HandshakeFault;
+use crate::head::Head;
 use crate::meter::{Meter, Metered};
+use crate::request::insert_common;
 use crate::said::explanation;
 use crate::sensitive::shown_target;
 
@@ -156,7 +158,7 @@ fn request(
             HeaderValue::try_from(negotiate::offer(config)).map_err(|error| wrong(&error))?;
         fields.insert(header::SEC_WEBSOCKET_EXTENSIONS, offer);
     }
-    handshake::insert_common(fields, headers, &settings.subprotocols)?;
+    insert_common(fields, headers, &settings.subprotocols)?;
     fields.remove(header::HOST);
     Ok(request)
 }

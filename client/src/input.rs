@@ -10,9 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
 use tungstenite_deflate::tungstenite::Message;
 
+use crate::command::Input;
 use crate::output::Framing;
 use crate::record::decode;
-use crate::session::Input;
 
 /// How standard input becomes messages.
 #[derive(Clone, Copy, Debug)]

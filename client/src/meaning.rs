@@ -11,11 +11,12 @@ use crate::connect::{Settings, default_options};
 use crate::dial::{Dial, Family};
 use crate::error::ConnectError;
 use crate::file::read_named;
-use crate::handshake::add_header;
+use crate::phase::Phase;
 use crate::proxy::Proxy;
+use crate::request::add_header;
 use crate::secret::{Credentials, Secret};
 use crate::target::Target;
-use crate::timeouts::{Phase, Timeouts};
+use crate::timeouts::Timeouts;
 use crate::tls::{MinimumVersion, TlsSettings};
 
 /// The CA that the certificates of a server on this machine are signed by, in the current directory.

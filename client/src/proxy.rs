@@ -1,4 +1,7 @@
 //! Proxies: which one a URL goes through, HTTP CONNECT (RFC 9110 §9.3.6) and SOCKS5 (RFC 1928).
+//!
+//! hyper-util's `Matcher` knows neither `ws` nor `wss`, ports in `NO_PROXY`, nor `*` for addresses; its `Tunnel` hides the status
+//! of a refusal and reads past the end of the answer; neither names an error that could be matched.
 
 use std::fmt;
 use std::io;

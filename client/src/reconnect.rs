@@ -78,10 +78,7 @@ pub async fn connect_with_backoff(
 fn is_worth_retrying(error: &ConnectError) -> bool {
     match error {
         ConnectError::Handshake { fault, .. } => {
-            let status = fault
-                .response
-                .as_ref()
-                .and_then(crate::handshake::Head::status);
+            let status = fault.response.as_ref().and_then(crate::head::Head::status);
             status.is_none_or(|status| [429, 502, 503, 504].contains(&status))
         }
         error => [

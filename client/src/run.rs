@@ -12,6 +12,7 @@ use tungstenite_deflate::tungstenite::Message;
 
 use crate::args::{BenchArgs, Cli, Command, ConnectionArgs, Mode, ReachArgs, TalkArgs};
 use crate::causes;
+use crate::command::Input;
 use crate::connect::Settings;
 use crate::duration::show_duration;
 use crate::error::ConnectError;
@@ -25,7 +26,6 @@ use crate::output::{Framing, Output, OutputOptions};
 use crate::reconnect::{Backoff, connect_with_backoff};
 use crate::reference::reference;
 use crate::sensitive::shown_target;
-use crate::session::Input;
 use crate::target::Target;
 use values::escape::escaped;
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use http::header::HeaderName;
 
-use crate::handshake::Head;
+use crate::head::Head;
 
 /// Stands for what is not printed.
 pub(crate) const HIDDEN: &str = "(not shown)";

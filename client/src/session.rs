@@ -12,24 +12,11 @@ use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 use tungstenite_deflate::tungstenite::{Error, Message};
 
 use crate::close::Ending;
-use crate::command::Command;
+use crate::command::{Command, Input};
 use crate::connect::{Connection, Details};
 use crate::input::Reading;
 use crate::meter::WireMessage;
 use crate::tally::Tally;
-
-/// What the user wants next.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// Send this.
-    Message(Message),
-    /// Do this.
-    Command(Command),
-    /// The input does not make sense: why.
-    Bad(String),
-    /// The input cannot be read any more: why.
-    Failed(String),
-}
 
 /// What happened.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! How long each phase of a connection may take.
 
-use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,48 +7,7 @@ use std::time::Duration;
 use values::units::{TimeSpan, list};
 
 use crate::error::ConnectError;
-
-/// A phase of a connection that has a time-out of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Looking the name up.
-    Resolve,
-    /// Opening the TCP connection, all addresses together.
-    Connect,
-    /// Asking the proxy for the tunnel.
-    Proxy,
-    /// The TLS handshake.
-    Tls,
-    /// The WebSocket handshake: request sent until response read; for gRPC the preface of HTTP/2.
-    Http,
-    /// One reply, where a reply is waited for.
-    Reply,
-    /// The closing handshake (RFC 6455 §7.1.1).
-    Close,
-}
-
-impl Phase {
-    const ALL: [(Self, &str, &str); 7] = [
-        (Self::Resolve, "resolve", "looking up the name"),
-        (Self::Connect, "connect", "opening the TCP connection"),
-        (Self::Proxy, "proxy", "asking the proxy for a tunnel"),
-        (Self::Tls, "tls", "the TLS handshake"),
-        (Self::Http, "http", "the WebSocket handshake"),
-        (Self::Reply, "reply", "waiting for a reply"),
-        (Self::Close, "close", "the closing handshake"),
-    ];
-
-    /// The name used by `--timeout`.
-    pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(Self::ALL[*self as usize].2)
-    }
-}
+use crate::phase::Phase;
 
 /// A time-out for each phase; `None` waits for ever.
 ///
@@ -154,13 +112,6 @@ mod tests {
         assert!("tls=x".parse::<TimeoutSpec>().is_err());
         for empty in ["", ",", "tls="] {
             assert!(empty.parse::<TimeoutSpec>().is_err(), "{empty}");
-        }
-    }
-
-    #[test]
-    fn every_phase_stands_at_its_index() {
-        for (index, (phase, ..)) in Phase::ALL.iter().enumerate() {
-            assert_eq!(*phase as usize, index);
         }
     }
 }

@@ -7,8 +7,8 @@ use clap::{Args, ValueHint};
 use values::units::{count, rate};
 
 use super::connection::{ConnectionArgs, ReachArgs};
+use super::headings::{EXCHANGE, OUTPUT};
 use super::values::{parse_any_url, parse_grpc_url, parse_positive, parse_size, parse_time};
-use super::{EXCHANGE, OUTPUT};
 use crate::target::Target;
 
 /// Arguments of a gRPC call.
@@ -88,9 +88,6 @@ pub(crate) struct BenchArgs {
     /// What to send.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// Write a report with plots.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
-    pub html: Option<PathBuf>,
     /// How to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,

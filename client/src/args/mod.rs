@@ -1,6 +1,7 @@
 //! The command line as it is typed.
 
 mod connection;
+mod headings;
 mod load;
 mod talk;
 mod values;
@@ -126,10 +127,6 @@ pub(crate) enum Command {
     },
 }
 
-/// Headings of options that several files have.
-const EXCHANGE: &str = "Messages";
-const OUTPUT: &str = "Output";
-
 /// Slowest replay; the fastest is as much above 1.
 const MIN_SPEED: f64 = 1e-3;
 
@@ -163,7 +160,7 @@ fn after_long_help() -> String {
          client record wss://localhost:8443/echo --to session.jsonl\n  \
          client replay session.jsonl wss://localhost:8443/echo --speed 10\n  \
          client grpc https://localhost:8443 --sender Alice 'Olá, gRPC!'\n  \
-         client bench wss://localhost:8443/echo -c 50 -d 10s --html report.html\n  \
+         client bench wss://localhost:8443/echo -c 50 -d 10s --json\n  \
          client compare wss://localhost:8443/echo           WebSocket and gRPC side by side\n\n\
          Environment:\n{}\n{}",
         environment(),

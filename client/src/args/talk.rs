@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::headings::{EXCHANGE, OUTPUT};
 use super::values::parse_time;
-use super::{EXCHANGE, OUTPUT};
 use crate::style::ColorChoice;
 
 /// What to send and when to end.

@@ -1,5 +1,6 @@
 //! From settings to an open WebSocket: proxy, TCP, TLS, handshake, redirects.
 
+mod opened;
 mod redirect;
 mod settings;
 mod transport;
@@ -8,28 +9,29 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use http::header::HeaderMap;
+use tungstenite_deflate::Agreed;
 use tungstenite_deflate::tungstenite::Error;
-use tungstenite_deflate::{Agreed, WebSocketStream};
 
 use self::redirect::{redirect_location, redirected};
 use crate::causes::{explained, network};
 use crate::declined::declined;
 use crate::error::ConnectError;
-use crate::handshake::{self, HandshakeFault, Head};
+use crate::handshake::HandshakeFault;
+use crate::head::Head;
 use crate::http2;
 use crate::meter::{Meter, Metered};
+use crate::phase::Phase;
+use crate::request::{add_header, request};
 use crate::sensitive::shown_target;
 use crate::target::Target;
-use crate::timeouts::Phase;
 use crate::tls::TlsReport;
 
+pub(crate) use self::opened::Opened;
+pub use self::opened::WebSocket;
 pub(crate) use self::settings::default_options;
 pub use self::settings::{DEFAULT_MAX_MESSAGE_BYTES, Settings};
 pub use self::transport::Transport;
 pub(crate) use self::transport::{Opening, open_transport};
-
-/// The stream of messages.
-pub type WebSocket = WebSocketStream<Metered<Box<dyn Transport>>>;
 
 /// An open WebSocket with what is known about it.
 pub struct Connection {
@@ -113,7 +115,7 @@ pub(crate) fn request_headers(settings: &Settings) -> Result<HeaderMap, ConnectE
     let mut headers = settings.headers.clone();
     if let Some(credentials) = &settings.target.credentials {
         let line = format!("Authorization: {}", credentials.basic().reveal());
-        handshake::add_header(&mut headers, &line).map_err(ConnectError::Settings)?;
+        add_header(&mut headers, &line).map_err(ConnectError::Settings)?;
     }
     Ok(headers)
 }
@@ -175,20 +177,12 @@ async fn attempt(settings: &Settings) -> Result<Connection, ConnectError> {
     })
 }
 
-/// What both kinds of handshake end in.
-pub(crate) struct Opened {
-    pub(crate) stream: WebSocket,
-    pub(crate) request: Head,
-    pub(crate) response: Head,
-    pub(crate) meter: Meter,
-}
-
 async fn http1(
     settings: &Settings,
     headers: &HeaderMap,
     transport: Box<dyn Transport>,
 ) -> Result<Opened, ConnectError> {
-    let request = handshake::request(&settings.target, headers, &settings.subprotocols)?;
+    let request = request(&settings.target, headers, &settings.subprotocols)?;
     let meter = Meter::default();
     let metered = Metered::new(transport, meter.clone());
     let result =

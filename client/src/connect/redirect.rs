@@ -72,7 +72,7 @@ mod tests {
     fn settings(url: &str) -> Settings {
         let mut settings = Settings::new(url.parse().unwrap());
         for line in ["Authorization: Bearer x", "Cookie: a=b", "X-Plain: c"] {
-            crate::handshake::add_header(&mut settings.headers, line).unwrap();
+            crate::request::add_header(&mut settings.headers, line).unwrap();
         }
         settings.subprotocols = vec!["chat".into(), "bearer.x".into()];
         settings
@@ -102,7 +102,7 @@ mod tests {
             ("https://h:444", "null"),
         ] {
             let mut settings = settings("wss://h/");
-            crate::handshake::add_header(&mut settings.headers, &format!("Origin: {origin}"))
+            crate::request::add_header(&mut settings.headers, &format!("Origin: {origin}"))
                 .unwrap();
             let same = redirected(settings.clone(), "/other").unwrap();
             assert_eq!(same.headers[ORIGIN], origin);

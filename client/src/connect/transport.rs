@@ -10,9 +10,9 @@ use tokio_rustls::client::TlsStream;
 use super::settings::Settings;
 use crate::causes::{certificate, tls};
 use crate::error::ConnectError;
+use crate::phase::Phase;
 use crate::proxy::{self, Proxy, ProxyKind};
 use crate::target::Target;
-use crate::timeouts::Phase;
 use crate::tls::{Fault, Noting, TlsReport};
 
 /// A byte stream that a WebSocket runs over.

@@ -9,7 +9,7 @@ use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 
 use super::{Failure, announce, finish, normal_closure};
 use crate::close::Ending;
-use crate::command::{COMMANDS, Command};
+use crate::command::{COMMANDS, Command, Input};
 use crate::connect::{Connection, Settings};
 use crate::duration::show_duration;
 use crate::error::ConnectError;
@@ -18,11 +18,11 @@ use crate::input::Reading;
 use crate::interrupt::Interrupts;
 use crate::moment::after;
 use crate::output::Output;
+use crate::phase::Phase;
 use crate::reconnect::{Backoff, connect_with_backoff};
 use crate::sensitive::shown_target;
-use crate::session::{Event, Input, Session};
+use crate::session::{Event, Session};
 use crate::tally::{agreed_text, counted};
-use crate::timeouts::Phase;
 
 /// When a conversation is over, and what goes on beside it.
 #[derive(Clone, Debug)]

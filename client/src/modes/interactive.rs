@@ -18,11 +18,11 @@ use rustyline::{
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::keyboard::{Keyboard, WAKE};
+use super::keyboard::Keyboard;
+use super::keys::WAKE;
 use super::screen::Screen;
-use crate::command::{self, COMMANDS, Command};
+use crate::command::{self, COMMANDS, Command, Input};
 use crate::output::Output;
-use crate::session::Input;
 
 /// Lines typed ahead of the connection.
 const READ_AHEAD: usize = 256;

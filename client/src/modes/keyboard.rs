@@ -22,10 +22,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-use super::keys::Keys;
-
-/// The key that tells the editor to print what waits. Nobody types it: it is taken out of what comes from the terminal.
-pub(crate) const WAKE: u8 = 0x1e;
+use super::keys::{Keys, WAKE};
 
 /// The editor did not heed [`WAKE`], amid an escape sequence say: it is sent again.
 const AGAIN: Timespec = Timespec {

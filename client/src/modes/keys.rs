@@ -1,6 +1,7 @@
 //! The bytes of a keyboard on their way to the line editor: made UTF-8, and followed as far as pastes are concerned.
 
-use super::keyboard::WAKE;
+/// The key that tells the editor to print what waits. Nobody types it: it is taken out of what comes from the terminal.
+pub(crate) const WAKE: u8 = 0x1e;
 
 /// Ctrl-Z.
 const SUSPEND: u8 = 0x1a;

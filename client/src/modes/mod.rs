@@ -12,13 +12,15 @@ use crate::connect::{Connection, Details, WebSocket};
 use crate::error::ConnectError;
 use crate::exit::ExitStatus;
 use crate::grpc::CallError;
-use crate::handshake::{Head, checks};
+use crate::handshake::checks;
+use crate::head::Head;
 use crate::output::Output;
+use crate::phase::Phase;
 use crate::sensitive::{
     shown_request_field, shown_request_line, shown_response_field, shown_target,
 };
 use crate::tally::agreed_text;
-use crate::timeouts::{Phase, Timeouts};
+use crate::timeouts::Timeouts;
 use crate::tls::TlsReport;
 use values::escape::escaped;
 

@@ -15,9 +15,9 @@ use crate::exit::ExitStatus;
 use crate::file::read_named;
 use crate::moment::after;
 use crate::output::Output;
+use crate::phase::Phase;
 use crate::record::{Direction, Record};
 use crate::tally::counted;
-use crate::timeouts::Phase;
 use values::escape::escaped;
 
 /// Longest recording: a year.

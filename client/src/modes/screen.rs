@@ -2,7 +2,7 @@
 //!
 //! rustyline's own external printer loses the order when a line is finished while something waits, and blocks whoever
 //! prints: with lines typed ahead both threads waited for each other. Here texts wait in a queue, and the thread of the
-//! editor alone prints them: within a line when it gets the key [`WAKE`](super::keyboard::WAKE), else between two lines.
+//! editor alone prints them: within a line when it gets the key [`WAKE`](super::keys::WAKE), else between two lines.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;

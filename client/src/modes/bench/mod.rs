@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -20,14 +19,14 @@ use crate::grpc;
 use crate::interrupt::Interrupts;
 use crate::moment::after;
 use crate::output::Output;
+use crate::phase::Phase;
 use crate::sensitive::shown_target;
 use crate::tally::agreed_text;
-use crate::timeouts::Phase;
 
 mod compare;
-mod html;
 mod link;
 mod load;
+mod open_links;
 mod report;
 mod waiting;
 mod worker;
@@ -35,20 +34,13 @@ mod worker;
 pub(crate) use compare::compare;
 use link::{GrpcLink, Link, WebSocketLink};
 use load::Work;
+use open_links::{OpenLinks, histogram, micros};
 use report::Report;
 use waiting::Waiting;
 use worker::{Measured, Worker};
 
 /// Connections opened at the same time at the start.
 const DIALLING_AT_ONCE: usize = 64;
-
-/// Latencies up to a minute, in microseconds, with three digits.
-pub(super) fn histogram() -> Histogram<u64> {
-    let mut histogram =
-        Histogram::new_with_bounds(1, 60_000_000, 3).expect("these bounds are valid");
-    histogram.auto(true);
-    histogram
-}
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +67,6 @@ pub(crate) async fn run(
     };
     let payload = load::payload(&args.load, args.binary)?;
     let report = measure(kind, settings, &args.load, &payload).await?;
-    if let Some(path) = &args.html {
-        std::fs::write(path, html::page(&report))
-            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-    }
     if args.load.json {
         output.line(&serde_json::to_string(&report).map_err(std::io::Error::other)?)?;
     } else {
@@ -142,16 +130,6 @@ async fn measure(
     }
     report.finish(work.measure_from);
     Ok(report)
-}
-
-/// The connections of a benchmark.
-struct OpenLinks {
-    url: String,
-    protocol: &'static str,
-    compression: String,
-    links: Vec<Waiting>,
-    latency: Histogram<u64>,
-    errors: BTreeMap<String, u64>,
 }
 
 /// Opens them, some at a time. Those that fail are counted; it is an error only when all do.
@@ -228,13 +206,6 @@ async fn open_one(kind: Kind, settings: Arc<Settings>) -> Result<OpenLink, Conne
             })
         }
     }
-}
-
-/// Microseconds, at least 1.
-pub(super) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros())
-        .unwrap_or(u64::MAX)
-        .max(1)
 }
 
 fn show_progress(work: &Arc<Work>, args: &LoadArgs) -> tokio::task::JoinHandle<()> {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tungstenite_deflate::tungstenite::Message;
 
+use super::open_links::{OpenLinks, histogram};
 use super::worker::Measured;
-use super::{OpenLinks, histogram};
 use crate::args::LoadArgs;
 use crate::exit::ExitStatus;
 use crate::tally::counted;

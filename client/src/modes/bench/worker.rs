@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::link::{Link, Step, Turn};
 use super::load::Work;
-use super::{histogram, micros};
+use super::open_links::{histogram, micros};
 use crate::moment::after;
 use crate::tally::counted;
 
