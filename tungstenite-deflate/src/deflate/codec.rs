@@ -139,9 +139,7 @@ impl Codec {
         bound: usize,
         out: &mut BytesMut,
     ) -> bool {
-        // No compressor keeps to a window of 8, but no distance can exceed it in a message not longer than that.
-        let too_long = self.window_bits < MIN_WINDOW_BITS && payload.len() > 1 << self.window_bits;
-        if self.keeps_outgoing && self.window_bits >= MIN_WINDOW_BITS {
+        if self.keeps_outgoing && self.window_bits >= self.smallest_window() {
             if payload.len() < in_context {
                 return false;
             }
@@ -152,13 +150,28 @@ impl Codec {
                 return false;
             }
         }
-        !too_long && payload.len() >= alone && self.deflate_alone(payload, bound, out)
+        !self.exceeds_window(payload)
+            && payload.len() >= alone
+            && self.deflate_alone(payload, bound, out)
+    }
+
+    /// Returns the smallest window that the compressor keeps to: zlib's is 9, RFC 7692 allows 8.
+    fn smallest_window(&self) -> u8 {
+        if self.level.is_some() {
+            WindowBits::MIN.get()
+        } else {
+            8
+        }
+    }
+
+    /// Reports if a compressor that does not keep to the window could refer beyond it: no distance exceeds a message's length.
+    fn exceeds_window(&self, payload: &[u8]) -> bool {
+        self.window_bits < self.smallest_window() && payload.len() > 1 << self.window_bits
     }
 
     /// Compresses without a context, and sees to it that no later message refers to this one.
     fn deflate_isolated(&mut self, payload: &[u8], out: &mut BytesMut) -> bool {
-        let too_long = self.window_bits < MIN_WINDOW_BITS && payload.len() > 1 << self.window_bits;
-        let compressed = !too_long
+        let compressed = !self.exceeds_window(payload)
             && payload.len() >= self.threshold[1]
             && self.deflate_alone(payload, payload.len(), out);
         if let Some(hold) = self.outgoing.as_ref().filter(|_| compressed) {
@@ -170,7 +183,7 @@ impl Codec {
 
     /// Compresses without a context, by a compressor of the thread.
     fn deflate_alone(&self, payload: &[u8], bound: usize, out: &mut BytesMut) -> bool {
-        let window_bits = self.window_bits.max(MIN_WINDOW_BITS);
+        let window_bits = self.window_bits.max(self.smallest_window());
         let Some(level) = self.level else {
             let start = out.len();
             pool::with_encoder(|encoder| encoder.encode(payload, window_bits, out));
@@ -328,7 +341,5 @@ impl Codec {
 
 /// Looks for idle contexts within their timeout: they stay at most so much longer.
 const LOOKS: u32 = 4;
-/// Smallest window that a compressor keeps to.
-const MIN_WINDOW_BITS: u8 = WindowBits::MIN.get();
 /// Most compressed bytes of an unfinished message that wait for more, in bytes: a third of what a decompressor takes.
 const BEGINNING_BYTES: usize = 16 * 1024;
