@@ -18,8 +18,10 @@ async fn local_backplane_keeps_to_the_rules() {
 /// Retention holds although nothing else happens on the server: each way to use a room ends with its time.
 #[tokio::test]
 async fn rooms_are_forgotten_in_time_on_an_idle_server() {
-    let mut settings = Settings::default();
-    settings.retention = Duration::from_millis(300);
+    let settings = Settings {
+        retention: Duration::from_millis(300),
+        ..Settings::default()
+    };
     let local = Local::new(settings);
     let mut deliveries = local.deliveries();
     tokio::spawn(async move { while deliveries.next().await.is_some() {} });

@@ -288,8 +288,10 @@ async fn history_is_given_within_limits(node: Node) {
 }
 
 async fn what_is_forgotten_is_a_gap(make: &impl AsyncFn(Settings) -> Arc<dyn Backplane>) {
-    let mut settings = Settings::default();
-    settings.history_messages = 5;
+    let settings = Settings {
+        history_messages: 5,
+        ..Settings::default()
+    };
     let (node, tea) = (start(make(settings).await), room());
     let mut places: Vec<Position> = Vec::new();
     for number in 0..12 {

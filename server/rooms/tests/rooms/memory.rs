@@ -54,8 +54,10 @@ async fn r12_joins_and_leaves_without_end_leave_nothing_behind() {
 #[tokio::test]
 async fn r13_a_flood_into_many_rooms_takes_no_more_memory_than_it_may() {
     let _turn = MEMORY.lock().await;
-    let mut settings = Settings::default();
-    settings.history_memory = 8 << 20;
+    let settings = Settings {
+        history_memory: 8 << 20,
+        ..Settings::default()
+    };
     let backplane = Arc::new(Local::new(settings.clone()));
     let hub = Hub::new(settings, backplane, Counts::default());
     let flow = tokio::spawn(hub.clone().run());
