@@ -26,6 +26,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             received: Queue::default(),
             plaintext: Queue::default(),
             sealed: Queue::default(),
+            unyielded: 0,
             input: Input::Open,
             output: Output::Fresh,
             sending: Sending::Open,

@@ -11,6 +11,8 @@ pub(crate) const RECORD_BYTES: usize = 5 + (1 << 14) + 2048;
 pub(crate) const RECORD_PLAINTEXT: usize = 1 << 14;
 /// Bytes of [`READING`]: more than fits in any handshake message that rustls takes, 64 KiB.
 pub(crate) const READ_BYTES: usize = 80 * 1024;
+/// Bytes that a task reads before others have their turn.
+pub(crate) const YIELD_BYTES: usize = 128 * 1024;
 /// Maximum of plaintext that is sealed at once: four records.
 pub(crate) const SEAL_AT_ONCE: usize = 4 * RECORD_PLAINTEXT;
 /// Maximum of slices that are sealed at once.

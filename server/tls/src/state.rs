@@ -24,6 +24,8 @@ pub struct TlsStream<S> {
     pub(crate) plaintext: Queue,
     /// Records that the stream has not taken.
     pub(crate) sealed: Queue,
+    /// Bytes received since the stream last had none, or the task last yielded.
+    pub(crate) unyielded: usize,
     pub(crate) input: Input,
     pub(crate) output: Output,
     pub(crate) sending: Sending,

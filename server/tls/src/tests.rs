@@ -16,7 +16,6 @@ use rustls::{
     ProtocolVersion, ServerConfig, SupportedProtocolVersion,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::task::coop;
 
 use crate::TlsStream;
 use crate::scratch::{SEAL_AT_ONCE, SEAL_EXTRA};
@@ -39,12 +38,9 @@ struct Wire {
 impl AsyncRead for Wire {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // As tokio's own streams do.
-        let unit = ready!(coop::poll_proceed(context));
-        unit.made_progress();
         if self.broken {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }

@@ -6,11 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use rustls::unbuffered::EncryptError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::task::coop;
 
 use crate::legacy_hello::{PROTOCOL_VERSION, is_old_hello};
 use crate::scratch::{
-    READ_BYTES, READING, RECORD_BYTES, SEAL_AT_ONCE, SEAL_EXTRA, SEALING, SLICES_AT_ONCE, lend,
+    READ_BYTES, READING, RECORD_BYTES, SEAL_AT_ONCE, SEAL_EXTRA, SEALING, SLICES_AT_ONCE,
+    YIELD_BYTES, lend,
 };
 use crate::session::invalid;
 use crate::state::{Input, Output, Sending, TlsStream};
@@ -35,6 +35,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         reader: Option<&mut ReadBuf<'_>>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        // The task of a peer that sends without a pause is polled again after all others that wait. This is no use of tokio's
+        // budget, since a task that has spent that cannot write either, which looks as if its peer did not read.
+        if self.unyielded >= YIELD_BYTES {
+            self.unyielded = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = self.received.len();
         // Not much more than the reader can take: the rest would be copied aside.
         let wanted = reader
@@ -49,8 +56,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             )));
         }
         let mut unread = ReadBuf::new(&mut buffer[before..end]);
-        let outcome = ready!(Pin::new(&mut self.stream).poll_read(context, &mut unread));
+        let polled = Pin::new(&mut self.stream).poll_read(context, &mut unread);
         let read = unread.filled().len();
+        self.unyielded = if polled.is_ready() {
+            self.unyielded.saturating_add(read)
+        } else {
+            0
+        };
+        let outcome = ready!(polled);
         self.noted(outcome)?;
         if read == 0 {
             return Poll::Ready(Ok(0));
@@ -64,7 +77,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 let ended = self.input == Input::Ended;
                 let done = if ended { received.len() } else { done };
                 self.received.replace(&received[done..]);
-                charge(context, read);
                 Poll::Ready(Ok(read))
             }
             Err(error) => {
@@ -184,18 +196,3 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         Ok(taken)
     }
 }
-
-/// Charges the task for `bytes` that it was given; tokio charges it for each read, however much that brings. A task whose peer
-/// sends without a pause yields to others after 128 KiB, where it would after 128 reads of up to 64 KiB.
-fn charge(context: &mut Context<'_>, bytes: usize) {
-    for _ in 0..bytes / CHARGE_BYTES {
-        match coop::poll_proceed(context) {
-            Poll::Ready(unit) => unit.made_progress(),
-            // The next read waits for the task's next turn, for which it has been woken.
-            Poll::Pending => return,
-        }
-    }
-}
-
-/// Bytes for which a task is charged one of the 128 units that it may use in a turn.
-const CHARGE_BYTES: usize = 1024;
