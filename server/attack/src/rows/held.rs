@@ -140,7 +140,9 @@ async fn begin_messages(mut peer: Peer, deadline: Duration) -> Result<usize> {
     let answered = peer.seen().answered.len();
     ensure!(
         answered == STREAMS,
-        "only {answered} of {STREAMS} calls were answered"
+        "only {answered} of {STREAMS} calls were answered; {}, resets {:?}",
+        peer.end(Duration::ZERO).await,
+        peer.seen().resets
     );
     Ok(answered)
 }
