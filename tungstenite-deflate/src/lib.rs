@@ -45,7 +45,7 @@ mod utf8;
 pub use close::{Closed, Initiator};
 pub use connection::{Clock, Connection};
 pub use control_rate::ControlRate;
-pub use deflate::{Agreed, Compression, DeflateConfig};
+pub use deflate::{Agreed, Compression, DeflateConfig, SharedContext};
 pub use error::{ProtocolError, SendError};
 pub use memory::{BudgetSpent, MemoryBudget, MemoryReservation};
 pub use options::{HeadLimits, Keepalive, Limits, Options};

@@ -48,8 +48,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a message that many connections send. Its frames are made once and shared where the wire bytes are the
-    /// same for all: by servers, without context takeover and without `fragment_bytes`. Others send it like any message.
+    /// Queues a message that many connections send. Its frames are made once and shared by servers without
+    /// `fragment_bytes`. Others send it like any message.
     ///
     /// # Errors
     /// As for [`send`](Self::send).
@@ -60,21 +60,21 @@ impl Connection {
     ) -> Result<(), SendError> {
         let shared = self.check_open().is_ok()
             && self.role() == Role::Server
-            && self.options.fragment_bytes.is_none()
-            && self
-                .agreed
-                .is_none_or(|agreed| agreed.server_no_context_takeover);
+            && self.options.fragment_bytes.is_none();
         if !shared {
             return self.send(prepared.message().clone(), clock);
         }
         if self.unfinished_send.is_some() {
             return Err(SendError::MessageUnfinished);
         }
-        let frames = prepared.frames(self.agreed);
+        let (frames, sent) = prepared.frames(self.codec.as_deref());
         if !self.has_space_for(frames.len()) {
             return Err(SendError::QueueFull(Box::new(prepared.message().clone())));
         }
         self.queue.push_encoded(frames);
+        if let Some(codec) = &mut self.codec {
+            codec.note_prepared(prepared.message().len(), sent);
+        }
         Ok(())
     }
 

@@ -11,8 +11,9 @@ use super::inflater::{self, InflateError, Inflater};
 use super::kept::{Hold, Kind, Outgoing};
 use super::negotiate::Agreed;
 use super::pool;
-use super::ranges::WindowBits;
 use super::received;
+use super::run::{Position, Run};
+use super::shared::InStream;
 use super::statistics::Statistics;
 use crate::memory::MemoryBudget;
 use crate::tungstenite::protocol::Role;
@@ -33,6 +34,8 @@ pub(crate) struct Codec {
     context_bits: u8,
     /// Minimum length of a compressed message, in bytes: with a context, and without one.
     threshold: [usize; 2],
+    /// What the peer's window has of a shared context.
+    run: Run,
     /// The context of our messages, from the first one on.
     outgoing: Option<Hold>,
     /// The peer's window, from its first message on.
@@ -68,13 +71,14 @@ impl Codec {
         };
         let memory = config.memory.clone();
         Self {
-            level: (!config.is_own()).then(|| config.level.get()),
+            level: config.zlib_level(),
             window_bits,
             when_budget_spent: config.when_budget_spent,
             keeps_outgoing,
             keeps_incoming,
             context_bits: config.context_window(window_bits),
             threshold: [true, false].map(|kept| config.threshold_for(kept)),
+            run: Run::default(),
             outgoing: None,
             received: None,
             _promise: keeps_incoming
@@ -116,11 +120,16 @@ impl Codec {
         let start = out.len();
         let compressed = match choice {
             Compression::Never => false,
+            Compression::Auto if self.run.spares(payload.len()) => {
+                self.run.spend(payload.len());
+                false
+            }
             Compression::Auto => self.deflate_from(self.threshold, payload, payload.len(), out),
             Compression::Always => self.deflate_from([0, 0], payload, usize::MAX, out),
             Compression::Isolated => self.deflate_isolated(payload, out),
         };
         if compressed {
+            self.run.end();
             self.statistics
                 .sent
                 .add(1, payload.len(), out.len() - start);
@@ -139,7 +148,7 @@ impl Codec {
         bound: usize,
         out: &mut BytesMut,
     ) -> bool {
-        if self.keeps_outgoing && self.window_bits >= self.smallest_window() {
+        if self.keeps_outgoing && self.window_bits >= pool::smallest_window(self.level) {
             if payload.len() < in_context {
                 return false;
             }
@@ -150,52 +159,29 @@ impl Codec {
                 return false;
             }
         }
-        !self.exceeds_window(payload)
-            && payload.len() >= alone
-            && self.deflate_alone(payload, bound, out)
-    }
-
-    /// Returns the smallest window that the compressor keeps to: zlib's is 9, RFC 7692 allows 8.
-    fn smallest_window(&self) -> u8 {
-        if self.level.is_some() {
-            WindowBits::MIN.get()
-        } else {
-            8
-        }
-    }
-
-    /// Reports if a compressor that does not keep to the window could refer beyond it: no distance exceeds a message's length.
-    fn exceeds_window(&self, payload: &[u8]) -> bool {
-        self.window_bits < self.smallest_window() && payload.len() > 1 << self.window_bits
+        payload.len() >= alone && self.deflate_alone(payload, bound, out)
     }
 
     /// Compresses without a context, and sees to it that no later message refers to this one.
-    fn deflate_isolated(&mut self, payload: &[u8], out: &mut BytesMut) -> bool {
-        let compressed = !self.exceeds_window(payload)
-            && payload.len() >= self.threshold[1]
-            && self.deflate_alone(payload, payload.len(), out);
-        if let Some(hold) = self.outgoing.as_ref().filter(|_| compressed) {
-            // The peer's window has it now, behind what was before.
-            hold.lock().skip(payload.len());
+    fn deflate_isolated(&self, payload: &[u8], out: &mut BytesMut) -> bool {
+        let compressed =
+            payload.len() >= self.threshold[1] && self.deflate_alone(payload, payload.len(), out);
+        if compressed {
+            self.skip(payload.len());
         }
         compressed
     }
 
     /// Compresses without a context, by a compressor of the thread.
     fn deflate_alone(&self, payload: &[u8], bound: usize, out: &mut BytesMut) -> bool {
-        let window_bits = self.window_bits.max(self.smallest_window());
-        let Some(level) = self.level else {
-            let start = out.len();
-            pool::with_encoder(|encoder| encoder.encode(payload, window_bits, out));
-            let fits = out.len() - start < bound;
-            if !fits {
-                out.truncate(start);
-            }
-            return fits;
-        };
-        pool::with_deflater(level, window_bits, |deflater| {
-            deflater.message(payload, bound, out)
-        })
+        pool::deflate_alone(self.level, self.window_bits, payload, bound, out)
+    }
+
+    /// Counts bytes that our context does not know: the peer's window has them now, after what was before.
+    fn skip(&self, bytes: usize) {
+        if let Some(hold) = &self.outgoing {
+            hold.skip(bytes);
+        }
     }
 
     /// Compresses with what was sent before as context; `None` if no memory is left for one. A message that grows by this
@@ -337,6 +323,71 @@ impl Codec {
             ..self.statistics
         }
     }
+}
+
+/// # Prepared messages
+impl Codec {
+    /// Base-2 logarithm of the window that our messages must keep to, 8 to 15.
+    pub(crate) fn window_bits(&self) -> u8 {
+        self.window_bits
+    }
+
+    /// Reports if the peer's window goes on from our message to the next.
+    pub(crate) fn keeps_outgoing(&self) -> bool {
+        self.keeps_outgoing
+    }
+
+    /// Reports if the peer holds what this form of a message refers to.
+    pub(crate) fn admits(&self, message: &InStream, config: &DeflateConfig) -> bool {
+        self.keeps_outgoing
+            && message.fits(self.window_bits, config)
+            && self.run.holds(message.position(), message.reach())
+    }
+
+    /// Reports if a message of `bytes` that is no part of a stream should go uncompressed, for the sake of one.
+    pub(crate) fn spares(&self, bytes: usize) -> bool {
+        self.run.spares(bytes)
+    }
+
+    /// Notes that a message of `bytes` was sent by frames that were made before.
+    pub(crate) fn note_prepared(&mut self, bytes: usize, sent: Sent) {
+        match sent {
+            Sent::Uncompressed => self.statistics.sent_uncompressed += 1,
+            Sent::Spared => {
+                self.run.spend(bytes);
+                self.statistics.sent_uncompressed += 1;
+            }
+            Sent::Compressed {
+                wire_bytes,
+                position,
+            } => {
+                if self.keeps_outgoing {
+                    self.skip(bytes);
+                    match position {
+                        Some(position) => self.run.extend(position),
+                        None => self.run.end(),
+                    }
+                }
+                self.statistics.sent.add(1, bytes, wire_bytes);
+            }
+        }
+    }
+}
+
+/// The form in which a prepared message was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// As it is.
+    Uncompressed,
+    /// As it is, for the sake of a shared context.
+    Spared,
+    /// Compressed.
+    Compressed {
+        /// Bytes of the payload.
+        wire_bytes: usize,
+        /// Position in a stream, if the message is a part of one.
+        position: Option<Position>,
+    },
 }
 
 /// Looks for idle contexts within their timeout: they stay at most so much longer.

@@ -94,6 +94,9 @@ pub enum Compression {
     ///
     /// With context takeover a message that grew is sent compressed all the same: taking it back would cost the
     /// context, and the growth is some 5 bytes for every 2 KiB (RFC 1951 §3.2.4).
+    ///
+    /// A connection that follows a [`SharedContext`](super::SharedContext) sends messages of its own uncompressed while
+    /// they are fewer bytes than the stream's.
     #[default]
     Auto,
     /// Compressed whatever its size, if the extension was agreed.
@@ -220,7 +223,7 @@ impl DeflateConfig {
     }
 
     /// Returns the threshold of messages that have a context, or that have none.
-    pub(super) fn threshold_for(&self, in_context: bool) -> usize {
+    pub(crate) fn threshold_for(&self, in_context: bool) -> usize {
         let default = if in_context {
             THRESHOLD_IN_CONTEXT
         } else {
@@ -231,13 +234,22 @@ impl DeflateConfig {
 
     /// Returns the window of our context where `agreed` bits are permitted.
     pub(super) fn context_window(&self, agreed: u8) -> u8 {
-        let chosen = self.encoder_window_bits;
-        let limit = chosen.unwrap_or(if self.is_own() {
-            DEFAULT_WINDOW
-        } else {
-            WindowBits::MAX
-        });
+        if self.is_own() {
+            return self.own_context_window(agreed);
+        }
+        let limit = self.encoder_window_bits.unwrap_or(WindowBits::MAX);
         agreed.min(limit.get())
+    }
+
+    /// Returns the same for our own compressor, at every level.
+    pub(super) fn own_context_window(&self, agreed: u8) -> u8 {
+        let limit = self.encoder_window_bits.unwrap_or(DEFAULT_WINDOW);
+        agreed.min(limit.get())
+    }
+
+    /// Returns zlib's level, or `None` for our own compressor.
+    pub(crate) fn zlib_level(&self) -> Option<u8> {
+        (!self.is_own()).then(|| self.level.get())
     }
 
     /// Reports if messages are compressed by this crate's own compressor.

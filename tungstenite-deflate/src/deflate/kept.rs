@@ -128,7 +128,7 @@ impl Content {
     }
 
     /// Counts `bytes` that were sent compressed, but not with this context.
-    pub(super) fn skip(&mut self, bytes: usize) {
+    fn skip(&mut self, bytes: usize) {
         match &mut self.context {
             Kept::History(Outgoing::Own(context)) => context.skip(bytes),
             Kept::History(Outgoing::Zlib(_)) => self.clear(),
@@ -253,6 +253,18 @@ impl Hold {
         if !self.settle(content) {
             content.reservation.resize(content.allocated());
             self.enter();
+        }
+    }
+
+    /// Counts `bytes` that were sent compressed, but not with this context, which is no use of it.
+    pub(super) fn skip(&self, bytes: usize) {
+        let mut content = self.slot.lock();
+        content.skip(bytes);
+        let allocated = content.allocated();
+        if allocated != content.reservation.bytes()
+            && !self.memory.charge(&mut content.reservation, allocated)
+        {
+            content.clear();
         }
     }
 

@@ -29,6 +29,11 @@
 //! compressor of level 1 (at most 370 KB), at most 4 idle compressors of zlib (of different levels or windows, 252 to
 //! 380 KB each), 8 idle decompressors (48 KB each) and 16 KiB of scratch room.
 //!
+//! # Broadcasts
+//! A message for many connections is compressed once: a [`SharedContext`] with the messages of its stream as history, a
+//! [`PreparedMessage`](crate::PreparedMessage) by itself. Deliveries of chat lines of 195 bytes take a third of the bytes
+//! so, and no compression each.
+//!
 //! # Levels
 //! Level 1, the default, is this crate's own compressor; 2 to 9 are zlib-rs, which [`Compressor::Zlib`] makes of level 1
 //! as well. JSON chat lines, µs to compress / µs to inflate / wire bytes per byte, the best of several runs on one busy core
@@ -77,15 +82,21 @@ mod pool;
 mod ranges;
 mod received;
 mod recency;
+mod run;
+mod shared;
 mod statistics;
 
-pub(crate) use codec::Codec;
+pub(crate) use codec::{Codec, Sent};
 pub use config::{Compression, Compressor, DeflateConfig, WhenBudgetSpent};
 pub use context_memory::ContextMemory;
 pub(crate) use inflater::InflateError;
 pub use negotiate::{Agreed, ResponseError};
 pub use parameters::ParameterError;
+pub(crate) use pool::deflate_alone;
 pub use ranges::{ConfigError, Level, WindowBits};
+pub(crate) use run::Position;
+pub(crate) use shared::InStream;
+pub use shared::SharedContext;
 pub use statistics::{Statistics, Traffic};
 
 #[cfg(test)]
@@ -94,3 +105,5 @@ mod codec_tests;
 mod costs;
 #[cfg(test)]
 mod distances;
+#[cfg(test)]
+mod shared_tests;

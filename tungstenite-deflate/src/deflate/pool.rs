@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 
+use bytes::BytesMut;
 use flate2::Compress;
 
 use super::deflater::Deflater;
 use super::encoder::Encoder;
 use super::inflater::Inflater;
+use super::ranges::WindowBits;
 
 /// What a thread keeps for the next message.
 #[expect(
@@ -54,6 +56,40 @@ pub(super) fn with_deflater<R>(
         pool.deflaters.push(deflater);
     });
     result
+}
+
+/// Appends the compressed form of a message without a context to `out`, by zlib's `level` or our own compressor; or
+/// leaves `out` as it was and returns false if that would not be shorter than `bound` bytes, or cannot keep to the window.
+pub(crate) fn deflate_alone(
+    level: Option<u8>,
+    window_bits: u8,
+    payload: &[u8],
+    bound: usize,
+    out: &mut BytesMut,
+) -> bool {
+    let smallest = smallest_window(level);
+    // No distance exceeds the window in a message that is not longer.
+    if window_bits < smallest && payload.len() > 1 << window_bits {
+        return false;
+    }
+    let window_bits = window_bits.max(smallest);
+    let Some(level) = level else {
+        let start = out.len();
+        with_encoder(|encoder| encoder.encode(payload, window_bits, out));
+        let fits = out.len() - start < bound;
+        if !fits {
+            out.truncate(start);
+        }
+        return fits;
+    };
+    with_deflater(level, window_bits, |deflater| {
+        deflater.message(payload, bound, out)
+    })
+}
+
+/// Returns the smallest window that a compressor keeps to: zlib's is 9, RFC 7692 allows 8.
+pub(super) fn smallest_window(level: Option<u8>) -> u8 {
+    level.map_or(8, |_| WindowBits::MIN.get())
 }
 
 /// Runs `use_it` with the thread's compressor for small messages.

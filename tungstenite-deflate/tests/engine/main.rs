@@ -7,6 +7,7 @@ mod life;
 mod pieces;
 mod receiving;
 mod sending;
+mod shared;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
