@@ -158,10 +158,14 @@ pub(crate) struct ConnectionArgs {
     /// Compression effort: 1 (fast, the default) or a level of zlib, 2 to 9 (small).
     #[arg(long, value_name = "1-9", value_parser = level(), help_heading = COMPRESSION)]
     pub deflate_level: Option<Level>,
-    /// Minimum size of a compressed message; by default 16B where a compression context is kept and 96B otherwise.
+    /// Minimum size of a compressed message.
+    ///
+    /// By default 16B where a compression context is kept and 96B otherwise.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = COMPRESSION)]
     pub deflate_threshold: Option<usize>,
-    /// Keep compression contexts between messages: of both sides (the default), of this side, of the server or of none.
+    /// Choose whose compression contexts are kept.
+    ///
+    /// Contexts last from one message to the next: those of both sides (the default), of this side, of the server or of none.
     ///
     /// A context is kept only if both sides agree; the client warns if the server declines one that was asked for here.
     #[arg(long, value_name = "SIDE", num_args = 0..=1, default_missing_value = "both", require_equals = true, help_heading = COMPRESSION)]
@@ -172,7 +176,9 @@ pub(crate) struct ConnectionArgs {
     /// Maximum LZ77 window (log2) of this side, 15 by default.
     #[arg(long, value_name = "9-15", value_parser = window_bits(), help_heading = COMPRESSION)]
     pub client_max_window_bits: Option<WindowBits>,
-    /// LZ77 window (log2) that this side's context uses of it; by default 11 at level 1 and all of it at levels of zlib.
+    /// LZ77 window (log2) that this side's context uses of that maximum.
+    ///
+    /// By default 11 at level 1 and all of it at levels of zlib.
     #[arg(long, value_name = "9-15", value_parser = window_bits(), help_heading = COMPRESSION)]
     pub deflate_window_bits: Option<WindowBits>,
 }
