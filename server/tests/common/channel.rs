@@ -16,8 +16,12 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::common::{self, soon, start};
 
-/// A channel whose connections come from `connect`.
-async fn channel<F, I>(url: String, connect: impl Fn() -> F + Clone + Send + 'static) -> Channel
+/// A channel whose connections come from `connect`; `None` stands for tonic's own window.
+async fn channel<F, I>(
+    url: String,
+    window: Option<u32>,
+    connect: impl Fn() -> F + Clone + Send + 'static,
+) -> Channel
 where
     F: Future<Output = std::io::Result<I>> + Send + 'static,
     I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -26,7 +30,9 @@ where
         let connecting = connect();
         async move { connecting.await.map(TokioIo::new) }
     });
-    let endpoint = Endpoint::from_shared(url).unwrap();
+    let endpoint = Endpoint::from_shared(url)
+        .unwrap()
+        .initial_stream_window_size(window);
     soon(endpoint.connect_with_connector(connector))
         .await
         .unwrap()
@@ -34,12 +40,18 @@ where
 
 /// A channel over TLS to the server's own port.
 pub async fn over_tls(server: &common::Running) -> Channel {
+    over_tls_with_window(server, None).await
+}
+
+/// The same, whose client takes `window` bytes of each response unread.
+pub async fn over_tls_with_window(server: &common::Running, window: Option<u32>) -> Channel {
     let (address, config) = (
         server.address,
         common::client_config(&server.authority(), &["h2"]),
     );
     // tonic wants `http` here: it is the connector that brings TLS.
-    channel(format!("http://localhost:{}", address.port()), move || {
+    let url = format!("http://localhost:{}", address.port());
+    channel(url, window, move || {
         common::connect(address, config.clone(), "localhost")
     })
     .await
@@ -55,6 +67,9 @@ pub async fn plain(flags: &[&str]) -> (common::Running, Channel) {
     let flags = [&["--grpc-listen", &flag], flags].concat();
     let server = start(&flags).await;
     common::until(async || TcpStream::connect(free).await.is_ok()).await;
-    let channel = channel(format!("http://{free}"), move || TcpStream::connect(free)).await;
+    let channel = channel(format!("http://{free}"), None, move || {
+        TcpStream::connect(free)
+    })
+    .await;
     (server, channel)
 }

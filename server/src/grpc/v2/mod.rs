@@ -2,13 +2,13 @@
 
 mod encoded;
 mod event;
+mod outgoing;
 mod session;
 mod status;
 
 use std::sync::Arc;
 
-use futures_util::stream::{self, BoxStream, StreamExt};
-use tokio::sync::mpsc;
+use futures_util::stream::{BoxStream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::proto_v2::{ConverseRequest, SendRequest, SendResponse, SubscribeRequest};
@@ -17,6 +17,7 @@ use crate::connection::Peer;
 use crate::context::Context;
 use crate::routes::bearer_token;
 pub(super) use encoded::{EncodedCodec, EncodedEvent};
+use outgoing::{Outgoing, channel};
 use rooms::participant::{Member, Welcome};
 use rooms::{Participant, Refusal, Right};
 use session::Subscription;
@@ -90,7 +91,7 @@ impl ChatService for Rooms {
             let ended = expiry.bound(session.run(welcome)).await;
             finish(&sender, ended);
         });
-        Ok(Response::new(events))
+        Ok(Response::new(events.boxed()))
     }
 
     async fn converse(
@@ -113,7 +114,7 @@ impl ChatService for Rooms {
             let ended = expiry.bound(conversing).await;
             finish(&sender, ended);
         });
-        Ok(Response::new(events))
+        Ok(Response::new(events.boxed()))
     }
 }
 
@@ -127,20 +128,8 @@ async fn join(
 }
 
 /// Ends a stream of events: with a status, unless both sides have had enough.
-fn finish(sender: &session::Outgoing, ended: Result<Result<(), Status>, Refusal>) {
+fn finish(sender: &Outgoing, ended: Result<Result<(), Status>, Refusal>) {
     if let Err(status) = ended.unwrap_or_else(|refusal| Err(status(&refusal))) {
-        // A client that has gone needs no status.
-        let _ = sender.try_send(Err(status));
+        sender.fail(status);
     }
-}
-
-/// Events on their way out. One may wait beside the one that is being sent; the others wait in the room.
-fn channel() -> (session::Outgoing, Events) {
-    // One more slot than is ever filled with events, for the status at the end.
-    let (sender, receiver) = mpsc::channel(2);
-    let events = stream::unfold(receiver, |mut receiver| async {
-        let event = receiver.recv().await?;
-        Some((event, receiver))
-    });
-    (sender, events.boxed())
 }

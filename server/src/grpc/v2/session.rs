@@ -3,12 +3,12 @@
 use std::future::pending;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
 use super::encoded::EncodedEvent;
 use super::event;
+use super::outgoing::Outgoing;
 use super::status::status;
 use crate::context::Context;
 use crate::grpc::proto_v2::converse_request::Kind as Asked;
@@ -17,9 +17,6 @@ use crate::grpc::proto_v2::{ConverseRequest, Renew, Say, SubscribeRequest};
 use rooms::backplane::Published;
 use rooms::participant::{Answer, Member, Next, Request, Welcome};
 use rooms::{MessageId, Refusal, Rendering, Seen, Stored};
-
-/// Where events go; who reads them is the call.
-pub(super) type Outgoing = mpsc::Sender<Result<EncodedEvent, Status>>;
 
 /// Somebody in a room.
 pub(super) struct Subscription<'a> {
@@ -101,6 +98,7 @@ impl<'a> Subscription<'a> {
 
     /// Waits for whatever comes first; `None` if that is the client's end.
     async fn wait(&mut self) -> Result<Option<Next<Incoming>>, Status> {
+        self.wait_for_demand().await?;
         let incoming = async {
             match &mut self.requests {
                 Some(requests) => requests.message().await,
@@ -176,20 +174,34 @@ impl<'a> Subscription<'a> {
 
     /// The same with an event that is encoded already.
     async fn send_encoded(&mut self, event: EncodedEvent) -> Result<(), Status> {
-        let sending = async {
-            // The slot that this leaves free is for the status.
-            let slots = self.outgoing.reserve_many(2).await;
-            slots.map(|mut slots| slots.next().map(|slot| slot.send(Ok(event))))
-        };
-        match timeout(self.patience, sending).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(Status::cancelled("the client has gone")),
-            Err(_) => {
-                let patience = self.patience;
-                let text = format!("slow consumer: nothing was taken for {patience:?}");
-                Err(Status::unavailable(text))
-            }
+        match timeout(self.patience, self.outgoing.send(event)).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Status::cancelled("the client has gone")),
+            Err(_) => Err(self.slow()),
         }
+    }
+
+    /// Waits until the next event would leave at once, in a room whose events are news: the room holds the latest one
+    /// until then, and an event that was taken earlier would grow old.
+    async fn wait_for_demand(&mut self) -> Result<(), Status> {
+        if !self.member.takes_latest() {
+            return Ok(());
+        }
+        let wanted = async {
+            tokio::select! {
+                () = self.outgoing.wanted() => {}
+                () = self.outgoing.closed() => {}
+            }
+        };
+        timeout(self.patience, wanted)
+            .await
+            .map_err(|_| self.slow())
+    }
+
+    /// The status for a client that takes nothing.
+    fn slow(&self) -> Status {
+        let patience = self.patience;
+        Status::unavailable(format!("slow consumer: nothing was taken for {patience:?}"))
     }
 }
 
