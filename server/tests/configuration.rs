@@ -63,9 +63,13 @@ fn defaults_are_written_in_one_style() {
     for row in reference.lines().filter(|line| line.starts_with("| `--")) {
         let cells: Vec<&str> = row.split(" | ").collect();
         let default = cells[2].trim_matches('`');
+        // The two words for the absence of a value.
+        if ["off", "none"].contains(&default) {
+            continue;
+        }
         let written = match cells[0].rsplit(' ').next() {
-            Some("TIME`") if default != "off" => default.parse::<TimeSpan>().unwrap().to_string(),
-            Some("SIZE`") if default != "off" => default.parse::<ByteSize>().unwrap().to_string(),
+            Some("TIME`") => default.parse::<TimeSpan>().unwrap().to_string(),
+            Some("SIZE`") => default.parse::<ByteSize>().unwrap().to_string(),
             _ => continue,
         };
         assert_eq!(default, written, "{row}");

@@ -395,8 +395,11 @@ async fn who_takes_nothing_is_no_member_for_long() {
             break status;
         }
     };
-    assert_eq!(end.code(), Code::Unavailable, "{end:?}");
-    assert!(end.message().contains("slow consumer"), "{end:?}");
+    // The room's deadline and that of the HTTP/2 stream are the same write timeout; whichever passes first ends the call,
+    // with its status or with RST_STREAM.
+    let is_told = end.code() == Code::Unavailable && end.message().contains("slow consumer");
+    let is_reset = end.code() == Code::Cancelled && format!("{end:?}").contains("CANCEL, Remote");
+    assert!(is_told || is_reset, "{end:?}");
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ pub struct DeflateOptions {
     pub deflate_memory: ByteSize,
     /// Time after which an unused compression context is forgotten, or stored compressed where it is a client's; `off` for
     /// never
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = positive_time_or_off)]
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = positive_time_or_off)]
     pub deflate_idle_timeout: Limit<Span>,
 }
 

@@ -116,6 +116,14 @@ impl Account {
         MemoryBudget::within(usize::MAX, [part, &self.connection])
     }
 
+    /// Returns the budget of what TLS and hyper hold for the connection itself.
+    ///
+    /// A bounded amount for each connection, it counts for the server only: a connection whose messages have spent its
+    /// budget must be able to say so.
+    fn transport_budget(&self) -> MemoryBudget {
+        self.ledger.budget(Part::Output)
+    }
+
     /// Returns the budget of responses while the rest is spent, the same for all connections.
     fn reserve(&self) -> &MemoryBudget {
         &self.ledger.shared.reserve

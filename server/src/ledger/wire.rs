@@ -105,7 +105,7 @@ impl<S> Wire<S> {
             return result;
         }
         if self.stalled.is_none() {
-            let held = match self.account.budget(Part::Output).reserve(STALLED_BYTES) {
+            let held = match self.account.transport_budget().reserve(STALLED_BYTES) {
                 Ok(held) => held,
                 Err(spent) => {
                     self.account.refused(Part::Output);

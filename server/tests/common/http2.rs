@@ -48,7 +48,7 @@ pub async fn connect(
         loop {
             match sender.send_request(request(server, path, more)).await {
                 Ok(response) => return Ok::<_, Infallible>(response),
-                Err(error) => assert!(error.is_user(), "{error}"),
+                Err(error) => assert!(error.is_user(), "{error:?}"),
             }
             tokio::task::yield_now().await;
         }
