@@ -1,14 +1,22 @@
 //! Clients: from a stream to a WebSocket connection.
 
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::Poll;
+use std::time::Duration;
+
 use bytes::BytesMut;
-use futures_util::FutureExt as _;
+use futures_util::future;
+use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::exchange::{part, read_more, write};
 use crate::handshake::body::Framing;
 use crate::handshake::client::OpeningHandshake;
 use crate::handshake::url::client_request;
-use crate::options::{HeadLimits, Options};
+use crate::options::Options;
 use crate::stream::WebSocketStream;
 use crate::tungstenite::Error;
 use crate::tungstenite::client::IntoClientRequest;
@@ -97,8 +105,7 @@ where
             Ok(Some(accepted)) => break accepted,
             Ok(None) => {}
             Err(Error::Http(mut response)) => {
-                let limits = options.limits.head;
-                let reading = read_body(&mut stream, &mut buffer, &response, limits);
+                let reading = read_body(&mut stream, &mut buffer, &response, &options);
                 *response.body_mut() = Some(Box::pin(reading).await);
                 return Err(Error::Http(response));
             }
@@ -116,17 +123,45 @@ async fn read_body<S: AsyncRead + Unpin>(
     stream: &mut S,
     buffer: &mut BytesMut,
     response: &Response,
-    limits: HeadLimits,
+    options: &Options,
 ) -> Vec<u8> {
+    let limits = options.limits.head;
     let framing = Framing::of(response);
     let whole =
         |buffer: &BytesMut| buffer.len() >= limits.max_refusal_bytes || framing.decode(buffer).1;
     let reading = async { while !whole(buffer) && read_more(stream, buffer).await.is_ok() {} };
-    if tokio::runtime::Handle::try_current().is_ok() {
+    if options.uses_timers() {
         let _ = tokio::time::timeout(limits.refusal_timeout, reading).await;
     } else {
-        let _ = reading.now_or_never();
+        let deadline = sleep_on_thread(limits.refusal_timeout);
+        future::select(pin!(reading), pin!(deadline)).await;
     }
     buffer.truncate(limits.max_refusal_bytes);
     framing.decode(buffer).0
+}
+
+/// Waits for `time` by a thread, which ends with the wait: for runtimes without a time driver, and other executors.
+/// There is no wait without a thread.
+async fn sleep_on_thread(time: Duration) {
+    let fired = Arc::new((AtomicBool::new(false), AtomicWaker::new()));
+    let (_keep, dropped) = mpsc::channel::<Infallible>();
+    let theirs = Arc::clone(&fired);
+    let thread = std::thread::Builder::new().name("refusal-timeout".to_owned());
+    let spawned = thread.spawn(move || {
+        let _ = dropped.recv_timeout(time);
+        theirs.0.store(true, Ordering::Release);
+        theirs.1.wake();
+    });
+    if spawned.is_err() {
+        return;
+    }
+    future::poll_fn(|cx| {
+        fired.1.register(cx.waker());
+        if fired.0.load(Ordering::Acquire) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }

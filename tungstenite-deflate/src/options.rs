@@ -36,7 +36,7 @@ use crate::tungstenite::protocol::WebSocketConfig;
 /// | `fragment_bytes` | none: one frame per message | same | |
 ///
 /// The timer is tokio's: the deadlines need a runtime with its time driver enabled, while programs for tokio-tungstenite
-/// may run on any executor. `limits.head.refusal_timeout` uses it in both columns, inside a tokio runtime only.
+/// may run on any executor. Without any deadline here, `limits.head.refusal_timeout` is kept by a thread instead.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
@@ -132,7 +132,7 @@ pub struct HeadLimits {
     /// ones are dropped. Default: 64 KiB, room for an error page.
     pub max_refusal_bytes: usize,
     /// Maximum time for the body of such a response after its head; the part that has arrived by then is reported with
-    /// the status. Outside a tokio runtime, which has the timer, there is no wait. Default: 2 s.
+    /// the status. Default: 2 s.
     pub refusal_timeout: Duration,
 }
 
@@ -311,7 +311,10 @@ impl Options {
 impl Options {
     /// Reports if a timer is needed, so that whoever drives the connection has one.
     pub(crate) fn uses_timers(&self) -> bool {
-        self.keepalive.is_some() || self.write_timeout.is_some() || self.close_timeout.is_some()
+        self.keepalive.is_some()
+            || self.write_timeout.is_some()
+            || self.close_timeout.is_some()
+            || self.limits.unfinished_message_timeout.is_some()
     }
 
     /// Returns [`WebSocketConfig::max_message_size`] as a number.

@@ -1,5 +1,6 @@
 //! axum's API for WebSockets under its own names: what programs for `axum::extract::ws` do, compressed.
 #![cfg(feature = "axum")]
+#![allow(clippy::unwrap_used, reason = "it is a test: it may panic")]
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;

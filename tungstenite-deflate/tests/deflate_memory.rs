@@ -156,7 +156,7 @@ fn d16_a_small_budget_gives_most_of_the_benefit() {
     const CONNECTIONS: usize = 2_000;
     const MESSAGES: usize = 100_000;
     let mut harmonic = 0.0;
-    let shares: Vec<f64> = (1..=CONNECTIONS)
+    let ranks: Vec<f64> = (1..=CONNECTIONS)
         .map(|rank| {
             harmonic += 1.0 / rank as f64;
             harmonic
@@ -169,7 +169,7 @@ fn d16_a_small_budget_gives_most_of_the_benefit() {
         let mut bytes = 0;
         for _ in 0..MESSAGES {
             let at = random.below(1 << 30) as f64 / f64::from(1 << 30) * harmonic;
-            let rank = shares.partition_point(|share| *share <= at);
+            let rank = ranks.partition_point(|sum| *sum <= at);
             let text = price(&mut random, rank);
             bytes += pairs[rank].down(&text, now);
         }

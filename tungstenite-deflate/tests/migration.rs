@@ -70,7 +70,7 @@ fn our_bytes(config: &DeflateConfig, session: &[String]) -> usize {
         assert_eq!(sent.messages, 400, "all are compressed");
         usize::try_from(sent.wire_bytes).expect("a few thousand")
     });
-    (sent[0] + sent[1]) / 2
+    sent[0].midpoint(sent[1])
 }
 
 #[test]

@@ -162,7 +162,13 @@ impl Connection {
             return None;
         }
         let next = self.timers.next(&self.options, !self.is_receiving_over());
-        next.into_iter().chain(self.context_check).min()
+        // Without a context there is nothing to look for: an idle connection ends up without a timer.
+        let holds_context = self
+            .codec
+            .as_ref()
+            .is_some_and(|codec| codec.can_give_way());
+        let check = self.context_check.filter(|_| holds_context);
+        next.into_iter().chain(check).min()
     }
 
     /// Does what is due at `now`: sends a Ping, or gives up on the peer.

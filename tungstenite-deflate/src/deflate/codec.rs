@@ -103,6 +103,12 @@ impl Codec {
         now.checked_add(self.memory.idle_timeout()? / LOOKS)
     }
 
+    /// Reports if a context of this connection can give way.
+    pub(crate) fn can_give_way(&self) -> bool {
+        let holds = [&self.outgoing, &self.received];
+        holds.into_iter().flatten().any(Hold::can_give_way)
+    }
+
     /// Memory of a message that is in the middle of its frames.
     pub(crate) fn unfinished_bytes(&self) -> usize {
         let inflater = self.incoming.as_ref().map_or(0, |_| inflater::BYTES);

@@ -274,6 +274,11 @@ impl Hold {
         }
     }
 
+    /// Reports if the context stands in the order of use, where it gives way when it is idle.
+    pub(super) fn can_give_way(&self) -> bool {
+        self.slot.position() != 0
+    }
+
     /// Returns what the context allocated, in bytes, or `None` if there is none.
     pub(super) fn allocated(&self) -> Option<usize> {
         let content = self.slot.lock();

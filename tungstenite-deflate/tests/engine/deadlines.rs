@@ -3,10 +3,12 @@
 use std::time::Instant;
 
 use bytes::BytesMut;
+use tungstenite_deflate::deflate::ContextMemory;
+use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
-use tungstenite_deflate::{Keepalive, Options};
+use tungstenite_deflate::{Agreed, DeflateConfig, Keepalive, MemoryBudget, Options};
 
-use super::{SECOND, engine, frames, written};
+use super::{AGREED, SECOND, engine, frames, written};
 
 /// A call without new bytes is no sign of life; a byte is.
 #[test]
@@ -63,6 +65,38 @@ fn a_message_that_ends_takes_its_deadline_with_it() {
     assert!(receiver.is_open());
     receiver.close(None, now).unwrap();
     assert!(!receiver.is_open());
+}
+
+/// A context is looked for until it has given way; before and after it a silent connection has no deadline.
+#[test]
+fn a_connection_without_a_context_has_no_deadline() {
+    let begun = Instant::now();
+    let memory = ContextMemory::new(MemoryBudget::new(1 << 20), Some(60 * SECOND));
+    let deflate = DeflateConfig::default().memory(memory);
+    let options = Options::default().deflate(Some(deflate));
+    let agreed = Agreed {
+        server_no_context_takeover: false,
+        ..AGREED
+    };
+    let mut server = engine(Role::Server, options, Some(agreed), begun);
+    assert_eq!(server.next_timeout(), None, "before the first message");
+    for round in 0..2 {
+        let begun = begun + round * 3600 * SECOND;
+        server
+            .send(Message::text("much ado ".repeat(100)), begun)
+            .unwrap();
+        written(&mut server);
+        server.handle_written(begun);
+        let mut now = begun;
+        while let Some(due) = server.next_timeout() {
+            assert_eq!(server.statistics().unwrap().contexts, 1);
+            now = now.max(due);
+            server.handle_timeout(now).unwrap();
+            assert!(now - begun < 120 * SECOND, "it is idle for 60 s");
+        }
+        assert!(now - begun >= 60 * SECOND, "{:?}", now - begun);
+        assert_eq!(server.statistics().unwrap().contexts, 0);
+    }
 }
 
 /// tokio-tungstenite waits for ever, and so does who takes its options.

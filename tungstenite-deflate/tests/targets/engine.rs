@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
+use tungstenite_deflate::deflate::ContextMemory;
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tungstenite_deflate::{Compression, Connection, Keepalive, Limits, Options, ProtocolError};
+use tungstenite_deflate::{
+    Compression, Connection, DeflateConfig, Keepalive, Limits, MemoryBudget, Options, ProtocolError,
+};
 
 use super::{Input, frames, wire};
 
@@ -43,7 +46,10 @@ fn options(choice: u8) -> Options {
     websocket.write_buffer_size = 1024;
     websocket.max_write_buffer_size = 32 * 1024;
     let keepalive = (choice & 8 != 0).then(Keepalive::default);
+    // Time is made up here, so idle contexts are looked for in a memory of its own.
+    let memory = ContextMemory::new(MemoryBudget::new(1 << 20), Some(Duration::from_secs(60)));
     Options::from(websocket)
+        .deflate(Some(DeflateConfig::default().memory(memory)))
         .keepalive(keepalive)
         .fragment_bytes((choice & 16 != 0).then_some(100))
         .limits(Limits::default().max_fragments(Some(64)))
@@ -197,7 +203,8 @@ impl Run {
         if !self.broken {
             wire::frames(&self.written, self.role == Role::Client, self.deflate);
         }
-        for _ in 0..8 {
+        // Idle contexts are looked for several times within their timeout.
+        for _ in 0..64 {
             let Some(due) = self.connection.next_timeout() else {
                 return;
             };
