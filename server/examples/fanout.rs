@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use server::{Config, Conversation, Server};
 use tokio::sync::broadcast::{self, error::TryRecvError};
-use tungstenite_deflate::PreparedMessage;
 use tungstenite_deflate::tungstenite::{Message, protocol::frame::coding::CloseCode};
+use tungstenite_deflate::{DeflateConfig, PreparedMessage, SharedContext};
 
 type Topic = broadcast::Sender<Arc<PreparedMessage>>;
 
@@ -18,15 +18,25 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = server::listen(config.network.listen)?;
     // A member that falls so many messages behind is told to come back later.
     let topic = Topic::new(1024);
+    let context = SharedContext::new(&DeflateConfig::default());
     let server = Server::new(config)?.route("/fanout", move |socket, info| {
-        listen_and_tell(Conversation::new(socket, info), topic.clone()).map(drop)
+        listen_and_tell(
+            Conversation::new(socket, info),
+            topic.clone(),
+            context.clone(),
+        )
+        .map(drop)
     });
     let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
     server.run(listener, stop).await?;
     Ok(())
 }
 
-async fn listen_and_tell(mut conversation: Conversation, topic: Topic) -> Option<()> {
+async fn listen_and_tell(
+    mut conversation: Conversation,
+    topic: Topic,
+    context: SharedContext,
+) -> Option<()> {
     let mut said = topic.subscribe();
     loop {
         tokio::select! {
@@ -47,8 +57,8 @@ async fn listen_and_tell(mut conversation: Conversation, topic: Topic) -> Option
             }
             message = conversation.next() => {
                 let prepared = match message? {
-                    Message::Text(text) => PreparedMessage::text(text),
-                    message => PreparedMessage::binary(message.into_data()),
+                    Message::Text(text) => context.text(text),
+                    message => context.binary(message.into_data()),
                 };
                 // There is always somebody to hear it: whoever said it.
                 let _ = topic.send(Arc::new(prepared));

@@ -1,11 +1,11 @@
 //! What members are told, rendered once for all of them.
 
-use std::any::Any;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::message::{Draft, Stored};
 use super::position::Position;
 use super::presence::{Change, Present};
+use super::renderings::Renderings;
 
 /// What members of a room are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Broadcast {
     event: Event,
     /// For a provisional message its number in the room; for a stored one that was provisional before, that number.
     pub(super) provisional: Option<u64>,
-    renderings: [OnceLock<Arc<dyn Any + Send + Sync>>; RENDERINGS],
+    renderings: Renderings,
 }
 
 /// A form in which events are sent; each is made at most once per event, however many get it.
@@ -87,6 +87,9 @@ pub enum Rendering {
 }
 
 impl Rendering {
+    /// Number of the forms.
+    pub(super) const COUNT: usize = 3;
+
     /// Its name in metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -97,15 +100,13 @@ impl Rendering {
     }
 }
 
-const RENDERINGS: usize = 3;
-
 impl Broadcast {
     /// An event that nobody has been told yet.
     pub fn new(event: Event) -> Self {
         Self {
             event,
             provisional: None,
-            renderings: std::array::from_fn(|_| OnceLock::new()),
+            renderings: Renderings::default(),
         }
     }
 
@@ -122,12 +123,7 @@ impl Broadcast {
         rendering: Rendering,
         make: impl Fn(&Event) -> T,
     ) -> Arc<T> {
-        let shared = self.renderings[rendering as usize]
-            .get_or_init(|| Arc::new(make(&self.event)))
-            .clone();
-        shared
-            .downcast()
-            .unwrap_or_else(|_| Arc::new(make(&self.event)))
+        self.renderings.get(rendering, || make(&self.event))
     }
 
     /// What it takes of a queue, in bytes.

@@ -21,6 +21,7 @@
 //! | [`refusal`] | everything that a participant may be refused |
 //! | [`posting`] | the messages of one member on their way into the store |
 //! | [`outbox`] | messages that wait for the backplane to return |
+//! | `renderings` | one value for each form in which events are sent |
 //! | [`hub`] | all rooms of this node |
 //! | `flow` | what flows through them by itself: deliveries, waiting messages, presence |
 //! | [`settings`] | the limits of all of these |
@@ -56,6 +57,7 @@ pub mod position;
 pub mod posting;
 pub mod presence;
 pub mod refusal;
+mod renderings;
 pub mod right;
 pub mod room;
 pub mod settings;

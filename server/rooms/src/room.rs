@@ -8,12 +8,13 @@ use tokio::sync::watch;
 
 use super::attendance::{Attendance, Late};
 use super::backplane::Published;
-use super::event::{Broadcast, Event, Gap, Reason};
+use super::event::{Broadcast, Event, Gap, Reason, Rendering};
 use super::kind::Policy;
 use super::message::{Draft, Identity, MemberId, Stored};
 use super::name::RoomName;
 use super::position::Position;
 use super::presence::{Change, Present, Roster};
+use super::renderings::Renderings;
 use super::settings::Settings;
 
 /// One room on this node.
@@ -32,6 +33,8 @@ pub struct Room {
     queue_bytes: usize,
     /// The list of rooms that have something to report later.
     late: Arc<Late>,
+    /// What those who write events share.
+    writers: Renderings,
 }
 
 /// What changes in a room.
@@ -79,12 +82,22 @@ impl Room {
             queue_messages: settings.queue_messages.max(1),
             queue_bytes: settings.queue_bytes,
             late,
+            writers: Renderings::default(),
         }
     }
 
     /// Locks; what a panicking holder left behind still makes sense.
     pub(super) fn state(&self) -> MutexGuard<'_, RoomState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what all who write events in this form share.
+    pub(super) fn writer<T: Send + Sync + 'static>(
+        &self,
+        rendering: Rendering,
+        make: impl Fn() -> T,
+    ) -> Arc<T> {
+        self.writers.get(rendering, make)
     }
 
     /// Hears of events to come.

@@ -11,6 +11,7 @@ use super::Participant;
 use super::request::{Answer, Complaint, Request, given, query};
 use crate::backplane::Published;
 use crate::counts::Counts;
+use crate::event::Rendering;
 use crate::hub::{Joined, Replay};
 use crate::kind::Policy;
 use crate::member::{Membership, Seen};
@@ -135,6 +136,16 @@ impl Member {
     /// before the member has what it was given.
     pub fn takes_latest(&self) -> bool {
         self.membership.shared_room().policy == Policy::Latest
+    }
+
+    /// Returns what all who write the room's events in the form of `rendering` share, such as a compression context:
+    /// `make` is called for the first of them.
+    pub fn writer<T: Send + Sync + 'static>(
+        &self,
+        rendering: Rendering,
+        make: impl Fn() -> T,
+    ) -> Arc<T> {
+        self.membership.shared_room().writer(rendering, make)
     }
 
     /// Reports whether it is known of every message what became of it.

@@ -1,8 +1,10 @@
 //! One connection to a room, in either subprotocol.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 use tungstenite_deflate::tungstenite::{Error, Message};
-use tungstenite_deflate::{DeflateConfig, WebSocketStream};
+use tungstenite_deflate::{DeflateConfig, SharedContext, WebSocketStream};
 
 use super::join_request::JoinRequest;
 use super::json;
@@ -46,14 +48,15 @@ pub(super) async fn run(
         Some("chat.v1.json") => Dialect::Json,
         _ => Dialect::Text,
     };
+    let deflate = deflate.unwrap_or_default();
     let mut speaker = Speaker {
         hub,
         conversation: Conversation::new(socket, info),
         dialect,
-        deflate: deflate.unwrap_or_default(),
+        context: Arc::new(SharedContext::new(&deflate)),
     };
     let expiry = participant.expiry();
-    let serving = expiry.bound(serve(participant, entry, &mut speaker));
+    let serving = expiry.bound(serve(participant, entry, &deflate, &mut speaker));
     if let Err(End::Refused(refusal)) = serving.await.unwrap_or_else(|ended| Err(ended.into())) {
         speaker.dismiss(&refusal).await;
     }
@@ -64,11 +67,14 @@ pub(super) async fn run(
 async fn serve(
     participant: Participant,
     entry: Result<JoinRequest, Refusal>,
+    deflate: &DeflateConfig,
     speaker: &mut Speaker,
 ) -> Result<(), End> {
     let JoinRequest { room, name, since } = entry?;
     let joining = participant.join(&room, name.as_deref(), since.as_deref());
     let (member, welcome) = joining.await?;
+    let rendering = speaker.dialect.rendering();
+    speaker.context = member.writer(rendering, || SharedContext::new(deflate));
     speaker.greet(&welcome).await?;
     drop(welcome);
     stay(member, speaker).await

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tungstenite_deflate::tungstenite::{Error, Message};
-use tungstenite_deflate::{DeflateConfig, PreparedMessage};
+use tungstenite_deflate::{PreparedMessage, SharedContext};
 
 use super::closing::closing;
 use super::json::{MessageBody, Outgoing};
@@ -23,12 +23,23 @@ pub(super) enum Dialect {
     Json,
 }
 
+impl Dialect {
+    /// The form of events.
+    pub(super) fn rendering(self) -> Rendering {
+        match self {
+            Self::Text => Rendering::Text,
+            Self::Json => Rendering::Json,
+        }
+    }
+}
+
 /// The connection's own end: knows how things are said.
 pub(super) struct Speaker {
     pub(super) hub: Hub,
     pub(super) conversation: Conversation,
     pub(super) dialect: Dialect,
-    pub(super) deflate: DeflateConfig,
+    /// How the room's events are compressed for all members; before the join a context that nobody shares.
+    pub(super) context: Arc<SharedContext>,
 }
 
 impl Speaker {
@@ -116,7 +127,7 @@ impl Speaker {
     fn prepared(&self, broadcast: &Broadcast) -> Arc<Option<PreparedMessage>> {
         let prepare = |rendering, text: String| {
             self.hub.counts().render(rendering);
-            PreparedMessage::text(text).deflate(self.deflate.clone())
+            self.context.text(text)
         };
         match self.dialect {
             Dialect::Text => broadcast.rendered(Rendering::Text, |event: &Event| {
