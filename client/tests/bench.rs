@@ -265,8 +265,6 @@ fn payload_is_text_bytes_or_a_file() {
         (&["--payload", path, "--binary"], "binary", 3000, true),
     ] {
         let mut all = vec!["bench", url.as_str(), "-c", "1", "-n", "10", "--json"];
-        // With a context, repeating random bytes compresses them too.
-        all.push("--context-takeover=none");
         all.extend(arguments);
         let report = report(&all);
         assert_eq!(report["payload"], kind, "{report}");
