@@ -46,6 +46,19 @@ struct Compressed {
 const MIN_WINDOW_BITS: u8 = 8;
 const WINDOWS: usize = 8;
 
+// Here, so that contexts do not import the messages made with them.
+impl SharedContext {
+    /// Returns a text message of this stream.
+    pub fn text(&self, text: impl Into<Utf8Bytes>) -> PreparedMessage {
+        PreparedMessage::of_stream(self.clone(), Message::Text(text.into()))
+    }
+
+    /// Returns a binary message of this stream.
+    pub fn binary(&self, payload: impl Into<Bytes>) -> PreparedMessage {
+        PreparedMessage::of_stream(self.clone(), Message::Binary(payload.into()))
+    }
+}
+
 impl PreparedMessage {
     /// A text message.
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {

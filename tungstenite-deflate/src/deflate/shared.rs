@@ -3,15 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::config::{DeflateConfig, WhenBudgetSpent};
 use super::encoder::Demand;
 use super::kept::{Hold, Kind, Outgoing};
 use super::pool;
 use super::run::Position;
-use crate::prepared::PreparedMessage;
-use crate::tungstenite::{Message, Utf8Bytes};
 
 /// A compression context that the receivers of one stream of messages share: a chat room, a feed, a topic.
 ///
@@ -107,16 +105,6 @@ impl SharedContext {
                 stream: Mutex::new(Stream { hold, position: 0 }),
             }),
         }
-    }
-
-    /// Returns a text message of this stream.
-    pub fn text(&self, text: impl Into<Utf8Bytes>) -> PreparedMessage {
-        PreparedMessage::of_stream(self.clone(), Message::Text(text.into()))
-    }
-
-    /// Returns a binary message of this stream.
-    pub fn binary(&self, payload: impl Into<Bytes>) -> PreparedMessage {
-        PreparedMessage::of_stream(self.clone(), Message::Binary(payload.into()))
     }
 
     pub(crate) fn config(&self) -> &DeflateConfig {
