@@ -42,7 +42,7 @@ use crate::ledger::{
 };
 use crate::limits::{ConnectionLimits, OpenConnection, Permit};
 use crate::linger::{LINGER_TIME, OverTcp, linger};
-use crate::log::{RequestLine, failure};
+use crate::log::{RequestLine, failure, refused_head};
 use crate::metrics::{CauseLabel, LimitLabel, Metrics};
 use crate::plain_http::{self, Opening, PlainHttp};
 use crate::table::Table;
@@ -344,6 +344,9 @@ impl Acceptor {
             Err(error) if error.is_parse() || error.is_parse_too_large() => {
                 peer.span()
                     .in_scope(|| failure!(INFO, %error, "malformed request refused"));
+                if self.has_access_log() {
+                    refused_head(peer, &error);
+                }
             }
             Err(error) => failure!(DEBUG, %error, "HTTP/1.1 connection ended"),
             Ok(()) => {}
@@ -456,7 +459,8 @@ impl Acceptor {
         answering.map_ok(move |answer| line.finish(answer, has_access_log))
     }
 
-    fn has_access_log(&self) -> bool {
+    /// Tests whether requests are written to the access log.
+    pub(crate) fn has_access_log(&self) -> bool {
         self.config.logging.access_log != AccessLog::Off
     }
 }

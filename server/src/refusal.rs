@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode, Version};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,7 +23,7 @@ use crate::connection::Peer;
 use crate::ledger::Wire;
 use crate::limits::Full;
 use crate::linger::OverTcp;
-use crate::log::failure;
+use crate::log::{Reason, RequestLine, failure};
 
 impl Acceptor {
     /// Tells a connection that there is no room for it, if it can be done for little: its first request is answered
@@ -55,20 +56,31 @@ impl Acceptor {
     /// Answers the first request.
     async fn tell(&self, stream: TcpStream, peer: SocketAddr, full: Full, tls: bool) {
         if !tls {
-            return self.answer_one(stream, true, full).await;
+            return self.answer_one(stream, peer, true, full).await;
         }
         if let Some(stream) = self.handshake(stream, Peer(peer)).await {
             let http2 = stream.session().alpn_protocol() == Some(b"h2");
-            self.answer_one(stream, http2, full).await;
+            self.answer_one(stream, peer, http2, full).await;
         }
     }
 
     /// Answers one request over `stream` and ends it, so that the answer arrives whatever the peer still sends.
-    async fn answer_one<I>(&self, stream: I, http2: bool, full: Full)
+    async fn answer_one<I>(&self, stream: I, peer: SocketAddr, http2: bool, full: Full)
     where
         I: AsyncRead + AsyncWrite + OverTcp + Unpin + Send + 'static,
     {
-        answer(Wire::new(stream, &self.ledger.account()), http2, full).await;
+        let has_access_log = self.has_access_log();
+        let stream = Wire::new(stream, &self.ledger.account());
+        // The log has its line on the connection already.
+        let respond = move |request: http::Request<Incoming>| {
+            let response = full.response(request.version());
+            if has_access_log {
+                RequestLine::of(&request, Peer(peer)).access(response)
+            } else {
+                response
+            }
+        };
+        answer(stream, http2, respond).await;
     }
 }
 
@@ -113,6 +125,7 @@ impl Full {
     /// The status and when to try again, with `text`.
     fn answer(self, text: &'static str) -> Response<Body> {
         let mut response = Response::new(Body::from(text));
+        response.extensions_mut().insert(Reason(text.into()));
         *response.status_mut() = match self {
             Self::Total => StatusCode::SERVICE_UNAVAILABLE,
             Self::Address => StatusCode::TOO_MANY_REQUESTS,
@@ -128,15 +141,16 @@ impl Full {
 }
 
 /// Answers one request over `stream` and ends it.
-async fn answer<I>(stream: I, http2: bool, full: Full)
+async fn answer<I, F>(stream: I, http2: bool, respond: F)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Fn(http::Request<Incoming>) -> Response<Body>,
 {
     let answered = Arc::new(Notify::new());
     let notify = Arc::clone(&answered);
-    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+    let service = service_fn(move |request: http::Request<Incoming>| {
         notify.notify_one();
-        let response = full.response(request.version());
+        let response = respond(request);
         async move { Ok::<_, Infallible>(response) }
     });
     let stream = TokioIo::new(stream);

@@ -21,7 +21,7 @@ use tracing_subscriber::{Layer, fmt};
 use crate::config::{AccessLog, LogFormat, Logging};
 
 use queue::{Queue, Worker};
-pub(crate) use request::{Reason, RequestLine, Route};
+pub(crate) use request::{Reason, RequestLine, Route, refused_head};
 pub(crate) use shown::Shown;
 pub(crate) use throttle::{CONNECTIONS, FAILURES, MESSAGES, failure, limited};
 pub(crate) use transcript::{TRANSCRIPT, transcript};

@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName};
-use http::{HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tracing::field::{DisplayValue, display};
 use tracing::info;
@@ -72,15 +72,23 @@ impl RequestLine {
         if status.is_client_error() || status.is_server_error() || grpc_status.is_some() {
             self.refused(&response, grpc_status);
         }
-        if !has_access_log {
-            return response;
+        if has_access_log {
+            self.access(response)
+        } else {
+            response
         }
+    }
+
+    /// Logs the request for the access log once `response` is sent or given up.
+    pub(crate) fn access(self, response: Response<Body>) -> Response<Body> {
         let (mut head, body) = response.into_parts();
         let route = head.extensions.remove::<Route>();
+        let reason = head.extensions.remove::<Reason>();
         let line = AccessLine {
             request: self,
             route: route.map_or(Cow::Borrowed("other"), |route| route.0),
-            status: status.as_u16(),
+            status: head.status.as_u16(),
+            reason: reason.map(|reason| reason.0),
             bytes: 0,
         };
         Response::from_parts(head, Body::new(LoggedBody { body, line }))
@@ -124,6 +132,31 @@ impl RequestLine {
     }
 }
 
+/// Logs a request whose head hyper refused, of which nothing else is known, for the access log.
+pub(crate) fn refused_head(peer: Peer, error: &hyper::Error) {
+    info!(
+        target: ACCESS,
+        parent: None,
+        peer = display(peer.0),
+        route = "other",
+        http = "1.1",
+        status = head_status(error).as_u16(),
+        reason = display(error),
+        "request"
+    );
+}
+
+/// The status that hyper gives a head that it refuses.
+fn head_status(error: &hyper::Error) -> StatusCode {
+    if !error.is_parse_too_large() {
+        StatusCode::BAD_REQUEST
+    } else if error.to_string().contains("URI") {
+        StatusCode::URI_TOO_LONG
+    } else {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    }
+}
+
 /// The status of a gRPC call that failed before it gave anything.
 fn grpc_status(headers: &HeaderMap) -> Option<i64> {
     let status = headers.get("grpc-status")?.to_str().ok()?.parse().ok()?;
@@ -141,6 +174,8 @@ struct AccessLine {
     request: RequestLine,
     route: Cow<'static, str>,
     status: u16,
+    /// Why it was refused, as far as the response tells.
+    reason: Option<Cow<'static, str>>,
     bytes: u64,
 }
 
@@ -156,6 +191,7 @@ impl Drop for AccessLine {
             route = &*self.route,
             http = http(request.version),
             status = self.status,
+            reason = self.reason.as_ref().map(|reason| shown(reason.trim_end().as_bytes())),
             bytes = self.bytes,
             duration_us = u64::try_from(request.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             user_agent = request.user_agent.as_ref().map(|agent| shown(agent.as_bytes())),

@@ -2,7 +2,7 @@
 
 use super::{begin, end, exchange, value};
 use crate::common::program::Program;
-use crate::common::soon;
+use crate::common::{soon, status_of};
 
 async fn get(program: &Program, target: &str, more: &str) -> String {
     let request =
@@ -104,4 +104,69 @@ async fn without_the_setting_there_is_none() {
         !output.contains("request peer=") && !errors.contains("request peer="),
         "{output}{errors}"
     );
+}
+
+#[tokio::test]
+async fn requests_that_no_handler_sees_are_lines_with_a_reason() {
+    let flags = [
+        "--access-log",
+        "json",
+        "--log-level",
+        "error,transcript=info",
+    ];
+    let program = begin(&flags);
+    let mut statuses = Vec::new();
+    let long = "y".repeat(100_000);
+    for head in [
+        "GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\nHost: localhost\r\n\r\n".to_owned(),
+        format!("GET / HTTP/1.1\r\nX: {long}\r\n\r\n"),
+        format!("GET /{long} HTTP/1.1\r\n\r\n"),
+        "GET / HTTP/1.2\r\nHost: localhost\r\n\r\n".to_owned(),
+    ] {
+        let answer = exchange(&program, head.as_bytes()).await;
+        statuses.push(status_of(&answer));
+    }
+    check(&end(program).0, &statuses);
+    // A target that hyper finds too long by itself.
+    let program = begin(&[&flags[..], &["--max-head-bytes", "256KiB"]].concat());
+    let answer = exchange(&program, format!("GET /{long} HTTP/1.1\r\n\r\n").as_bytes()).await;
+    assert_eq!(status_of(&answer), 414);
+    check(&end(program).0, &[414]);
+    for (flag, status) in [
+        ("--max-connections", 503),
+        ("--max-connections-per-address", 429),
+    ] {
+        let program = begin(&[&flags[..], &[flag, "1"]].concat());
+        let held = program.open("/echo").await;
+        let answer = get(&program, "/healthz", "").await;
+        assert_eq!(status_of(&answer), status);
+        drop(held);
+        check(&end(program).0, &[101, status]);
+    }
+}
+
+/// Compares the lines in `output` with the statuses that clients got; all but 101 and 505 have reasons.
+fn check(output: &str, statuses: &[u16]) {
+    let lines: Vec<serde_json::Value> = output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let mut logged: Vec<u64> = lines
+        .iter()
+        .map(|line| line["status"].as_u64().unwrap())
+        .collect();
+    logged.sort_unstable();
+    let mut expected: Vec<u64> = statuses.iter().map(|&status| status.into()).collect();
+    expected.sort_unstable();
+    assert_eq!(logged, expected, "{output}");
+    for line in lines {
+        let has_reason = line["reason"]
+            .as_str()
+            .is_some_and(|reason| !reason.is_empty());
+        assert!(
+            has_reason || [101, 505].map(Into::into).contains(&line["status"]),
+            "{line}"
+        );
+    }
 }
