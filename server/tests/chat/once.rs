@@ -67,7 +67,8 @@ async fn a_message_is_written_and_compressed_once_for_all_members() {
         }
     }
     // Long enough for all to hold as much of the room's messages as a frame refers to, also who came last.
-    let long: String = (0..600).map(|number| format!("{number} ")).collect();
+    let numbers: Vec<_> = (0..600).map(|number: u32| number.to_string()).collect();
+    let long = numbers.join(" ");
     plain.publish("3", &long).await;
     next_text(&mut lines).await;
     for member in &mut members {
