@@ -5,7 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::event::Rendering;
+use super::renderings::Rendering;
 
 /// What is counted of rooms on this node; cheap to clone, every clone counts the same.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::message::{Draft, Stored};
 use super::position::Position;
 use super::presence::{Change, Present};
-use super::renderings::Renderings;
+use super::renderings::{Rendering, Renderings};
 
 /// What members of a room are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,31 +73,6 @@ pub struct Broadcast {
     /// For a provisional message its number in the room; for a stored one that was provisional before, that number.
     pub(super) provisional: Option<u64>,
     renderings: Renderings,
-}
-
-/// A form in which events are sent; each is made at most once per event, however many get it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rendering {
-    /// Lines of text.
-    Text,
-    /// JSON objects.
-    Json,
-    /// Protocol buffers.
-    Grpc,
-}
-
-impl Rendering {
-    /// Number of the forms.
-    pub(super) const COUNT: usize = 3;
-
-    /// Its name in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Grpc => "grpc",
-        }
-    }
 }
 
 impl Broadcast {

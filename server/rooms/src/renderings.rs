@@ -1,17 +1,40 @@
-//! One value for each form in which events are sent.
+//! The forms in which events are sent, and one value for each.
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
-use super::event::Rendering;
+/// A form in which events are sent; each is made at most once per event, however many get it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rendering {
+    /// Lines of text.
+    Text,
+    /// JSON objects.
+    Json,
+    /// Protocol buffers.
+    Grpc,
+}
+
+impl Rendering {
+    /// Number of the forms.
+    const COUNT: usize = 3;
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Grpc => "grpc",
+        }
+    }
+}
 
 /// One value for each form, made when it is first asked for.
 #[derive(Debug, Default)]
-pub(super) struct Renderings([OnceLock<Arc<dyn Any + Send + Sync>>; Rendering::COUNT]);
+pub(crate) struct Renderings([OnceLock<Arc<dyn Any + Send + Sync>>; Rendering::COUNT]);
 
 impl Renderings {
     /// Returns the value of `rendering`. A `T` that is not that of the first call gets a value of its own.
-    pub(super) fn get<T: Send + Sync + 'static>(
+    pub(crate) fn get<T: Send + Sync + 'static>(
         &self,
         rendering: Rendering,
         make: impl Fn() -> T,

@@ -8,13 +8,13 @@ use tokio::sync::watch;
 
 use super::attendance::{Attendance, Late};
 use super::backplane::Published;
-use super::event::{Broadcast, Event, Gap, Reason, Rendering};
+use super::event::{Broadcast, Event, Gap, Reason};
 use super::kind::Policy;
 use super::message::{Draft, Identity, MemberId, Stored};
 use super::name::RoomName;
 use super::position::Position;
 use super::presence::{Change, Present, Roster};
-use super::renderings::Renderings;
+use super::renderings::{Rendering, Renderings};
 use super::settings::Settings;
 
 /// One room on this node.

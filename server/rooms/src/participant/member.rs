@@ -11,7 +11,6 @@ use super::Participant;
 use super::request::{Answer, Complaint, Request, given, query};
 use crate::backplane::Published;
 use crate::counts::Counts;
-use crate::event::Rendering;
 use crate::hub::{Joined, Replay};
 use crate::kind::Policy;
 use crate::member::{Membership, Seen};
@@ -21,6 +20,7 @@ use crate::position::Position;
 use crate::posting::Posting;
 use crate::presence::Present;
 use crate::refusal::Refusal;
+use crate::renderings::Rendering;
 use crate::right::Right;
 
 /// A participant that has joined a room; dropping it leaves.
