@@ -31,7 +31,7 @@ use crate::tungstenite::protocol::{Role, WebSocketConfig};
 ///
 /// # Errors
 /// As tungstenite: [`Error::Http`] with the response for a status other than 101 (with its body, without the framing of
-/// chunks, within [`HeadLimits`]), [`Error::Protocol`] for one that does not accept the handshake, [`Error::Url`] for a URL
+/// chunks, within [`HeadLimits`](crate::HeadLimits)), [`Error::Protocol`] for one that does not accept the handshake, [`Error::Url`] for a URL
 /// that is none, [`Error::Io`] if the stream failed.
 ///
 /// # Cancel safety
