@@ -48,8 +48,9 @@ async fn payloads_are_cut_and_messages_beyond_the_limit_counted() {
     ] {
         let program = begin(&flags);
         let begun = Instant::now();
-        flood(&program, path, &"\u{202e}x".repeat(2_000), 1_000).await;
-        // All of it fits into the pipes, which nobody reads meanwhile.
+        flood(&program, path, &"\u{202e}x".repeat(2_000), 150).await;
+        // However slow the machine is and so however many lines are permitted: all of them fit into the log's queue and the pipes,
+        // which nobody reads meanwhile.
         let (output, errors) = end(program);
         let log = output + &errors;
         let logged = log.matches(words).count();
@@ -59,7 +60,7 @@ async fn payloads_are_cut_and_messages_beyond_the_limit_counted() {
             "{path}: {logged}"
         );
         let counted = left_out(&log, "more messages came");
-        assert_eq!(logged + counted, 1_000, "{path} {flags:?}");
+        assert_eq!(logged + counted, 150, "{path} {flags:?}");
         let longest = log.lines().map(str::len).max().unwrap();
         let cut = if flags.contains(&"64") { 64 } else { 1024 };
         assert!(longest < cut + 300, "{path}: a line of {longest} bytes");
