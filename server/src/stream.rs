@@ -44,8 +44,12 @@ pub struct ServerStream {
     /// Where the transport goes when a panic drops this.
     rescue: Option<oneshot::Sender<Transport>>,
     traffic: Traffic,
-    /// Takes the peer's bytes after our end.
+    /// Takes the peer's bytes once our end has begun. TLS gets none of them: it would meet the rest of a record.
     linger: Option<Linger>,
+    /// Our end has been written.
+    is_shut_down: bool,
+    /// TLS has failed, which its reader is told.
+    has_failed: bool,
 }
 
 /// The account of a stream of HTTP/2 (RFC 8441).
@@ -130,6 +134,8 @@ impl ServerStream {
             rescue: None,
             traffic,
             linger: None,
+            is_shut_down: false,
+            has_failed: false,
         }
     }
 
@@ -240,6 +246,12 @@ impl AsyncRead for ServerStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let (false, Some(linger), Transport::Tls(transport)) =
+            (this.has_failed, &mut this.linger, &mut this.transport)
+        {
+            return linger.poll(transport.tcp(), context).map(Ok);
+        }
         let before = buffer.filled().len();
         let result = with_transport!(self, transport => transport.poll_read(context, buffer));
         ready!(self.after_alert(context, result))?;
@@ -298,13 +310,15 @@ impl AsyncWrite for ServerStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.linger.is_none() {
+        if !self.is_shut_down {
+            self.linger.get_or_insert_with(Linger::new);
             let result = with_transport!(self, transport => transport.poll_shutdown(context));
             ready!(self.within_bounds(context, 0, result))?;
+            self.is_shut_down = true;
+            self.linger = Some(Linger::new());
         }
         let this = &mut *self;
-        if let Transport::Tls(transport) = &mut this.transport {
-            let linger = this.linger.get_or_insert_with(Linger::new);
+        if let (Some(linger), Transport::Tls(transport)) = (&mut this.linger, &mut this.transport) {
             ready!(linger.poll(transport.tcp(), context));
         }
         Poll::Ready(Ok(()))
@@ -358,6 +372,7 @@ impl ServerStream {
         result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if is_failure_of_tls(&result) {
+            self.has_failed = true;
             let _ = ready!(Pin::new(&mut *self).poll_shutdown(context));
         }
         result

@@ -35,8 +35,12 @@ pub(crate) struct Wire<S> {
     refused: Option<&'static [u8]>,
     /// The memory held since the peer took nothing, and the deadline.
     stalled: Option<(Pin<Box<Sleep>>, MemoryReservation)>,
-    /// Takes the peer's bytes after our end.
+    /// Takes the peer's bytes once our end has begun. TLS gets none of them: it would meet the rest of a record.
     linger: Option<Linger>,
+    /// Our end has been written.
+    is_shut_down: bool,
+    /// TLS has failed, which its reader is told.
+    has_failed: bool,
 }
 
 #[derive(Debug)]
@@ -61,6 +65,8 @@ impl<S> Wire<S> {
             refused: None,
             stalled: None,
             linger: None,
+            is_shut_down: false,
+            has_failed: false,
         }
     }
 
@@ -199,6 +205,9 @@ impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> AsyncRead for Wire<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if let (false, Some(linger)) = (this.has_failed, &mut this.linger) {
+            return linger.poll(this.stream.tcp(), context).map(Ok);
+        }
         if this.refused.is_some() {
             return this.poll_refused(buffer);
         }
@@ -232,6 +241,7 @@ impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> Wire<S> {
         result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if is_failure_of_tls(&result) {
+            self.has_failed = true;
             let _ = ready!(Pin::new(&mut *self).poll_shutdown(context));
         }
         result
@@ -279,9 +289,12 @@ impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.linger.is_none() {
+        if !this.is_shut_down {
+            this.linger.get_or_insert_with(Linger::new);
             let result = Pin::new(&mut this.stream).poll_shutdown(context);
             ready!(this.within_deadline(context, result))?;
+            this.is_shut_down = true;
+            this.linger = Some(Linger::new());
         }
         let linger = this.linger.get_or_insert_with(Linger::new);
         linger.poll(this.stream.tcp(), context).map(Ok)
