@@ -190,6 +190,8 @@ fn deflate(asked: &Value) -> Result<DeflateConfig, Box<dyn Error>> {
     };
     Ok(DeflateConfig::default()
         .threshold(0)
+        // As far back as was agreed, not the few kilobytes of the default, so that each window is tried to its end.
+        .encoder_window_bits(WindowBits::MAX)
         .server_no_context_takeover(flag("server_no_context_takeover"))
         .client_no_context_takeover(flag("client_no_context_takeover"))
         .server_max_window_bits(bits("server_max_window_bits")?)
