@@ -368,7 +368,7 @@ async fn client(
     connected
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn refusal_comes_with_its_body() {
     for (response, end, body) in [
         (
