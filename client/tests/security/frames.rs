@@ -98,10 +98,15 @@ fn serve_frames_over_tls(
         let key = header(&head, "Sec-WebSocket-Key").unwrap_or_default();
         let accept = tungstenite_deflate::tungstenite::handshake::derive_accept_key(key.as_bytes());
         let _ = stream.write_all(UPGRADE.replace("{accept}", &accept).as_bytes());
+        let mut bytes = Vec::new();
+        if !pause.is_zero() {
+            // Its first message is on the way.
+            bytes.resize(1, 0);
+            let _ = stream.read_exact(&mut bytes);
+        }
         let _ = stream.write_all(&frames);
         // Long enough for a client that sends much to fill what the system holds, and to see the violation.
         std::thread::sleep(pause);
-        let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);
         let _ = sender.send(read.map(|_| bytes).map_err(|error| error.to_string()));
     });
