@@ -32,7 +32,7 @@ pub fn close_name(code: u16) -> &'static str {
     }
 }
 
-/// How a connection ended.
+/// Labels of a closed connection.
 #[derive(Debug)]
 pub enum Ending {
     /// The closing handshake was made; the frame is the peer's, `None` if it carried no code (1005).

@@ -25,7 +25,7 @@ pub(crate) enum Command {
     Interrupt,
 }
 
-/// What the user wants next.
+/// The user's next request.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// Send this.

@@ -43,7 +43,7 @@ impl Head {
             .then(|| rest.get(..3)?.parse().ok())?
     }
 
-    /// Whether the list in a field has this member.
+    /// Reports if the list in a field has this member.
     pub(crate) fn lists(&self, name: &str, token: &str) -> bool {
         self.get(name).is_some_and(|value| {
             value

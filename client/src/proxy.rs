@@ -84,7 +84,7 @@ impl Proxy {
     /// cancel safe: drop the stream with the future.
     ///
     /// # Errors
-    /// What the proxy said, in words, and what to do about it.
+    /// A sentence for the proxy's answer, and a remedy.
     pub(crate) async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         mut stream: S,
@@ -126,7 +126,7 @@ impl Proxy {
     }
 }
 
-/// What a proxy said, in words, and what to do about it.
+/// A sentence for a proxy's answer, and a remedy.
 type Refused = (String, &'static str);
 
 impl fmt::Display for Proxy {

@@ -64,7 +64,7 @@ pub(crate) struct Session {
     /// The peer's Close came; its frame may carry no code.
     is_closed: bool,
     close_frame: Option<CloseFrame>,
-    /// What the stream failed with before its end.
+    /// The error of the stream before its end.
     failure: Option<Error>,
     may_send: bool,
     sends_first: bool,

@@ -115,7 +115,7 @@ fn is_probe(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz") || path.starts_with("/grpc.health.v1.Health/")
 }
 
-/// Whether an HTTP/1 request has a target for its method (RFC 9112 §3.2), and a body whose end every server on the way
+/// Reports if an HTTP/1 request has a target for its method (RFC 9112 §3.2), and a body whose end every server on the way
 /// sees in the same place (§6.1, §11.2): `chunked` is the only coding and stands there once.
 ///
 /// hyper has refused by now whatever it sees no end of; where there is a length beside the coding it has taken the
@@ -135,7 +135,7 @@ fn is_well_framed<B>(request: &Request<B>) -> bool {
     }
 }
 
-/// Whether an HTTP/2 request is well-formed where h2 does not look: no white space around a value (RFC 9113 §8.2.1), a
+/// Reports if an HTTP/2 request is well-formed where h2 does not look: no white space around a value (RFC 9113 §8.2.1), a
 /// scheme, and `*` for OPTIONS alone (§8.3.1).
 fn is_well_formed<B>(request: &Request<B>) -> bool {
     let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));

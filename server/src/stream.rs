@@ -33,7 +33,7 @@ pub struct ServerStream {
     stalled: Option<Pin<Box<Sleep>>>,
     /// The memory that the connection makes the server hold.
     account: Account,
-    /// What is held of it since the peer took nothing.
+    /// The memory held since the peer took nothing.
     held: Option<MemoryReservation>,
     /// Most of the write timeout is over; the connection will be dropped unless the peer takes something.
     slow: bool,

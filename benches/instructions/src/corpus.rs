@@ -1,4 +1,4 @@
-//! What is sent: the same on every machine and with every version of anything.
+//! The messages sent: the same on every machine and with every version of anything.
 
 use std::fmt::Write;
 

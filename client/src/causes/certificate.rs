@@ -1,4 +1,4 @@
-//! What can be wrong with the server's certificate, its chain or a list of revoked certificates.
+//! Faults of the server's certificate, its chain or a list of revoked certificates.
 
 use rustls::{CertRevocationListError as L, CertificateError as E};
 use webpki::Error as W;

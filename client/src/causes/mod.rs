@@ -1,4 +1,4 @@
-//! What a connection can fail with, by whom it is reported: a sentence and a remedy for each error.
+//! Errors of a connection, by whom they are reported: a sentence and a remedy for each.
 //!
 //! Each table is written once, as the arms of a `match` and as rows of the README. Most of the types are non-exhaustive:
 //! a variant that is added later has no cause, so it is printed as it is and nothing is claimed about it.

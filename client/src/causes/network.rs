@@ -1,4 +1,4 @@
-//! What the resolver and TCP can fail with.
+//! Errors of the resolver and of TCP.
 
 use std::io;
 
@@ -114,7 +114,7 @@ pub(crate) fn connection(error: &io::Error) -> Option<Cause> {
     of_connection(error.kind()).or_else(|| of_errno(errno?))
 }
 
-/// What the resolver said, in words, with what to do about it.
+/// Returns a sentence for an error of the resolver, and a remedy.
 pub(crate) fn resolver(error: &io::Error) -> (String, &'static str) {
     let text = error.to_string();
     let said = text

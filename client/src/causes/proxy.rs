@@ -1,4 +1,4 @@
-//! What a proxy can refuse a tunnel with.
+//! Refusals of a tunnel by a proxy.
 
 use tokio_socks::Error as S;
 

@@ -1,4 +1,4 @@
-//! What a server can refuse the opening handshake with: every registered status (RFC 9110 §15 and its registry).
+//! Refusals of the opening handshake: every registered status (RFC 9110 §15 and its registry).
 
 use super::causes;
 

@@ -1,4 +1,4 @@
-//! What a TLS handshake can end with, the certificate aside: alerts, nothing in common, broken messages.
+//! Failures of a TLS handshake, the certificate aside: alerts, nothing in common, malformed messages.
 
 use rustls::AlertDescription as A;
 use rustls::Error as E;

@@ -1,4 +1,4 @@
-//! What both kinds of handshake end in.
+//! The outcome of both kinds of handshake.
 
 use tungstenite_deflate::WebSocketStream;
 

@@ -154,7 +154,7 @@ async fn encrypted(
     Ok(stream)
 }
 
-/// What to do about the TLS handshake with a proxy, where the options for the server's do not help.
+/// Remedies for the TLS handshake with a proxy, where the options for the server's do not help.
 fn of_proxy(remedy: &str) -> &str {
     match remedy {
         certificate::TRUST => "trust its authority with --proxy-ca FILE",

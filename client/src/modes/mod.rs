@@ -173,7 +173,7 @@ pub(crate) async fn end_of(stream: &mut WebSocket, otherwise: Ending) -> Ending 
     ending
 }
 
-/// Whether a message was refused because the connection is ending, and not for what it is.
+/// Reports if a message was refused because the connection is ending, and not for its content.
 fn is_over(error: &Error) -> bool {
     matches!(
         error,

@@ -13,7 +13,7 @@ pub(crate) struct Cgroup {
     version: Version,
 }
 
-/// What the files of a cgroup are called.
+/// Names of the files of a cgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Version {
     One,

@@ -10,7 +10,7 @@ pub(crate) struct LimitLabel {
     pub(crate) limit: &'static str,
 }
 
-/// What a handshake settled on.
+/// Parameters negotiated in a handshake.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct HandshakeLabels {
     /// `1.2` or `1.3`.
@@ -69,7 +69,7 @@ pub(crate) struct RouteLabels {
     pub(crate) http: &'static str,
 }
 
-/// How a connection was opened.
+/// Labels of an opened connection.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct OpenLabels {
     /// The path.
@@ -80,7 +80,7 @@ pub(crate) struct OpenLabels {
     pub(crate) deflate: &'static str,
 }
 
-/// How a connection ended.
+/// Labels of a closed connection.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct CloseLabels {
     /// The path.
@@ -99,7 +99,7 @@ pub(crate) struct MessageLabels {
     pub(crate) kind: &'static str,
 }
 
-/// How a call went.
+/// Labels of a finished call.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct CallLabels {
     /// The path; `other` for methods that nobody offers.

@@ -6,7 +6,7 @@ use rustls::{HandshakeKind, ProtocolVersion};
 use super::TlsTransport;
 use crate::metrics::HandshakeLabels;
 
-/// What a handshake settled on.
+/// Parameters negotiated in a handshake.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TlsInfo {

@@ -34,7 +34,7 @@ pub(crate) struct Codec {
     context_bits: u8,
     /// Minimum length of a compressed message, in bytes: with a context, and without one.
     threshold: [usize; 2],
-    /// What the peer's window has of a shared context.
+    /// The part of the peer's window that is a shared context's.
     run: Run,
     /// The context of our messages, from the first one on.
     outgoing: Option<Hold>,

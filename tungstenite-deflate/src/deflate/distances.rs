@@ -13,7 +13,7 @@ pub(super) struct StrictInflater {
     hidden: Vec<Range<usize>>,
     /// Where the message in progress begins.
     message: usize,
-    /// How far before its message anything referred, in bytes.
+    /// The farthest reference before the message, in bytes.
     pub(super) reach: usize,
     /// The largest distance of the message.
     pub(super) largest: usize,
@@ -180,7 +180,7 @@ impl Bits<'_> {
 
 /// Canonical codes (RFC 1951 §3.2.2).
 struct Codes {
-    /// How many codes have each length.
+    /// The number of codes of each length.
     counts: [usize; 16],
     /// The symbols in the order of their codes.
     symbols: Vec<u16>,

@@ -1,4 +1,4 @@
-//! What a connection keeps between messages, where others can make it give way.
+//! Contexts that a connection keeps between messages, and that give way to those of others.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};

@@ -85,7 +85,7 @@ struct Stream {
 pub(crate) struct InStream {
     wire_bytes: usize,
     position: Position,
-    /// How many bytes before the message it refers to.
+    /// The farthest reference before the message, in bytes.
     reach: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What compression gains and costs for small messages: ratio, instructions, and bytes of a connection.
+//! Compression of small messages: ratio, instructions, and bytes of a connection.
 //!
 //! `cargo bench --bench compression` runs the generated corpora, `-- DIRECTORY` adds those of a directory, `--instructions` repeats
 //! every run under callgrind, `-- --write DIRECTORY` only writes the generated corpora, for the programs in `peers/`. One server sends all messages of a corpus to one client, through a stream in memory.
@@ -39,7 +39,7 @@ const IMPLEMENTATIONS: [(&str, fn(&Corpus) -> Figures); 6] = [
     ("sockudo-ws, takeover", |corpus| sockudo(corpus, true)),
 ];
 
-/// What one connection took.
+/// The memory of one connection.
 struct Figures {
     payload: usize,
     idle: usize,
@@ -80,7 +80,7 @@ fn run<S>(corpus: &Corpus, make: impl Fn(Counter) -> S, send: impl Fn(&mut S, &[
     }
 }
 
-/// What callgrind counts.
+/// The loop whose instructions callgrind counts.
 #[inline(never)]
 fn send_all<S>(stream: &mut S, corpus: &Corpus, send: &impl Fn(&mut S, &[u8])) {
     for message in &corpus.messages {

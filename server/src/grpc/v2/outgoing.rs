@@ -27,7 +27,7 @@ pub(super) struct Events {
     handing_on: bool,
 }
 
-/// What the response asks of the member.
+/// The response's request to the member.
 ///
 /// hyper polls the response once everything that it took before fits into the peer's window, and holds a single piece
 /// that does not. An event that is asked for therefore grows old behind at most that one.

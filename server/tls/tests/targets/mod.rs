@@ -1,4 +1,4 @@
-//! What the fuzzer calls: records of a client that are arbitrary, or valid and then mangled.
+//! The fuzzer's entry: records of a client that are arbitrary, or valid and then mangled.
 //!
 //! Shared by `fuzz/fuzz_targets/tls_records.rs` and by `fuzz_corpus.rs`.
 

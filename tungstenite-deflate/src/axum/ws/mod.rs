@@ -20,7 +20,7 @@
 //! let router: Router = Router::new().route("/ws", any(handler));
 //! ```
 //!
-//! What axum's lacks: [`WebSocketUpgrade::deflate`] and [`options`](WebSocketUpgrade::options) choose compression, limits and
+//! Beyond axum's: [`WebSocketUpgrade::deflate`] and [`options`](WebSocketUpgrade::options) choose compression, limits and
 //! deadlines; [`WebSocket::into_inner`] gives the [`WebSocketStream`](crate::WebSocketStream) beneath.
 
 use std::pin::Pin;

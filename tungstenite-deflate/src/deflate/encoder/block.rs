@@ -20,7 +20,7 @@ pub(super) struct Sequences {
     distances: [u32; DISTANCES],
     /// Bytes of all matches.
     matched: usize,
-    /// How far before the message the matches refer, in bytes.
+    /// The farthest match before the message, in bytes.
     reach: usize,
 }
 

@@ -4,7 +4,7 @@ use super::chains::Chains;
 use super::history::History;
 use super::investment::Investment;
 
-/// What was sent before, and where in it three bytes stand.
+/// The bytes sent before, and an index of each three of them.
 #[derive(Debug)]
 pub(in super::super) struct Context {
     pub(super) history: History,

@@ -88,7 +88,7 @@ impl History {
         true
     }
 
-    /// What is to be searched, from `start` on in `buffer`, which begins with the bytes of the history.
+    /// The bytes to search, from `start` on in `buffer`, which begins with those of the history.
     pub(super) fn span<'a>(&'a self, buffer: &'a [u8], start: usize, window: usize) -> Span<'a> {
         Span {
             buffer,

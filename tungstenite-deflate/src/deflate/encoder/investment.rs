@@ -1,6 +1,6 @@
 //! Decides if messages that grow are sent compressed all the same, so that later ones can refer to them.
 
-/// What a connection still spends on messages that do not get smaller, and how long it has given up.
+/// The attempts that a connection still spends on messages that do not get smaller, and the messages to skip.
 ///
 /// A message that is not compressed leaves no trace in the history, so traffic that repeats itself across messages, but not
 /// within one, would never get smaller: some messages must be sent compressed although they grow.
@@ -18,7 +18,7 @@ pub(super) struct Investment {
     refused: u8,
     /// Messages that are not to be tried.
     skipped: u8,
-    /// How many will not be tried the next time.
+    /// The number of messages that are skipped the next time.
     next: u8,
 }
 

@@ -48,7 +48,7 @@ impl Span<'_> {
         self.base.wrapping_add(low_bits(at))
     }
 
-    /// How many of the `length` bytes from `at` on come before the next gap; 0 if fewer than three do.
+    /// Returns the number of the `length` bytes from `at` on before the next gap; 0 if fewer than three.
     #[cold]
     pub(super) fn without_gaps(&self, at: usize, length: usize) -> usize {
         let next = self.gaps.iter().find(|gap| gap.end > at);

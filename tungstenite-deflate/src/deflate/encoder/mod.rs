@@ -244,7 +244,7 @@ struct Output<'a> {
     sequences: &'a mut Sequences,
     writer: BitWriter<'a>,
     out: &'a mut BytesMut,
-    /// How many bytes before the message it refers to.
+    /// The farthest reference before the message, in bytes.
     reach: usize,
 }
 

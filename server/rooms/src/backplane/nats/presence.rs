@@ -1,4 +1,4 @@
-//! Who is where, with a time to live: an entry in the bucket for each member, which its node renews.
+//! Presence with a time to live: an entry in the bucket for each member, which its node renews.
 
 use std::sync::Arc;
 

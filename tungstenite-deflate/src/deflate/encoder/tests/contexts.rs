@@ -1,4 +1,4 @@
-//! What a context keeps, what it forgets, and when it gives up.
+//! The history of a context: its bounds, what is forgotten, and incompressible traffic.
 
 use bytes::BytesMut;
 

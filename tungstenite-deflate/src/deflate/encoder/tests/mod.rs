@@ -83,7 +83,7 @@ impl Reader {
         }
     }
 
-    /// What `wire` inflates to, with the tail that a sender leaves out.
+    /// Inflates `wire` with the tail that a sender leaves out.
     fn read(&mut self, wire: &[u8], length: usize) -> &[u8] {
         let data = [wire, &[0, 0, 0xff, 0xff]].concat();
         self.out.resize(length + 64, 0);
