@@ -69,6 +69,62 @@ impl Linger {
     }
 }
 
+/// The end of our side of a connection: it is written once, then what the peer still sends is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    /// Exists once the end has begun.
+    linger: Option<Linger>,
+    /// The end has been written.
+    is_written: bool,
+    /// TLS has failed; its readers get the error, which lasts.
+    has_failed: bool,
+}
+
+impl Ending {
+    /// Notes that TLS has failed.
+    pub(crate) fn failed(&mut self) {
+        self.has_failed = true;
+    }
+
+    /// Begins the end, unless it has been written, which the result says.
+    ///
+    /// From here on TLS gets nothing that arrives: it would meet the rest of a record that was dropped in part.
+    pub(crate) fn begin(&mut self) -> bool {
+        self.linger.get_or_insert_with(Linger::new);
+        self.is_written
+    }
+
+    /// Notes that the end has been written; the peer has its time and its bytes from now on.
+    pub(crate) fn written(&mut self) {
+        self.is_written = true;
+        self.linger = Some(Linger::new());
+    }
+
+    /// Drops what comes if the end has begun and TLS has no error to report. `None`: read as before.
+    pub(crate) fn poll_dropped(
+        &mut self,
+        stream: &mut impl OverTcp,
+        context: &mut Context<'_>,
+    ) -> Option<Poll<()>> {
+        match &mut self.linger {
+            Some(linger) if !self.has_failed => Some(linger.poll(stream.tcp(), context)),
+            _ => None,
+        }
+    }
+
+    /// Drops what comes until the peer has ended, or has had its bytes or its time.
+    pub(crate) fn poll_linger(
+        &mut self,
+        stream: &mut impl OverTcp,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        match &mut self.linger {
+            Some(linger) => linger.poll(stream.tcp(), context),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
 /// Tells if TLS has failed, so that the peer is sent an alert, which is still to arrive.
 pub(crate) fn is_failure_of_tls<T>(result: &Poll<io::Result<T>>) -> bool {
     matches!(result, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData)

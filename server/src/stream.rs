@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use tungstenite_deflate::MemoryReservation;
 
 use crate::ledger::{Account, FREE_BYTES, Http2, PAUSE, PIECE_BYTES, Part, Stream};
-use crate::linger::{Linger, OverTcp, is_failure_of_tls};
+use crate::linger::{Ending, is_failure_of_tls};
 use crate::metrics::Traffic;
 use crate::tls::TlsTransport;
 use crate::unsent;
@@ -44,12 +44,7 @@ pub struct ServerStream {
     /// Where the transport goes when a panic drops this.
     rescue: Option<oneshot::Sender<Transport>>,
     traffic: Traffic,
-    /// Takes the peer's bytes once our end has begun. TLS gets none of them: it would meet the rest of a record.
-    linger: Option<Linger>,
-    /// Our end has been written.
-    is_shut_down: bool,
-    /// TLS has failed, which its reader is told.
-    has_failed: bool,
+    ending: Ending,
 }
 
 /// The account of a stream of HTTP/2 (RFC 8441).
@@ -133,9 +128,7 @@ impl ServerStream {
             interrupted: false,
             rescue: None,
             traffic,
-            linger: None,
-            is_shut_down: false,
-            has_failed: false,
+            ending: Ending::default(),
         }
     }
 
@@ -247,10 +240,10 @@ impl AsyncRead for ServerStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if let (false, Some(linger), Transport::Tls(transport)) =
-            (this.has_failed, &mut this.linger, &mut this.transport)
+        if let Transport::Tls(transport) = &mut this.transport
+            && let Some(dropped) = this.ending.poll_dropped(&mut **transport, context)
         {
-            return linger.poll(transport.tcp(), context).map(Ok);
+            return dropped.map(Ok);
         }
         let before = buffer.filled().len();
         let result = with_transport!(self, transport => transport.poll_read(context, buffer));
@@ -310,16 +303,14 @@ impl AsyncWrite for ServerStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.is_shut_down {
-            self.linger.get_or_insert_with(Linger::new);
+        if !self.ending.begin() {
             let result = with_transport!(self, transport => transport.poll_shutdown(context));
             ready!(self.within_bounds(context, 0, result))?;
-            self.is_shut_down = true;
-            self.linger = Some(Linger::new());
+            self.ending.written();
         }
         let this = &mut *self;
-        if let (Some(linger), Transport::Tls(transport)) = (&mut this.linger, &mut this.transport) {
-            ready!(linger.poll(transport.tcp(), context));
+        if let Transport::Tls(transport) = &mut this.transport {
+            ready!(this.ending.poll_linger(&mut **transport, context));
         }
         Poll::Ready(Ok(()))
     }
@@ -372,7 +363,7 @@ impl ServerStream {
         result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if is_failure_of_tls(&result) {
-            self.has_failed = true;
+            self.ending.failed();
             let _ = ready!(Pin::new(&mut *self).poll_shutdown(context));
         }
         result

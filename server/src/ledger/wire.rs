@@ -15,7 +15,7 @@ use super::http2::Http2;
 use super::{Account, PAUSE, Part};
 use crate::heads::{Heads, REFUSED};
 use crate::interim::{CONTINUE, Interim};
-use crate::linger::{Linger, OverTcp, is_failure_of_tls};
+use crate::linger::{Ending, OverTcp, is_failure_of_tls};
 
 /// The transport of a connection while HTTP is spoken on it.
 ///
@@ -35,12 +35,7 @@ pub(crate) struct Wire<S> {
     refused: Option<&'static [u8]>,
     /// The memory held since the peer took nothing, and the deadline.
     stalled: Option<(Pin<Box<Sleep>>, MemoryReservation)>,
-    /// Takes the peer's bytes once our end has begun. TLS gets none of them: it would meet the rest of a record.
-    linger: Option<Linger>,
-    /// Our end has been written.
-    is_shut_down: bool,
-    /// TLS has failed, which its reader is told.
-    has_failed: bool,
+    ending: Ending,
 }
 
 #[derive(Debug)]
@@ -64,9 +59,7 @@ impl<S> Wire<S> {
             heads: None,
             refused: None,
             stalled: None,
-            linger: None,
-            is_shut_down: false,
-            has_failed: false,
+            ending: Ending::default(),
         }
     }
 
@@ -205,8 +198,8 @@ impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> AsyncRead for Wire<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let (false, Some(linger)) = (this.has_failed, &mut this.linger) {
-            return linger.poll(this.stream.tcp(), context).map(Ok);
+        if let Some(dropped) = this.ending.poll_dropped(&mut this.stream, context) {
+            return dropped.map(Ok);
         }
         if this.refused.is_some() {
             return this.poll_refused(buffer);
@@ -241,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> Wire<S> {
         result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if is_failure_of_tls(&result) {
-            self.has_failed = true;
+            self.ending.failed();
             let _ = ready!(Pin::new(&mut *self).poll_shutdown(context));
         }
         result
@@ -289,15 +282,12 @@ impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !this.is_shut_down {
-            this.linger.get_or_insert_with(Linger::new);
+        if !this.ending.begin() {
             let result = Pin::new(&mut this.stream).poll_shutdown(context);
             ready!(this.within_deadline(context, result))?;
-            this.is_shut_down = true;
-            this.linger = Some(Linger::new());
+            this.ending.written();
         }
-        let linger = this.linger.get_or_insert_with(Linger::new);
-        linger.poll(this.stream.tcp(), context).map(Ok)
+        this.ending.poll_linger(&mut this.stream, context).map(Ok)
     }
 }
 
