@@ -25,7 +25,7 @@ mod error;
 mod exchange;
 pub mod extensions;
 mod frame;
-#[cfg(feature = "handshake")]
+#[cfg(feature = "__handshake")]
 pub mod handshake;
 #[cfg(feature = "hyper")]
 pub mod hyper;
@@ -36,9 +36,10 @@ mod maybe_tls;
 mod memory;
 mod options;
 mod prepared;
+#[cfg(feature = "tokio")]
 mod stream;
 mod text;
-#[cfg(any(feature = "connect", feature = "native-tls", feature = "__rustls-tls"))]
+#[cfg(any(feature = "connect", feature = "native-tls", feature = "__rustls"))]
 mod tls;
 mod utf8;
 
@@ -50,6 +51,7 @@ pub use error::{ProtocolError, SendError};
 pub use memory::{BudgetSpent, MemoryBudget, MemoryReservation};
 pub use options::{HeadLimits, Keepalive, Limits, Options};
 pub use prepared::PreparedMessage;
+#[cfg(feature = "tokio")]
 pub use stream::WebSocketStream;
 
 #[cfg(feature = "handshake")]
@@ -68,7 +70,7 @@ pub use connect::{connect_async, connect_async_with_config, connect_async_with_o
 pub use connect::{connect_async_tls_with_config, connect_async_tls_with_options};
 #[cfg(feature = "stream")]
 pub use maybe_tls::MaybeTlsStream;
-#[cfg(any(feature = "connect", feature = "native-tls", feature = "__rustls-tls"))]
+#[cfg(any(feature = "connect", feature = "native-tls", feature = "__rustls"))]
 pub use tls::Connector;
 #[cfg(any(feature = "native-tls", feature = "__rustls-tls"))]
 pub use tls::{client_async_tls, client_async_tls_with_config, client_async_tls_with_options};

@@ -172,7 +172,7 @@ fn offered(config: &DeflateConfig) -> Parameters {
 /// As a client: the offers that a request's own Sec-WebSocket-Extensions lines make.
 ///
 /// Elements that follow neither grammar are no offers: a server passes them over too.
-#[cfg(feature = "handshake")]
+#[cfg(feature = "__handshake")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WrittenOffers {
     /// Those of permessage-deflate, in order.
@@ -181,7 +181,7 @@ pub(crate) struct WrittenOffers {
     others: Vec<String>,
 }
 
-#[cfg(feature = "handshake")]
+#[cfg(feature = "__handshake")]
 impl WrittenOffers {
     pub(crate) fn read<I>(lines: I) -> Self
     where

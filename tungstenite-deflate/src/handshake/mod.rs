@@ -20,6 +20,7 @@
 //! # Ok::<(), tungstenite_deflate::handshake::Rejection>(())
 //! ```
 
+pub(crate) mod answer;
 pub(crate) mod body;
 pub mod client;
 pub(crate) mod extension;

@@ -19,6 +19,7 @@ use bytes::BytesMut;
 use self::assembler::Assembler;
 pub(crate) use self::assembler::Rules;
 use self::decoder::Decoder;
+#[cfg(feature = "tokio")]
 pub(crate) use self::payload::append;
 use crate::deflate::Codec;
 use crate::error::ProtocolError;

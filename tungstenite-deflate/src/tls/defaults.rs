@@ -1,6 +1,6 @@
 //! rustls' configuration where the caller gives none.
 
-#[cfg(any(not(feature = "aws-lc-rs"), feature = "rustls-tls-native-roots"))]
+#[cfg(any(not(feature = "aws-lc-rs"), feature = "__native-roots"))]
 use std::io;
 #[cfg(feature = "aws-lc-rs")]
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::tungstenite::Error;
 use crate::tungstenite::error::TlsError;
 
 /// The configuration without a connector: the roots that are compiled in, the machine's, or both.
-pub(super) fn config() -> Result<ClientConfig, Error> {
+pub(crate) fn config() -> Result<ClientConfig, Error> {
     Ok(builder()?
         .with_root_certificates(roots()?)
         .with_no_client_auth())
@@ -48,10 +48,7 @@ fn builder() -> Result<Builder, Error> {
 }
 
 #[cfg_attr(
-    not(any(
-        feature = "rustls-tls-native-roots",
-        feature = "rustls-tls-webpki-roots"
-    )),
+    not(any(feature = "__native-roots", feature = "__webpki-roots")),
     expect(
         unused_mut,
         clippy::unnecessary_wraps,
@@ -60,18 +57,18 @@ fn builder() -> Result<Builder, Error> {
 )]
 fn roots() -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    #[cfg(feature = "rustls-tls-native-roots")]
+    #[cfg(feature = "__native-roots")]
     add_native(&mut roots)?;
-    #[cfg(feature = "rustls-tls-webpki-roots")]
+    #[cfg(feature = "__webpki-roots")]
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     Ok(roots)
 }
 
 /// The machine's own roots; that there are none matters only without compiled-in ones.
-#[cfg(feature = "rustls-tls-native-roots")]
+#[cfg(feature = "__native-roots")]
 fn add_native(roots: &mut RootCertStore) -> Result<(), Error> {
     let found = rustls_native_certs::load_native_certs();
-    if found.certs.is_empty() && cfg!(not(feature = "rustls-tls-webpki-roots")) {
+    if found.certs.is_empty() && cfg!(not(feature = "__webpki-roots")) {
         let text = format!(
             "no native root CA certificates found (errors: {:?})",
             found.errors

@@ -8,7 +8,7 @@ use crate::tungstenite::Error;
 use crate::tungstenite::error::TlsError;
 
 /// The platform's roots and defaults.
-pub(super) fn connector() -> Result<TlsConnector, Error> {
+pub(crate) fn connector() -> Result<TlsConnector, Error> {
     Ok(TlsConnector::new().map_err(TlsError::from)?)
 }
 
