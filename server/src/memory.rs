@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
@@ -10,7 +11,7 @@ use crate::metrics::Metrics;
 /// Gives back what is free whenever load has fallen, at most once in `shortest` and ten times a second. Runs until it is dropped; ends at once where
 /// the system does not tell how much is resident.
 ///
-/// What is looked at, resident memory and connections, costs a system call a second; giving back, some milliseconds on a
+/// What is looked at, resident memory and tasks, costs a system call a second; giving back, some milliseconds on a
 /// thread where blocking is allowed.
 pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
     let Some(resident) = Resident::open() else {
@@ -18,6 +19,7 @@ pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
     };
     let Some(now) = resident.bytes() else { return };
     let mut watch = Watch::new(now, Instant::now(), shortest);
+    let tasks = Handle::current().metrics();
     let mut timer = interval(LOOK.min(watch.shortest));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -25,7 +27,7 @@ pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
         let Some(before) = resident.bytes() else {
             return;
         };
-        if !watch.is_due(before, metrics.connections.get(), Instant::now()) {
+        if !watch.is_due(before, tasks.num_alive_tasks(), Instant::now()) {
             continue;
         }
         let begun = Instant::now();
@@ -50,7 +52,8 @@ pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
 /// Decides when it is worth it.
 ///
 /// How much of what is resident is free nobody tells for nothing, so signs of it are looked for: memory that grew and grows
-/// no more, and connections that went. Without a sign it is tried too, ever more seldom while nothing comes of it.
+/// no more, and tasks that ended and end no more: every connection has one, and every request of HTTP/2. Without a sign it
+/// is tried too, ever more seldom while nothing comes of it.
 #[derive(Debug)]
 struct Watch {
     /// Least that was resident behind a trim; little more than that is not worth another.
@@ -59,8 +62,10 @@ struct Watch {
     left: u64,
     /// What was resident at the last look.
     seen: u64,
-    /// Most connections since the last trim.
-    most: i64,
+    /// Maximum number of tasks since the last trim.
+    most: usize,
+    /// Number of tasks at the last look.
+    tasks: usize,
     trimmed: Instant,
     /// Shortest time between two trims.
     shortest: Duration,
@@ -76,6 +81,7 @@ impl Watch {
             left: resident,
             seen: resident,
             most: 0,
+            tasks: 0,
             trimmed: now,
             shortest,
             pause: shortest * 2,
@@ -83,17 +89,20 @@ impl Watch {
     }
 
     /// Whether memory is to be given back now.
-    fn is_due(&mut self, resident: u64, connections: i64, now: Instant) -> bool {
+    fn is_due(&mut self, resident: u64, tasks: usize, now: Instant) -> bool {
         let grows = resident > self.seen + GRAIN;
         self.seen = resident;
-        self.most = self.most.max(connections);
-        // What a burst still takes would only be fetched again.
-        if grows || resident < self.least + WORTH {
+        let most = self.most.max(tasks);
+        self.most = most;
+        let are_many = |went: usize| went >= MANY.max(most / 8);
+        let ends = are_many(self.tasks.saturating_sub(tasks));
+        self.tasks = tasks;
+        // What a burst still takes would only be fetched again, and what it still holds would be missed.
+        if grows || ends || resident < self.least + WORTH {
             return false;
         }
         let has_grown = resident >= self.left + WORTH;
-        let went = self.most - connections;
-        let have_gone = went >= MANY.max(self.most / 8);
+        let have_gone = are_many(most - tasks);
         let wait = if has_grown || have_gone {
             self.shortest
         } else {
@@ -111,7 +120,7 @@ impl Watch {
         };
         self.least = self.least.min(resident);
         (self.left, self.seen) = (resident, resident);
-        self.most = 0;
+        self.most = self.tasks;
         self.trimmed = now;
     }
 }
@@ -161,8 +170,8 @@ const SHORTEST: Duration = Duration::from_millis(100);
 const GRAIN: u64 = 256 << 10;
 /// Bytes beyond the least that make it worth while.
 const WORTH: u64 = 4 << 20;
-/// Connections whose end is a sign, if they are also an eighth of all.
-const MANY: i64 = 16;
+/// Tasks whose end is a sign, if they are also an eighth of all.
+const MANY: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -188,10 +197,10 @@ mod tests {
         }
 
         /// A second later; whether it would trim. What it would find resident behind that is `after`.
-        fn look(&mut self, resident: u64, connections: i64, after: u64) -> bool {
+        fn look(&mut self, resident: u64, tasks: usize, after: u64) -> bool {
             self.second += 1;
             let now = self.start + Duration::from_secs(self.second);
-            let due = self.watch.is_due(resident, connections, now);
+            let due = self.watch.is_due(resident, tasks, now);
             if due {
                 self.watch.gave_back(after, resident - after, now);
             }
@@ -199,10 +208,10 @@ mod tests {
         }
 
         /// The seconds of so many looks at which it trims.
-        fn seconds(&mut self, looks: u64, resident: u64, connections: i64, after: u64) -> Vec<u64> {
+        fn seconds(&mut self, looks: u64, resident: u64, tasks: usize, after: u64) -> Vec<u64> {
             let mut due = Vec::new();
             for _ in 0..looks {
-                if self.look(resident, connections, after) {
+                if self.look(resident, tasks, after) {
                     due.push(self.second);
                 }
             }
@@ -234,8 +243,25 @@ mod tests {
         assert!(!course.look(80 * MIB, 1000, 0));
         // In use, as it turns out; from then on it is tried ever more seldom.
         assert_eq!(course.seconds(60, 80 * MIB, 1000, 80 * MIB), [5, 25]);
+        assert!(!course.look(80 * MIB, 0, 0), "more may follow");
         assert!(course.look(80 * MIB, 0, 17 * MIB), "a thousand went");
         assert!(course.seconds(600, 17 * MIB, 0, 0).is_empty());
+    }
+
+    #[test]
+    fn a_burst_that_ends_in_the_second_of_a_trim_is_given_back() {
+        // Held, it is trimmed for nothing; then everything goes before the next look, or in two parts around the trim.
+        for parts in [&[100][..], &[110, 100], &[1_060, 100], &[2_000, 105, 100]] {
+            let mut course = Course::new();
+            course.seconds(30, 30 * MIB, 100, 30 * MIB);
+            while !course.look(60 * MIB, 2_100, 60 * MIB) {}
+            let trimmed = course.second;
+            for tasks in parts {
+                course.look(60 * MIB, *tasks, 60 * MIB);
+            }
+            let due = course.seconds(10, 60 * MIB, 100, 31 * MIB);
+            assert_eq!(due.first(), Some(&(trimmed + 5)), "{parts:?}");
+        }
     }
 
     #[test]
@@ -243,9 +269,9 @@ mod tests {
         let mut course = Course::new();
         let mut due = Vec::new();
         for round in 0..100 {
-            // Connections come and go every second, and take memory with them.
-            let connections = if round % 2 == 0 { 1000 } else { 0 };
-            if course.look(60 * MIB, connections, 50 * MIB) {
+            // Tasks come and go every second, and take memory with them.
+            let tasks = if round % 2 == 0 { 1000 } else { 0 };
+            if course.look(60 * MIB, tasks, 50 * MIB) {
                 due.push(course.second);
             }
         }
