@@ -1,13 +1,11 @@
-//! From a host and port to an open TCP connection: overrides, name lookup, happy eyeballs (RFC 8305).
+//! From a host and port to an open TCP connection: overrides and name lookup.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
+use tungstenite_deflate::dial::{Family, happy_eyeballs};
 use values::units::{ip, list};
 
 use crate::causes::network::{self, OTHER_KIND, SPELLING};
@@ -15,18 +13,6 @@ use crate::error::ConnectError;
 use crate::phase::Phase;
 use crate::target::split_host_port;
 use crate::timeouts::Timeouts;
-
-/// Which addresses may be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Family {
-    /// Both, racing.
-    #[default]
-    Any,
-    /// IPv4 only.
-    V4,
-    /// IPv6 only.
-    V6,
-}
 
 /// `--resolve HOST:PORT:ADDR[,ADDR…]`: addresses of a name, in place of the resolver's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +78,7 @@ impl Dial {
             .limit(Phase::Resolve, &peer, self.lookup(host, port))
             .await?;
         let race = async {
-            race(&addresses)
+            happy_eyeballs(addresses, attempt_delay())
                 .await
                 .map_err(|source| ConnectError::Connect {
                     peer: peer.clone(),
@@ -149,11 +135,7 @@ impl Dial {
         };
         let fitting: Vec<SocketAddr> = found
             .into_iter()
-            .filter(|address| match self.family {
-                Family::Any => true,
-                Family::V4 => address.is_ipv4(),
-                Family::V6 => address.is_ipv6(),
-            })
+            .filter(|address| self.family.contains(*address))
             .collect();
         if fitting.is_empty() {
             return Err(failed(match self.family {
@@ -162,55 +144,14 @@ impl Dial {
                 Family::V6 => ("the name has no IPv6 address (-6)".into(), OTHER_KIND),
             }));
         }
-        Ok(interleaved(fitting))
+        Ok(fitting)
     }
 }
 
-/// Alternates the families, beginning with that of the first address (RFC 8305 §4).
-fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (mut first, mut second): (Vec<_>, Vec<_>) = addresses
-        .into_iter()
-        .partition(|address| address.is_ipv6() == first_is_v6);
-    first.reverse();
-    second.reverse();
-    let mut ordered = Vec::with_capacity(first.len() + second.len());
-    while !(first.is_empty() && second.is_empty()) {
-        ordered.extend(first.pop());
-        ordered.extend(second.pop());
-    }
-    ordered
+/// The library's default, RFC 8305's recommendation.
+fn attempt_delay() -> Option<Duration> {
+    tungstenite_deflate::dial::Dial::default().attempt_delay
 }
-
-/// Starts an attempt every 250 ms, or at once when one has failed, and keeps the first that opens (RFC 8305 §5).
-async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-    let mut waiting = addresses.iter();
-    let mut running = FuturesUnordered::new();
-    let mut last_error = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address");
-    running.extend(waiting.next().map(|address| TcpStream::connect(*address)));
-    loop {
-        tokio::select! {
-            biased;
-            ended = running.next() => match ended {
-                Some(Ok(stream)) => return Ok(stream),
-                Some(Err(error)) => {
-                    last_error = error;
-                    running.extend(waiting.next().map(|address| TcpStream::connect(*address)));
-                    if running.is_empty() {
-                        return Err(last_error);
-                    }
-                }
-                None => return Err(last_error),
-            },
-            () = tokio::time::sleep(ATTEMPT_DELAY), if waiting.len() > 0 => {
-                running.extend(waiting.next().map(|address| TcpStream::connect(*address)));
-            }
-        }
-    }
-}
-
-/// RFC 8305 §8: recommended Connection Attempt Delay.
-const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 impl FromStr for ResolveRule {
     type Err = String;
@@ -275,23 +216,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_alternate() {
-        let addresses: Vec<SocketAddr> =
-            ["[::1]:1", "[::2]:1", "1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"]
-                .iter()
-                .map(|text| text.parse().unwrap())
-                .collect();
-        let shown: Vec<String> = interleaved(addresses)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(
-            shown,
-            ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "3.3.3.3:1"]
-        );
-    }
-
-    #[test]
     fn connect_to_fits_host_and_port() {
         let dial = Dial {
             connect_to: vec![
@@ -328,21 +252,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn race_passes_over_dead_address() {
+    async fn dead_address_is_passed_over() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let alive = listener.local_addr().unwrap();
         let dead = {
             let unused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             unused.local_addr().unwrap()
         };
-        let dial = Dial {
-            resolve: vec![],
-            ..Dial::default()
-        };
-        assert_eq!(
-            race(&[dead, alive]).await.unwrap().peer_addr().unwrap(),
-            alive
-        );
+        let dial = Dial::default();
+        let both = happy_eyeballs([dead, alive], attempt_delay()).await;
+        assert_eq!(both.unwrap().peer_addr().unwrap(), alive);
         let refused = dial
             .connect("127.0.0.1", dead.port(), &Timeouts::default())
             .await

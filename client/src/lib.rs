@@ -34,14 +34,12 @@ mod modes;
 mod moment;
 mod output;
 mod phase;
-mod proxy;
 mod reconnect;
 mod record;
 mod reference;
 mod request;
 mod run;
 mod said;
-mod secret;
 mod sensitive;
 mod session;
 mod style;
@@ -54,22 +52,22 @@ pub use close::{Ending, close_name};
 pub use connect::{
     Connection, DEFAULT_MAX_MESSAGE_BYTES, Details, Settings, Transport, WebSocket, connect,
 };
-pub use dial::{ConnectToRule, Dial, Family, ResolveRule};
+pub use dial::{ConnectToRule, Dial, ResolveRule};
 pub use error::ConnectError;
 pub use exit::ExitStatus;
 pub use handshake::{Check, HandshakeFault, checks};
 pub use head::Head;
 pub use meter::{Meter, Metered, WireMessage};
 pub use phase::Phase;
-pub use proxy::{Proxy, ProxyKind};
 pub use reconnect::{Backoff, connect_with_backoff};
 pub use request::add_header;
 pub use run::run;
-pub use secret::{Credentials, Secret};
 pub use tally::{Flow, Tally};
 pub use target::Target;
 pub use timeouts::{TimeoutSpec, Timeouts};
 pub use tls::{CertificateReport, MinimumVersion, Pin, TlsReport, TlsSettings};
+pub use tungstenite_deflate::dial::{Family, NoProxy, Proxy, ProxyKind};
+pub use tungstenite_deflate::handshake::Credentials;
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use http::header::HeaderMap;
 use tungstenite_deflate::DeflateConfig;
+use tungstenite_deflate::dial::{Family, NoProxy, Proxy};
+use tungstenite_deflate::handshake::Credentials;
 
 use crate::args::{ConnectionArgs, ReachArgs, Side, TlsVersion};
 use crate::connect::{Settings, default_options};
-use crate::dial::{Dial, Family};
+use crate::dial::Dial;
 use crate::error::ConnectError;
 use crate::file::read_named;
 use crate::phase::Phase;
-use crate::proxy::Proxy;
 use crate::request::add_header;
-use crate::secret::{Credentials, Secret};
 use crate::target::Target;
 use crate::timeouts::Timeouts;
 use crate::tls::{MinimumVersion, TlsSettings};
@@ -96,15 +96,14 @@ fn common(args: &ReachArgs, target: Target) -> Result<Settings, ConnectError> {
     settings.proxy = match &args.proxy {
         Some(proxy) => Some(proxy.clone()),
         None => {
-            Proxy::from_environment(&settings.target, lookup).map_err(ConnectError::Settings)?
+            let found = Proxy::from_environment(settings.target.secure, lookup);
+            found.map_err(|error| ConnectError::Settings(error.to_string()))?
         }
     };
-    settings.no_proxy = args
-        .no_proxy
-        .clone()
-        .or_else(|| lookup("no_proxy"))
-        .or_else(|| lookup("NO_PROXY"))
-        .unwrap_or_default();
+    settings.no_proxy = match &args.no_proxy {
+        Some(list) => list.clone(),
+        None => NoProxy::from_environment(lookup),
+    };
     settings.tls = tls(args)?;
     settings.proxy_tls = TlsSettings {
         ca: args.proxy_ca.clone(),
@@ -167,10 +166,7 @@ fn credentials(text: &str) -> Result<Credentials, ConnectError> {
             "--user has a control character".into(),
         ));
     }
-    Ok(Credentials {
-        user: user.to_owned(),
-        password: Secret::new(password),
-    })
+    Ok(Credentials::new(user, password))
 }
 
 fn headers(args: &ReachArgs) -> Result<HeaderMap, ConnectError> {

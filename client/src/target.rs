@@ -3,10 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use percent_encoding::percent_decode_str;
-use tungstenite_deflate::handshake::{HostPort, WebSocketUrl};
-
-use crate::secret::{Credentials, Secret};
+use tungstenite_deflate::handshake::{Credentials, HostPort, Redirect, WebSocketUrl};
 
 /// A WebSocket URL, as the library reads it ([`WebSocketUrl`]). `Display` leaves out the credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,20 +57,13 @@ impl Target {
                 .is_ok_and(|address| address.is_loopback())
     }
 
-    /// Same scheme, host and port (RFC 6454): credentials may go along.
-    pub fn same_origin(&self, other: &Self) -> bool {
-        self.secure == other.secure
-            && self.host.eq_ignore_ascii_case(&other.host)
-            && self.port == other.port
-    }
-
-    /// The URL that a `Location` header names, seen from this one; see [`WebSocketUrl::join`].
+    /// The redirect to what a `Location` header names, seen from this URL.
     ///
     /// # Errors
-    /// Not a URL or path, or not one of the four schemes.
-    pub fn join(&self, location: &str) -> Result<Self, String> {
+    /// See [`Redirect::to`].
+    pub(crate) fn redirect(&self, location: &str) -> Result<Redirect, String> {
         let base: WebSocketUrl = self.to_string().parse().map_err(told)?;
-        base.join(location).map_err(told)?.try_into()
+        Redirect::to(&base, location).map_err(told)
     }
 }
 
@@ -86,7 +76,7 @@ impl TryFrom<WebSocketUrl> for Target {
             host: url.host().to_owned(),
             port: url.port(),
             path: url.path_and_query().to_owned(),
-            credentials: url.user_info().map(parse_user_info).transpose()?,
+            credentials: url.credentials().map_err(told)?,
         })
     }
 }
@@ -120,15 +110,6 @@ impl FromStr for Target {
     }
 }
 
-/// What is wrong with the host or port of `text`, unless that could be a part of a password: `/`, `?` and `:` end a host.
-pub(crate) fn hidden(error: String, text: &str) -> String {
-    if text.contains('@') {
-        "host or port of the URL cannot be read; percent-encode what stands before its @".into()
-    } else {
-        error
-    }
-}
-
 fn told(error: impl fmt::Display) -> String {
     error.to_string()
 }
@@ -153,23 +134,6 @@ fn without_scheme(text: &str) -> Result<&str, String> {
 pub(crate) fn split_host_port(text: &str) -> Result<(String, Option<u16>), String> {
     let at: HostPort = text.parse().map_err(told)?;
     Ok((at.host().to_owned(), at.port()))
-}
-
-fn parse_user_info(text: &str) -> Result<Credentials, String> {
-    let (user, password) = text.split_once(':').unwrap_or((text, ""));
-    Ok(Credentials {
-        user: percent_decoded(user)?,
-        password: Secret::new(percent_decoded(password)?),
-    })
-}
-
-/// Undoes percent-encoding (RFC 3986 §2.1); control characters are refused.
-pub(crate) fn percent_decoded(text: &str) -> Result<String, String> {
-    let decoded = percent_decode_str(text).decode_utf8();
-    match decoded {
-        Ok(decoded) if !decoded.chars().any(char::is_control) => Ok(decoded.into_owned()),
-        _ => Err("the user information of the URL is not percent-encoded UTF-8, or has control characters".into()),
-    }
 }
 
 fn bracketed(host: &str) -> String {
@@ -261,27 +225,7 @@ mod tests {
     fn credentials_are_not_shown() {
         let target: Target = "wss://alice:s3cret@h/".parse().unwrap();
         assert!(!format!("{target} {target:?}").contains("s3cret"));
-        assert_eq!(target.credentials.unwrap().password.reveal(), "s3cret");
-    }
-
-    #[test]
-    fn locations_join() {
-        let base: Target = "wss://h:8443/a/b?c".parse().unwrap();
-        for (location, joined) in [
-            ("/x", "wss://h:8443/x"),
-            ("x", "wss://h:8443/a/x"),
-            ("//g/x", "wss://g/x"),
-            ("http://h/x", "ws://h/x"),
-            ("/x?next=https://g/", "wss://h:8443/x?next=https://g/"),
-            ("../x#part", "wss://h:8443/x"),
-        ] {
-            assert_eq!(
-                base.join(location).unwrap().to_string(),
-                joined,
-                "{location}"
-            );
-        }
-        assert!(base.join("/a\nb").is_err());
+        assert_eq!(target.credentials.unwrap().password(), "s3cret");
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Servers: from a stream to a WebSocket connection.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::deflate::Agreed;
 use crate::exchange::{part, read_more, write, write_last};
 use crate::handshake::answer::{self, Refusal};
 use crate::handshake::server::RequestReader;
@@ -61,7 +64,7 @@ where
 ///
 /// The callback is called with requests that passed all checks only. The response it gets names the extension that is
 /// about to be agreed; if it gives back another Sec-WebSocket-Extensions or none, the connection is uncompressed. A refusal
-/// is sent with Content-Length and `Connection: close` unless it has its own.
+/// is sent with Content-Length and `Connection: close`.
 ///
 /// # Errors
 /// As for [`accept_async`]; [`Error::Http`] with the callback's response if it refused.
@@ -123,7 +126,21 @@ where
         Ok(accepted) => accepted,
         Err(refusal) => return Err(refuse(&mut stream, refusal).await),
     };
-    write(&mut stream, &head).await?;
+    finish(stream, &head, buffer, options, agreed).await
+}
+
+/// Writes the response that accepts, and hands the connection over with the bytes received after the request.
+pub(crate) async fn finish<S>(
+    mut stream: S,
+    head: &[u8],
+    buffer: BytesMut,
+    options: Options,
+    agreed: Option<Agreed>,
+) -> Result<WebSocketStream<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    write(&mut stream, head).await?;
     Ok(WebSocketStream::with_options(
         stream,
         part(buffer),
@@ -133,7 +150,38 @@ where
     ))
 }
 
-async fn read_request<S>(
+/// Reads the request within its deadline; the steps with one are boxed, since programs keep these futures in their tasks.
+pub(crate) async fn read_request<S>(
+    stream: &mut S,
+    buffer: &mut BytesMut,
+    limits: HeadLimits,
+) -> Result<Request, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match limits.request_timeout {
+        None => read_head(stream, buffer, limits).await,
+        Some(limit) => Box::pin(read_in_time(stream, buffer, limits, limit)).await,
+    }
+}
+
+async fn read_in_time<S>(
+    stream: &mut S,
+    buffer: &mut BytesMut,
+    limits: HeadLimits,
+    limit: Duration,
+) -> Result<Request, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let reading = read_head(stream, buffer, limits);
+    match tokio::time::timeout(limit, reading).await {
+        Ok(result) => result,
+        Err(_) => Err(refuse(stream, Refusal::overdue(limit)).await),
+    }
+}
+
+async fn read_head<S>(
     stream: &mut S,
     buffer: &mut BytesMut,
     limits: HeadLimits,
@@ -152,7 +200,7 @@ where
     }
 }
 
-async fn refuse<S>(stream: &mut S, refusal: Refusal) -> Error
+pub(crate) async fn refuse<S>(stream: &mut S, refusal: Refusal) -> Error
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -1,9 +1,13 @@
 //! Clients: from a URL to a WebSocket connection.
 
+use std::io;
+use std::time::Duration;
+
+use http::header;
 use tokio::net::TcpStream;
 
-use crate::handshake::WebSocketUrl;
-use crate::handshake::url::client_request;
+use crate::handshake::url::{client_request, insert_credentials};
+use crate::handshake::{Redirect, RedirectError, WebSocketUrl};
 use crate::maybe_tls::MaybeTlsStream;
 use crate::options::Options;
 use crate::stream::WebSocketStream;
@@ -61,10 +65,11 @@ where
     .await
 }
 
-/// [`connect_async`] with everything that can be chosen; `disable_nagle` sets `TCP_NODELAY`.
+/// [`connect_async`] with everything that can be chosen, proxy, redirects and deadline among it
+/// ([`Options::dial`]); `disable_nagle` sets `TCP_NODELAY`.
 ///
 /// # Errors
-/// As for [`connect_async`].
+/// As for [`connect_async`]; of kind `TimedOut` after [`Dial::timeout`](crate::dial::Dial::timeout).
 pub async fn connect_async_with_options<R>(
     request: R,
     options: impl Into<Options>,
@@ -128,14 +133,108 @@ where
     .await
 }
 
+/// Opens the connection within the deadline. The steps are boxed: programs keep these futures in their tasks.
 async fn connect(
     request: Request,
     options: Options,
     disable_nagle: bool,
     connector: Option<Connector>,
 ) -> Result<Connected, Error> {
+    let limit = options.dial.timeout;
+    let following = Box::pin(follow(request, options, disable_nagle, connector));
+    match limit {
+        None => following.await,
+        Some(limit) => match tokio::time::timeout(limit, following).await {
+            Ok(result) => result,
+            Err(_) => Err(overdue(limit)),
+        },
+    }
+}
+
+fn overdue(limit: Duration) -> Error {
+    let text = format!("the connection was not open after {limit:?}");
+    Error::Io(io::Error::new(io::ErrorKind::TimedOut, text))
+}
+
+/// Follows as many redirects as are allowed.
+async fn follow(
+    mut request: Request,
+    options: Options,
+    disable_nagle: bool,
+    mut connector: Option<Connector>,
+) -> Result<Connected, Error> {
+    if options.url_credentials {
+        insert_credentials(&mut request)?;
+    }
+    let limit = options.dial.max_redirects;
+    if limit == 0 {
+        return attempt(request, options, disable_nagle, connector).await;
+    }
+    for followed in 0.. {
+        let url = WebSocketUrl::try_from(request.uri())?;
+        let attempt = attempt(
+            request.clone(),
+            options.clone(),
+            disable_nagle,
+            connector.clone(),
+        );
+        let response = match attempt.await {
+            Err(Error::Http(response)) => response,
+            Ok((stream, mut response)) => {
+                if followed > 0 {
+                    response.extensions_mut().insert(url);
+                }
+                return Ok((stream, response));
+            }
+            Err(error) => return Err(error),
+        };
+        let redirect = match Redirect::of(&url, &response) {
+            None => return Err(Error::Http(response)),
+            Some(_) if followed == limit => return Err(refused(RedirectError::TooMany { limit })),
+            Some(redirect) => redirect.map_err(refused)?,
+        };
+        if !redirect.is_same_origin() {
+            connector = connector
+                .map(Connector::without_client_certificate)
+                .transpose()
+                .map_err(refused)?;
+        }
+        request = redirected(&redirect, &request)?;
+    }
+    unreachable!("the loop ends by returning")
+}
+
+fn refused(error: RedirectError) -> Error {
+    Error::Io(io::Error::other(error))
+}
+
+/// Makes the request for the URL that a redirect leads to, with a key of its own.
+fn redirected(redirect: &Redirect, request: &Request) -> Result<Request, Error> {
+    let mut next = redirect.url().into_client_request()?;
+    let made = std::mem::take(next.headers_mut());
+    let mut headers = redirect.headers(request.headers());
+    if !redirect.is_same_origin() {
+        headers.remove(header::HOST);
+    }
+    headers.remove(header::SEC_WEBSOCKET_KEY);
+    for (name, value) in &made {
+        if !headers.contains_key(name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    *next.headers_mut() = headers;
+    Ok(next)
+}
+
+/// One attempt at one URL.
+async fn attempt(
+    request: Request,
+    options: Options,
+    disable_nagle: bool,
+    connector: Option<Connector>,
+) -> Result<Connected, Error> {
     let url = WebSocketUrl::try_from(request.uri())?;
-    let socket = TcpStream::connect((url.host(), url.port())).await?;
+    let socket = options.dial.connect(&url).await?;
     if disable_nagle {
         socket.set_nodelay(true)?;
     }

@@ -172,12 +172,7 @@ impl Upgrade {
         I::Item: AsRef<[u8]>,
     {
         let requested = &self.opening.requested_protocols;
-        self.selected_protocol = supported.into_iter().find_map(|name| {
-            requested
-                .iter()
-                .find(|requested| requested.as_bytes() == name.as_ref())
-                .cloned()
-        });
+        self.selected_protocol = server::select_protocol(requested, supported);
     }
 
     /// Names `protocol` in the response, whether asked for or not.

@@ -20,6 +20,8 @@ mod connect;
 pub mod connection;
 mod control_rate;
 pub mod deflate;
+#[cfg(feature = "connect")]
+pub mod dial;
 mod error;
 #[cfg(feature = "handshake")]
 mod exchange;
@@ -36,6 +38,8 @@ mod maybe_tls;
 mod memory;
 mod options;
 mod prepared;
+#[cfg(feature = "handshake")]
+mod request;
 #[cfg(feature = "tokio")]
 mod stream;
 mod text;
@@ -52,7 +56,7 @@ pub use memory::{BudgetSpent, MemoryBudget, MemoryReservation};
 pub use options::{HeadLimits, Keepalive, Limits, Options};
 pub use prepared::PreparedMessage;
 #[cfg(feature = "tokio")]
-pub use stream::WebSocketStream;
+pub use stream::{ByteStream, MessageKind, OwnedReadHalf, OwnedWriteHalf, WebSocketStream};
 
 #[cfg(feature = "handshake")]
 pub use accept::{
@@ -70,6 +74,8 @@ pub use connect::{connect_async, connect_async_with_config, connect_async_with_o
 pub use connect::{connect_async_tls_with_config, connect_async_tls_with_options};
 #[cfg(feature = "stream")]
 pub use maybe_tls::MaybeTlsStream;
+#[cfg(feature = "handshake")]
+pub use request::{IncomingRequest, receive_request_async};
 #[cfg(any(feature = "connect", feature = "native-tls", feature = "__rustls"))]
 pub use tls::Connector;
 #[cfg(any(feature = "native-tls", feature = "__rustls-tls"))]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::control_rate::ControlRate;
 use crate::deflate::DeflateConfig;
+#[cfg(feature = "connect")]
+use crate::dial::Dial;
 use crate::memory::MemoryBudget;
 use crate::tungstenite::protocol::WebSocketConfig;
 
@@ -17,7 +19,7 @@ use crate::tungstenite::protocol::WebSocketConfig;
 ///
 /// # Defaults
 /// The functions shared with tokio-tungstenite, such as `accept_async` and `connect_async`, use [`Options::drop_in`].
-/// It differs in four rows, each for the reason given:
+/// It differs in the rows that have a reason, each for the reason given:
 ///
 /// | option | `Options::default()` | `Options::drop_in` | reason for the difference |
 /// |---|---|---|---|
@@ -28,12 +30,18 @@ use crate::tungstenite::protocol::WebSocketConfig;
 /// | `limits.min_progress_bytes` | 1024 | same | |
 /// | `limits.unfinished_memory` | none | same | |
 /// | `limits.control_rate` | bursts of 200, 100 a second | same | |
-/// | `limits.head` | see [`HeadLimits`] | same | |
+/// | `limits.head.request_timeout` | 10 s | none | needs a timer |
+/// | the rest of `limits.head` | see [`HeadLimits`] | same | |
 /// | `keepalive` | none: no unrequested Pings | same | |
 /// | `write_timeout` | 30 s | none | needs a timer |
 /// | `close_timeout` | 5 s | none | needs a timer |
 /// | `pieces` | off: whole messages | same | |
 /// | `fragment_bytes` | none: one frame per message | same | |
+/// | `auto_pong` | on | same | |
+/// | `url_credentials` | off | same | |
+/// | `dial.attempt_delay` | 250 ms: Happy Eyeballs | none: one address after the other | needs a timer |
+/// | `dial.timeout` | 30 s | none | needs a timer |
+/// | `dial.family`, `dial.max_redirects`, `dial.proxy` | both, 0, none | same | |
 ///
 /// The timer is tokio's: the deadlines need a runtime with its time driver enabled, while programs for tokio-tungstenite
 /// may run on any executor. Without any deadline here, `limits.head.refusal_timeout` is kept by a thread instead.
@@ -69,6 +77,34 @@ pub struct Options {
     /// Maximum payload bytes of an outgoing frame; longer messages are split (RFC 6455 §5.4), and control frames pass
     /// between their fragments. `None` sends each message as one frame.
     pub fragment_bytes: Option<usize>,
+    /// Answers received Pings by Pongs (RFC 6455 §5.5.2). Default: true.
+    ///
+    /// With false the program sends the Pongs itself, as RFC 6455 §5.5.3 demands: one with the payload of the latest Ping
+    /// answers all before it:
+    ///
+    /// ```
+    /// # use futures_util::{SinkExt, StreamExt};
+    /// # use tungstenite_deflate::{Options, accept_async_with_options, tungstenite::{Error, Message}};
+    /// # async fn serve(stream: tokio::net::TcpStream) -> Result<(), Error> {
+    /// let options = Options::default().auto_pong(false);
+    /// let mut socket = accept_async_with_options(stream, options).await?;
+    /// while let Some(message) = socket.next().await {
+    ///     if let Message::Ping(payload) = message? {
+    ///         socket.send(Message::Pong(payload)).await?;
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub auto_pong: bool,
+    /// Sends the name and password in a client's URL as HTTP Basic `Authorization` (RFC 7617), unless the request has
+    /// that header. Default: false, they are left out. After a redirect to another origin they are not sent.
+    #[cfg(feature = "__handshake")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "handshake")))]
+    pub url_credentials: bool,
+    /// Addresses, proxy, redirects and deadline of connections that are opened by URL.
+    #[cfg(feature = "connect")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "connect")))]
+    pub dial: Dial,
 }
 
 /// Limits on what a peer may make this side hold. Sizes of messages and frames are in [`WebSocketConfig`].
@@ -128,6 +164,11 @@ pub struct HeadLimits {
     ///
     /// Exceeding it is answered with 414.
     pub max_target_bytes: usize,
+    /// Maximum time for a client's request to be there whole; `None` waits without limit. Default: 10 s;
+    /// [`Options::drop_in`] has none. The functions that accept over a tokio stream keep it.
+    ///
+    /// Exceeding it is answered with 408.
+    pub request_timeout: Option<Duration>,
     /// Maximum bytes read of the body of a response that refuses a client's handshake, before decoding; further
     /// ones are dropped. Default: 64 KiB, room for an error page.
     pub max_refusal_bytes: usize,
@@ -142,6 +183,7 @@ impl Default for HeadLimits {
             max_bytes: 16 << 10,
             max_fields: 100,
             max_target_bytes: 8 << 10,
+            request_timeout: Some(Duration::from_secs(10)),
             max_refusal_bytes: 64 << 10,
             refusal_timeout: Duration::from_secs(2),
         }
@@ -164,6 +206,12 @@ impl HeadLimits {
     /// Sets [`Self::max_target_bytes`].
     pub fn max_target_bytes(mut self, max_target_bytes: usize) -> Self {
         self.max_target_bytes = max_target_bytes;
+        self
+    }
+
+    /// Sets [`Self::request_timeout`].
+    pub fn request_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.request_timeout = timeout;
         self
     }
 
@@ -239,6 +287,11 @@ impl Default for Options {
             close_timeout: Some(Duration::from_secs(5)),
             pieces: false,
             fragment_bytes: None,
+            auto_pong: true,
+            #[cfg(feature = "__handshake")]
+            url_credentials: false,
+            #[cfg(feature = "connect")]
+            dial: Dial::default(),
         }
     }
 }
@@ -251,10 +304,13 @@ impl Options {
             websocket: websocket.unwrap_or_default(),
             limits: Limits {
                 unfinished_message_timeout: None,
+                head: HeadLimits::default().request_timeout(None),
                 ..Limits::default()
             },
             write_timeout: None,
             close_timeout: None,
+            #[cfg(feature = "connect")]
+            dial: Dial::without_timers(),
             ..Self::default()
         }
     }
@@ -304,6 +360,28 @@ impl Options {
     /// Sets [`Self::fragment_bytes`].
     pub fn fragment_bytes(mut self, fragment_bytes: Option<usize>) -> Self {
         self.fragment_bytes = fragment_bytes;
+        self
+    }
+
+    /// Sets [`Self::auto_pong`].
+    pub fn auto_pong(mut self, auto_pong: bool) -> Self {
+        self.auto_pong = auto_pong;
+        self
+    }
+
+    /// Sets [`Self::url_credentials`].
+    #[cfg(feature = "__handshake")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "handshake")))]
+    pub fn url_credentials(mut self, url_credentials: bool) -> Self {
+        self.url_credentials = url_credentials;
+        self
+    }
+
+    /// Sets [`Self::dial`].
+    #[cfg(feature = "connect")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "connect")))]
+    pub fn dial(mut self, dial: Dial) -> Self {
+        self.dial = dial;
         self
     }
 }

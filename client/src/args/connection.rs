@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 use tungstenite_deflate::deflate::{Level, WindowBits};
+use tungstenite_deflate::dial::{NoProxy, Proxy};
 
 use super::values::{level, parse_positive, parse_size, window_bits};
 use crate::dial::{ConnectToRule, ResolveRule};
-use crate::proxy::Proxy;
 use crate::timeouts::TimeoutSpec;
 use crate::tls::Pin;
 
@@ -105,7 +105,7 @@ pub(crate) struct ReachArgs {
     ///
     /// Names with all below them, addresses, networks such as 10.0.0.0/8; :PORT may follow. Without it NO_PROXY.
     #[arg(long, value_name = "LIST", help_heading = NETWORK)]
-    pub no_proxy: Option<String>,
+    pub no_proxy: Option<NoProxy>,
     /// Time-out of all phases (5s) or some (tls=5s,reply=0). Repeatable.
     ///
     /// Phases: resolve, connect, proxy, tls, http, close (10s each), reply (30s). 0 waits for ever.

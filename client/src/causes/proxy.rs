@@ -1,6 +1,6 @@
 //! Refusals of a tunnel by a proxy.
 
-use tokio_socks::Error as S;
+use tungstenite_deflate::dial::{ProxyError, SocksError as S};
 
 use super::{Cause, causes, network};
 
@@ -44,7 +44,7 @@ causes! {
 }
 
 /// The answer to CONNECT is not HTTP.
-pub(crate) const NOT_HTTP: Cause = Cause {
+const NOT_HTTP: Cause = Cause {
     meaning: "it does not speak HTTP",
     remedy: CHECK_SCHEME,
 };
@@ -70,16 +70,27 @@ causes! {
     } else None
 }
 
-/// The cause of a refusal by a SOCKS5 proxy, in which the transport may have failed.
-pub(crate) fn socks(error: &S) -> Option<Cause> {
+/// Returns a sentence for the failure of a tunnel, and a remedy; `has_credentials` if the proxy was shown some.
+pub(crate) fn explained(error: &ProxyError, has_credentials: bool) -> (String, &'static str) {
+    let explained = super::explained;
     match error {
-        S::Io(error) => network::connection(error),
-        error => of_socks(error),
+        ProxyError::Status { status, line } => explained(
+            &format!("it answered `{line}`"),
+            http(*status, has_credentials),
+        ),
+        ProxyError::NotHttp { line } => explained(&format!("it answered `{line}`"), Some(NOT_HTTP)),
+        ProxyError::HeadTooLong { limit } => (
+            format!("its answer has more than {limit} bytes of head"),
+            "",
+        ),
+        ProxyError::Socks(error) => explained(&error.to_string(), of_socks(error)),
+        ProxyError::Io(error) => explained(&error.to_string(), network::connection(error)),
+        error => explained(&error.to_string(), None),
     }
 }
 
 /// The cause of a refusal by an HTTP proxy; `has_credentials` if it was shown some.
-pub(crate) fn http(status: u16, has_credentials: bool) -> Option<Cause> {
+fn http(status: u16, has_credentials: bool) -> Option<Cause> {
     match (status, has_credentials) {
         (401 | 407, true) => of_socks(&S::PasswordAuthFailure(0)),
         _ => of_proxy_status(status),

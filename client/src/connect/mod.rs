@@ -8,8 +8,9 @@ mod transport;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use http::header::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderMap};
 use tungstenite_deflate::Agreed;
+use tungstenite_deflate::handshake::RedirectError;
 use tungstenite_deflate::tungstenite::Error;
 
 use self::redirect::{redirect_location, redirected};
@@ -21,7 +22,7 @@ use crate::head::Head;
 use crate::http2;
 use crate::meter::{Meter, Metered};
 use crate::phase::Phase;
-use crate::request::{add_header, request};
+use crate::request::request;
 use crate::sensitive::shown_target;
 use crate::target::Target;
 use crate::tls::TlsReport;
@@ -95,11 +96,8 @@ pub async fn connect(settings: &Settings) -> Result<Connection, ConnectError> {
                     return Err(ConnectError::Handshake { peer, fault });
                 };
                 if followed == settings.max_redirects {
-                    let reason = format!(
-                        "it would be the {}th, at most {} are followed",
-                        followed + 1,
-                        settings.max_redirects
-                    );
+                    let limit = settings.max_redirects;
+                    let reason = RedirectError::TooMany { limit }.to_string();
                     return Err(ConnectError::Redirect { from: peer, reason });
                 }
                 settings = redirected(settings, &location)?;
@@ -114,8 +112,7 @@ pub async fn connect(settings: &Settings) -> Result<Connection, ConnectError> {
 pub(crate) fn request_headers(settings: &Settings) -> Result<HeaderMap, ConnectError> {
     let mut headers = settings.headers.clone();
     if let Some(credentials) = &settings.target.credentials {
-        let line = format!("Authorization: {}", credentials.basic().reveal());
-        add_header(&mut headers, &line).map_err(ConnectError::Settings)?;
+        headers.append(AUTHORIZATION, credentials.basic());
     }
     Ok(headers)
 }

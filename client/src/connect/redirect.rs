@@ -1,12 +1,9 @@
 //! Where an answer sends the request instead, and what may go with it.
 
-use http::header::{HeaderValue, ORIGIN};
-
 use super::settings::Settings;
 use crate::error::ConnectError;
 use crate::handshake::HandshakeFault;
 use crate::sensitive::shown_target;
-use crate::target::Target;
 
 /// The place that an answer names, if it is a redirect.
 pub(super) fn redirect_location(fault: &HandshakeFault) -> Option<String> {
@@ -14,31 +11,20 @@ pub(super) fn redirect_location(fault: &HandshakeFault) -> Option<String> {
     matches!(response.status()?, 301 | 302 | 303 | 307 | 308).then(|| response.get("Location"))?
 }
 
-/// The settings for the next hop: never from wss to ws, and nothing that was given for this origin to another.
+/// Makes the settings for the next hop by the library's rules; a client certificate and its name stay with the origin too.
 pub(super) fn redirected(mut settings: Settings, location: &str) -> Result<Settings, ConnectError> {
     let from = shown_target(&settings.target.to_string()).into_owned();
     let refused = |reason: String| ConnectError::Redirect {
         from: from.clone(),
         reason,
     };
-    let next = settings.target.join(location).map_err(&refused)?;
-    if settings.target.secure && !next.secure {
-        return Err(refused("it leads from wss to unencrypted ws".into()));
-    }
-    let same_origin = settings.target.same_origin(&next);
-    let from_origin = page_origin(&settings.target);
+    let redirect = settings.target.redirect(location).map_err(&refused)?;
     let credentials = settings.target.credentials.take();
-    settings.target = Target {
-        credentials: None,
-        ..next
-    };
-    if same_origin {
+    settings.target = redirect.url().clone().try_into().map_err(refused)?;
+    settings.headers = redirect.headers(&settings.headers);
+    if redirect.is_same_origin() {
         settings.target.credentials = credentials;
     } else {
-        settings.headers = origin_after(&settings, &from_origin)
-            .map(|origin| (ORIGIN, origin))
-            .into_iter()
-            .collect();
         settings.subprotocols.clear();
         settings.tls.client_certificate = None;
         settings.tls.server_name = None;
@@ -47,26 +33,10 @@ pub(super) fn redirected(mut settings: Settings, location: &str) -> Result<Setti
     Ok(settings)
 }
 
-/// The `Origin` on the other side of a redirect: kept when it is that of the server that redirects, `null` when that
-/// server would pass on another's (as in the fetch standard), for it could not vouch for it.
-fn origin_after(settings: &Settings, from: &str) -> Option<HeaderValue> {
-    settings.headers.get(ORIGIN).map(|origin| {
-        if origin.as_bytes().eq_ignore_ascii_case(from.as_bytes()) {
-            origin.clone()
-        } else {
-            HeaderValue::from_static("null")
-        }
-    })
-}
-
-/// The origin of the pages that a server at `target` has (RFC 6454).
-fn page_origin(target: &Target) -> String {
-    let scheme = if target.secure { "https" } else { "http" };
-    format!("{scheme}://{}", target.authority())
-}
-
 #[cfg(test)]
 mod tests {
+    use http::header::{HeaderValue, ORIGIN};
+
     use super::*;
 
     fn settings(url: &str) -> Settings {

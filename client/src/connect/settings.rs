@@ -2,10 +2,10 @@
 
 use http::header::HeaderMap;
 use tungstenite_deflate::Options;
+use tungstenite_deflate::dial::{NoProxy, Proxy};
 
 use crate::args::Side;
 use crate::dial::Dial;
-use crate::proxy::Proxy;
 use crate::sensitive::{has_token, is_sensitive_header, query_has_secret};
 use crate::target::Target;
 use crate::timeouts::Timeouts;
@@ -26,7 +26,7 @@ pub struct Settings {
     /// The proxy to go through.
     pub proxy: Option<Proxy>,
     /// Hosts that are dialled without the proxy, as in `NO_PROXY`.
-    pub no_proxy: String,
+    pub no_proxy: NoProxy,
     /// How the TLS handshake with an `https` proxy is made: what is chosen for the server says nothing about the proxy.
     pub proxy_tls: TlsSettings,
     /// How the TLS handshake is made.
@@ -54,7 +54,7 @@ impl Settings {
             subprotocols: Vec::new(),
             dial: Dial::default(),
             proxy: None,
-            no_proxy: String::new(),
+            no_proxy: NoProxy::default(),
             proxy_tls: TlsSettings::default(),
             tls: TlsSettings::default(),
             http2: false,

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+use tungstenite_deflate::dial::{Proxy, ProxyKind};
 
 use super::settings::Settings;
-use crate::causes::{certificate, tls};
+use crate::causes::{self, certificate, tls};
 use crate::error::ConnectError;
 use crate::phase::Phase;
-use crate::proxy::{self, Proxy, ProxyKind};
 use crate::target::Target;
 use crate::tls::{Fault, Noting, TlsReport};
 
@@ -78,11 +78,8 @@ async fn open_tcp(
         .dial
         .redirected(&settings.target.host, settings.target.port);
     let timeouts = &settings.timeouts;
-    let exempt = proxy::is_exempt(
-        &settings.no_proxy,
-        &settings.target.host,
-        settings.target.port,
-    );
+    let target = &settings.target;
+    let exempt = settings.no_proxy.contains_host(&target.host, target.port);
     let Some(proxy) = settings.proxy.as_ref().filter(|_| !exempt) else {
         let stream = settings.dial.connect(&host, port, timeouts).await?;
         let address = stream.peer_addr().ok();
@@ -103,7 +100,7 @@ async fn open_tcp(
     let address = stream.peer_addr().ok();
     let stream: Box<dyn Transport> = match proxy.kind {
         ProxyKind::Https => Box::new(encrypted(settings, proxy, stream, failed).await?),
-        ProxyKind::Http | ProxyKind::Socks5 { .. } => Box::new(stream),
+        _ => Box::new(stream),
     };
     // socks5 looks names up here, socks5h and HTTP leave that to the proxy.
     let host = match proxy.kind {
@@ -118,7 +115,10 @@ async fn open_tcp(
     };
     let tunnel = async {
         let opened = proxy.tunnel(stream, &host, port).await;
-        opened.map_err(|(reason, remedy)| failed(reason, remedy))
+        opened.map_err(|error| {
+            let (reason, remedy) = causes::proxy::explained(&error, proxy.credentials.is_some());
+            failed(reason, remedy)
+        })
     };
     let stream = timeouts
         .limit(Phase::Proxy, &proxy.to_string(), tunnel)

@@ -133,7 +133,7 @@ impl Connection {
         match message {
             Message::Ping(payload) => {
                 self.control_frames.count_ping(rate, clock)?;
-                if self.state == Lifecycle::Open {
+                if self.state == Lifecycle::Open && self.options.auto_pong {
                     self.queue.push_pong(payload.clone());
                 }
             }

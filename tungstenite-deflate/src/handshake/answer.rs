@@ -1,7 +1,12 @@
 //! The answer to a request: the bytes to write, and the outcome.
 
-use http::StatusCode;
+#[cfg(feature = "handshake")]
+use std::io;
+#[cfg(feature = "handshake")]
+use std::time::Duration;
+
 use http::header::{self, HeaderMap, HeaderValue};
+use http::{Response, StatusCode};
 
 use super::rejection::Rejection;
 use super::server;
@@ -49,38 +54,61 @@ fn names_only(headers: &HeaderMap, extensions: Option<&HeaderValue>) -> bool {
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         Self {
-            response: encode(rejection.response().map(Some)),
+            response: encode(rejection.response()),
             error: Box::new(rejection.into()),
         }
     }
 }
 
-/// The callback's refusal. A response that says success is none: the peer gets 500.
-fn refusal(response: ErrorResponse) -> Refusal {
-    if response.status().is_success() || response.status().is_informational() {
-        let mut response = ErrorResponse::new(None);
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        return Refusal {
+#[cfg(feature = "handshake")]
+impl Refusal {
+    /// The request was not whole after `limit`.
+    pub(crate) fn overdue(limit: Duration) -> Self {
+        let text = format!("the request was not whole after {limit:?}");
+        let mut response = Response::new(format!("{text}\n"));
+        *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+        Self {
             response: encode(response),
-            error: Box::new(Error::Protocol(ProtocolError::CustomResponseSuccessful)),
-        };
-    }
-    let error = response.clone().map(|body| body.map(String::into_bytes));
-    Refusal {
-        response: encode(response),
-        error: Box::new(Error::Http(Box::new(error))),
+            error: Box::new(Error::Io(io::Error::new(io::ErrorKind::TimedOut, text))),
+        }
     }
 }
 
-/// Returns the bytes of a response after which the connection ends.
-fn encode(mut response: ErrorResponse) -> Vec<u8> {
-    let length = response.body().as_ref().map_or(0, String::len);
-    let headers = response.headers_mut();
-    if !headers.contains_key(header::CONTENT_LENGTH)
-        && !headers.contains_key(header::TRANSFER_ENCODING)
-    {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+/// The callback's refusal.
+fn refusal(response: ErrorResponse) -> Refusal {
+    let error = response.clone().map(|body| body.map(String::into_bytes));
+    match refuse(response.map(Option::unwrap_or_default)) {
+        Ok(response) => Refusal {
+            response,
+            error: Box::new(Error::Http(Box::new(error))),
+        },
+        Err(refusal) => refusal,
     }
+}
+
+/// Returns the bytes of a response that refuses.
+///
+/// # Errors
+/// Its status says success, and so refuses nothing: the peer gets 500.
+pub(crate) fn refuse(response: Response<impl AsRef<[u8]>>) -> Result<Vec<u8>, Refusal> {
+    if !(response.status().is_success() || response.status().is_informational()) {
+        return Ok(encode(response));
+    }
+    let mut response = Response::new("");
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    Err(Refusal {
+        response: encode(response),
+        error: Box::new(Error::Protocol(ProtocolError::CustomResponseSuccessful)),
+    })
+}
+
+/// Returns the bytes of a response after which the connection ends. It is framed by its body, whatever its headers say, so
+/// that nothing can be read as a second response (RFC 9112 §6.3).
+fn encode(mut response: Response<impl AsRef<[u8]>>) -> Vec<u8> {
+    let length = response.body().as_ref().len();
+    let headers = response.headers_mut();
+    headers.remove(header::TRANSFER_ENCODING);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if !headers
         .get_all(header::CONNECTION)
         .iter()
@@ -89,6 +117,6 @@ fn encode(mut response: ErrorResponse) -> Vec<u8> {
         headers.append(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let mut bytes = server::encode(&response);
-    bytes.extend_from_slice(response.body().as_deref().unwrap_or_default().as_bytes());
+    bytes.extend_from_slice(response.body().as_ref());
     bytes
 }

@@ -11,7 +11,7 @@ use super::extension::Offers;
 use super::fields::{elements, lists_token, only, sole};
 use super::head::{HeadError, HeadReader, header_map, room};
 use super::rejection::invalid_header;
-use super::url::WebSocketUrl;
+use super::url::{WebSocketUrl, insert_credentials};
 use crate::deflate::Agreed;
 use crate::options::{HeadLimits, Options};
 use crate::tungstenite::Error;
@@ -72,6 +72,9 @@ impl OpeningHandshake {
         }
         if request.version() < Version::HTTP_11 {
             return Err(Error::Protocol(ProtocolError::WrongHttpVersion));
+        }
+        if options.url_credentials {
+            insert_credentials(&mut request)?;
         }
         normalize(&mut request)?;
         let asked = request

@@ -38,6 +38,11 @@ pub enum InvalidUrl {
         "host or port of the URL cannot be read; percent-encode what stands before its @ (RFC 3986 §3.2.1)"
     )]
     UserInfo,
+    /// The name or the password cannot be read, or HTTP Basic cannot carry the name.
+    #[error(
+        "the user information of the URL is not percent-encoded UTF-8, or has control characters or a colon in the name (RFC 7617 §2)"
+    )]
+    Credentials,
     /// There is a fragment.
     #[error(
         "the URL has a fragment, which WebSocket URLs must not have; leave out #… or write %23 (RFC 6455 §3)"

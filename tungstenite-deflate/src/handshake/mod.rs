@@ -23,16 +23,20 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 pub mod client;
+mod credentials;
 pub(crate) mod extension;
 mod fields;
 mod head;
 mod host;
 mod invalid_url;
+mod redirect;
 pub mod rejection;
 pub mod server;
 pub(crate) mod url;
 
+pub use credentials::Credentials;
 pub use host::HostPort;
 pub use invalid_url::InvalidUrl;
+pub use redirect::{Redirect, RedirectError};
 pub use rejection::Rejection;
 pub use url::WebSocketUrl;

@@ -87,6 +87,21 @@ pub fn requested_protocols(headers: &HeaderMap) -> Result<Vec<HeaderValue>, Reje
     })
 }
 
+/// Returns the first of `supported` that is among `requested` (RFC 6455 §4.2.2 item 5).
+#[cfg(feature = "handshake")]
+pub(crate) fn select_protocol<I>(requested: &[HeaderValue], supported: I) -> Option<HeaderValue>
+where
+    I: IntoIterator,
+    I::Item: AsRef<[u8]>,
+{
+    supported.into_iter().find_map(|name| {
+        requested
+            .iter()
+            .find(|requested| requested.as_bytes() == name.as_ref())
+            .cloned()
+    })
+}
+
 /// Returns the bytes to send before the 101 that accepts `request`: `100 Continue` if an HTTP/1.1 request expects it (RFC 9110 §7.8,
 /// §10.1.1), else nothing. A refusal is sent without it.
 pub fn interim_response<B>(request: &http::Request<B>) -> &'static [u8] {

@@ -4,9 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use http::Uri;
+use http::header;
 use http::uri::Authority;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use super::credentials::Credentials;
 use super::host::HostPort;
 use super::invalid_url::InvalidUrl;
 use crate::tungstenite::Error;
@@ -66,6 +68,24 @@ impl WebSocketUrl {
         self.user_info.as_deref()
     }
 
+    /// Returns the name and password before the `@`, decoded.
+    ///
+    /// # Errors
+    /// [`InvalidUrl::Credentials`]; see [`Credentials::from_user_info`].
+    pub fn credentials(&self) -> Result<Option<Credentials>, InvalidUrl> {
+        self.user_info()
+            .map(Credentials::from_user_info)
+            .transpose()
+    }
+
+    /// Returns true if scheme, host and port are the same: a request to `other` may carry what was given for this URL
+    /// (RFC 6454 §5).
+    pub fn is_same_origin(&self, other: &Self) -> bool {
+        self.is_secure == other.is_secure
+            && self.host() == other.host()
+            && self.port() == other.port()
+    }
+
     /// The host to connect to; see [`HostPort::host`].
     pub fn host(&self) -> &str {
         self.at.host()
@@ -116,6 +136,11 @@ impl WebSocketUrl {
             }
         };
         Self::new(self.is_secure, None, self.at.clone(), &joined)
+    }
+
+    pub(super) fn without_user_info(mut self) -> Self {
+        self.user_info = None;
+        self
     }
 
     /// `http::Uri`'s form, without user information.
@@ -206,14 +231,40 @@ impl TryFrom<&Uri> for WebSocketUrl {
 
 impl IntoClientRequest for WebSocketUrl {
     fn into_client_request(self) -> Result<Request, Error> {
-        self.to_uri()?.into_client_request()
+        (&self).into_client_request()
     }
 }
 
 impl IntoClientRequest for &WebSocketUrl {
+    /// The request's URI has no user information; [`Options::url_credentials`](crate::Options::url_credentials) finds it
+    /// among the extensions.
     fn into_client_request(self) -> Result<Request, Error> {
-        self.to_uri()?.into_client_request()
+        let mut request = self.to_uri()?.into_client_request()?;
+        if let Some(user_info) = &self.user_info {
+            request.extensions_mut().insert(UserInfo(user_info.clone()));
+        }
+        Ok(request)
     }
+}
+
+/// The user information of a request's URL, kept out of the URI, which `Debug` prints.
+#[derive(Clone)]
+struct UserInfo(String);
+
+/// Inserts `Authorization` for the credentials of the request's URL, unless the caller wrote one.
+pub(crate) fn insert_credentials(request: &mut Request) -> Result<(), InvalidUrl> {
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        return Ok(());
+    }
+    let credentials = match request.extensions().get::<UserInfo>() {
+        Some(UserInfo(text)) => Some(Credentials::from_user_info(text)?),
+        None => WebSocketUrl::try_from(request.uri())?.credentials()?,
+    };
+    if let Some(credentials) = credentials {
+        let headers = request.headers_mut();
+        headers.insert(header::AUTHORIZATION, credentials.basic());
+    }
+    Ok(())
 }
 
 impl fmt::Display for WebSocketUrl {

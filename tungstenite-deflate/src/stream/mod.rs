@@ -1,6 +1,8 @@
 //! The tokio glue: a `Stream` and `Sink` of messages over any byte stream. Nothing of the protocol is decided here.
 
+mod byte_stream;
 mod chunk;
+mod halves;
 mod receiving;
 mod sending;
 mod timer;
@@ -13,6 +15,8 @@ use std::time::Instant;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::byte_stream::{ByteStream, MessageKind};
+pub use self::halves::{OwnedReadHalf, OwnedWriteHalf};
 use self::timer::Timer;
 use self::wakers::Wakers;
 use crate::close::Closed;
@@ -131,7 +135,8 @@ impl<S> WebSocketStream<S> {
         }
     }
 
-    /// tokio-tungstenite's constructor: no handshake, no compression.
+    /// tokio-tungstenite's constructor. It cannot compress, since nobody has negotiated it:
+    /// [`with_options`](Self::with_options) takes what a handshake has agreed on.
     #[expect(clippy::unused_async, reason = "tokio-tungstenite's signature")]
     pub async fn from_raw_socket(stream: S, role: Role, config: Option<WebSocketConfig>) -> Self
     where
@@ -146,7 +151,7 @@ impl<S> WebSocketStream<S> {
         )
     }
 
-    /// tokio-tungstenite's constructor with bytes already read: no handshake, no compression.
+    /// [`from_raw_socket`](Self::from_raw_socket) with bytes already read.
     #[expect(clippy::unused_async, reason = "tokio-tungstenite's signature")]
     pub async fn from_partially_read(
         stream: S,

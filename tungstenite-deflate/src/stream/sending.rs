@@ -72,7 +72,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.queue_with(|connection| connection.send_prepared(prepared, timer::now))
     }
 
-    fn queue(&mut self, message: Message, compression: Compression) -> Result<(), Error> {
+    pub(super) fn queue(
+        &mut self,
+        message: Message,
+        compression: Compression,
+    ) -> Result<(), Error> {
         self.queue_with(|connection| connection.send_with(message, compression, timer::now))
     }
 

@@ -4,6 +4,11 @@ use std::fmt;
 #[cfg(feature = "__rustls")]
 use std::sync::Arc;
 
+#[cfg(all(feature = "connect", feature = "__rustls-tls"))]
+use super::rustls;
+#[cfg(feature = "connect")]
+use crate::handshake::RedirectError;
+
 /// The TLS that a client uses for `wss`, under tokio-tungstenite's name and with its variants.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -17,6 +22,30 @@ pub enum Connector {
     /// rustls, with its roots, client certificates and crypto provider.
     #[cfg(feature = "__rustls")]
     Rustls(Arc<::rustls::ClientConfig>),
+}
+
+#[cfg(feature = "connect")]
+impl Connector {
+    /// Returns the connector without client certificate and the sessions resumed with it, for another origin.
+    ///
+    /// # Errors
+    /// The platform's library does not tell if it has one.
+    #[cfg_attr(
+        not(feature = "native-tls"),
+        expect(
+            clippy::unnecessary_wraps,
+            reason = "one signature with and without native-tls"
+        )
+    )]
+    pub(crate) fn without_client_certificate(self) -> Result<Self, RedirectError> {
+        match self {
+            #[cfg(feature = "native-tls")]
+            Self::NativeTls(_) => Err(RedirectError::ClientCertificate),
+            #[cfg(feature = "__rustls-tls")]
+            Self::Rustls(config) => Ok(Self::Rustls(rustls::without_client_certificate(config))),
+            other => Ok(other),
+        }
+    }
 }
 
 impl fmt::Debug for Connector {

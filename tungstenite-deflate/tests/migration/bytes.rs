@@ -11,7 +11,7 @@ use tungstenite_deflate::tungstenite::protocol::Role;
 use tungstenite_deflate::{Connection, DeflateConfig, Options};
 
 /// Token events as a client of a language model's API exchanges them.
-fn session() -> Vec<String> {
+pub(crate) fn session() -> Vec<String> {
     let words = [
         "the", "of", "context", "to", "takeover", "and", "compress", "a", "is", "window",
         "message", "that", "stream", "for", "token", "it", "as", "small", "with", "event",
@@ -29,8 +29,13 @@ fn session() -> Vec<String> {
         .collect()
 }
 
+/// The configuration that MIGRATING.md gives to programs that come from a fork.
+pub(crate) fn recipe() -> DeflateConfig {
+    DeflateConfig::default().level(Level::new(6).expect("1 to 9"))
+}
+
 /// Payload bytes of zlib at level 6 with all of 32 KiB, as the forks compress.
-fn fork_bytes(session: &[String]) -> usize {
+pub(crate) fn fork_bytes(session: &[String]) -> usize {
     let mut zlib = Compress::new_with_window_bits(Compression::new(6), false, 15);
     let mut out = Vec::with_capacity(4_096);
     let lengths = session.iter().map(|text| {
@@ -78,7 +83,7 @@ fn recipe_of_migrating_gives_the_bytes_of_the_fork() {
     let session = session();
     let fork = fork_bytes(&session);
     let plain: usize = session.iter().map(String::len).sum();
-    let recipe = DeflateConfig::default().level(Level::new(6).expect("1 to 9"));
+    let recipe = recipe();
     let (small, default) = (
         our_bytes(&recipe, &session),
         our_bytes(&DeflateConfig::default(), &session),
