@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+/// Under its name for the tests' own helpers, which integration tests share.
+#[cfg(test)]
+extern crate self as tls_stream;
+
 mod handshake;
 mod legacy_hello;
 mod queue;

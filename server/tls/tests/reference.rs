@@ -5,7 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "it is a test: it may panic")]
 
-#[expect(unreachable_pub, reason = "shared with the fuzz corpus")]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with the stream's own tests"
+)]
 mod support;
 
 use std::fmt::Debug;
@@ -13,7 +17,7 @@ use std::io::{ErrorKind, IoSlice};
 use std::task::Poll;
 
 use rustls::{AlertDescription, Error};
-use support::{Connected, Outcome, Server, Setup, VERSIONS, Wire, poll};
+use support::{Connected, Outcome, Server, Setup, Stream, VERSIONS, Wire, poll};
 
 /// Runs `scenario` over both servers and returns what was seen of each, which is the same.
 #[track_caller]
@@ -23,15 +27,22 @@ fn same<T: Debug + PartialEq>(scenario: impl Fn(Server) -> T) -> T {
     ours
 }
 
-/// A connection for each version of TLS.
-fn connections(server: Server) -> impl Iterator<Item = Connected> {
-    VERSIONS
-        .into_iter()
-        .map(move |version| Setup::new(&[version]).connected(server))
+/// Runs `scenario` over a connection of each version of TLS to both servers; returns what was seen of each version.
+#[track_caller]
+fn same_by_version<T: Debug + PartialEq>(
+    scenario: impl Fn(&mut Connected<Box<dyn Stream>>) -> T,
+) -> Vec<T> {
+    let setups = VERSIONS.map(|version| Setup::new(&[version]));
+    same(|server| {
+        let seen = setups
+            .iter()
+            .map(|setup| scenario(&mut setup.connected(server)));
+        seen.collect()
+    })
 }
 
 /// The outcome of a handshake in words.
-fn outcome(done: Poll<std::io::Result<Box<dyn support::Stream>>>) -> String {
+fn outcome(done: Poll<std::io::Result<Box<dyn Stream>>>) -> String {
     match done {
         Poll::Pending => "pending".to_owned(),
         Poll::Ready(Ok(_)) => "done".to_owned(),
@@ -108,27 +119,23 @@ fn handshake_waits_at_every_byte_of_the_last_flight_and_fails_where_it_ends() {
 
 #[test]
 fn data_and_their_end_are_read_and_the_other_direction_goes_on() {
-    let seen = same(|server| {
-        connections(server)
-            .map(|mut connected| {
-                let last = connected.peer.sealed(b"last");
-                connected.arrive(&last);
-                connected.peer.client.send_close_notify();
-                connected.peer.send();
-                let read = (connected.read(100), connected.read(100));
-                connected.send(b"bye");
-                let received = connected.peer.receive();
-                let shut = connected.shutdown();
-                let closed = connected.peer.receive().map(|_| connected.peer.is_closed());
-                (
-                    read,
-                    received,
-                    shut,
-                    closed,
-                    connected.peer.wire.ends().shut,
-                )
-            })
-            .collect::<Vec<_>>()
+    let seen = same_by_version(|connected| {
+        let last = connected.peer.sealed(b"last");
+        connected.arrive(&last);
+        connected.peer.client.send_close_notify();
+        connected.peer.send();
+        let read = (connected.read(100), connected.read(100));
+        connected.send(b"bye");
+        let received = connected.peer.receive();
+        let shut = connected.shutdown();
+        let closed = connected.peer.receive().map(|_| connected.peer.is_closed());
+        (
+            read,
+            received,
+            shut,
+            closed,
+            connected.peer.wire.ends().shut,
+        )
     });
     for seen in seen {
         let read = (Outcome::Data(b"last".to_vec()), Outcome::End);
@@ -161,24 +168,22 @@ fn end_without_close_notify_is_an_error_wherever_it_falls() {
 fn large_writes_arrive_whole_at_a_slow_reader() {
     let text = text(500_000);
     for window in [1000, 7777, 100_000] {
-        same(|server| {
-            for mut connected in connections(server) {
-                connected.peer.wire.ends().window = 0;
-                let (mut written, mut received) = (0, Vec::new());
-                while received.len() < text.len() {
-                    while written < text.len()
-                        && let Poll::Ready(part) = connected.write(&text[written..])
-                    {
-                        written += part.unwrap();
-                    }
-                    // What a server takes ahead of its peer is bounded.
-                    assert!(written - received.len() <= 200_000, "{server:?}");
-                    connected.peer.wire.ends().window = window;
-                    assert!(connected.flush() != Poll::Ready(Err(ErrorKind::Other)));
-                    received.extend(connected.peer.receive().unwrap());
+        same_by_version(|connected| {
+            connected.peer.wire.ends().window = 0;
+            let (mut written, mut received) = (0, Vec::new());
+            while received.len() < text.len() {
+                while written < text.len()
+                    && let Poll::Ready(part) = connected.write(&text[written..])
+                {
+                    written += part.unwrap();
                 }
-                assert!(received == text, "{server:?}");
+                // What a server takes ahead of its peer is bounded.
+                assert!(written - received.len() <= 200_000);
+                connected.peer.wire.ends().window = window;
+                assert!(connected.flush() != Poll::Ready(Err(ErrorKind::Other)));
+                received.extend(connected.peer.receive().unwrap());
             }
+            assert!(received == text);
         });
     }
 }
@@ -187,14 +192,10 @@ fn large_writes_arrive_whole_at_a_slow_reader() {
 fn large_reads_come_whole_to_readers_of_any_size() {
     let text = text(60_000);
     for length in [1, 999, 16_384, 100_000] {
-        let seen = same(|server| {
-            connections(server)
-                .map(|mut connected| {
-                    let records = connected.peer.sealed(&text);
-                    connected.arrive(&records);
-                    connected.read_all(length)
-                })
-                .collect::<Vec<_>>()
+        let seen = same_by_version(|connected| {
+            let records = connected.peer.sealed(&text);
+            connected.arrive(&records);
+            connected.read_all(length)
         });
         for (received, end) in seen {
             assert!(received == text && end == Outcome::Pending);
@@ -204,16 +205,12 @@ fn large_reads_come_whole_to_readers_of_any_size() {
 
 #[test]
 fn reading_goes_on_after_our_end() {
-    let seen = same(|server| {
-        connections(server)
-            .map(|mut connected| {
-                let shut = connected.shutdown();
-                let closed = connected.peer.receive().map(|_| connected.peer.is_closed());
-                let late = connected.peer.sealed(b"late");
-                connected.arrive(&late);
-                (shut, closed, connected.read_all(100))
-            })
-            .collect::<Vec<_>>()
+    let seen = same_by_version(|connected| {
+        let shut = connected.shutdown();
+        let closed = connected.peer.receive().map(|_| connected.peer.is_closed());
+        let late = connected.peer.sealed(b"late");
+        connected.arrive(&late);
+        (shut, closed, connected.read_all(100))
     });
     for seen in seen {
         let read = (b"late".to_vec(), Outcome::Pending);
@@ -236,24 +233,14 @@ fn refused_handshakes_are_answered_by_the_same_alert() {
     both.client().write_tls(&mut good).unwrap();
     let mut overlong = good;
     (overlong[3], overlong[4]) = (0xff, 0xff);
-    for (what, bytes, expected) in [
-        (
-            "HTTP",
-            &b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-            AlertDescription::DecodeError,
-        ),
-        (
-            "a record that is too long",
-            &overlong,
-            AlertDescription::DecodeError,
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        ("HTTP", &b"GET / HTTP/1.1\r\n\r\n".to_vec(), AlertDescription::DecodeError),
+        ("a record that is too long", &overlong, AlertDescription::DecodeError),
         ("zeros", &vec![0; 64], AlertDescription::DecodeError),
-        (
-            "an alert in place of a hello",
-            &vec![23, 3, 3, 0, 1, 0],
-            AlertDescription::UnexpectedMessage,
-        ),
-    ] {
+        ("an alert in place of a hello", &vec![23, 3, 3, 0, 1, 0], AlertDescription::UnexpectedMessage),
+    ];
+    for (what, bytes, expected) in cases {
         let (kind, sent) = same(|server| {
             let wire = Wire::new();
             let mut accepting = both.accept(server, wire.clone());
@@ -293,22 +280,18 @@ fn clients_whose_protocols_nobody_speaks_are_told_so() {
 #[test]
 fn records_that_were_tampered_with_end_both_directions() {
     for at in [0, 3, 5, 10] {
-        let seen = same(|server| {
-            connections(server)
-                .map(|mut connected| {
-                    let good = connected.peer.sealed(b"good");
-                    connected.arrive(&good);
-                    let good = connected.read(100);
-                    let mut bad = connected.peer.sealed(b"bad");
-                    bad[at] ^= 0x40;
-                    connected.arrive(&bad);
-                    // One whose length has grown waits for the rest.
-                    let more = connected.peer.sealed(&vec![0; 20_000]);
-                    connected.arrive(&more);
-                    let first = connected.read(100);
-                    (good, first, connected.peer.receive())
-                })
-                .collect::<Vec<_>>()
+        let seen = same_by_version(|connected| {
+            let good = connected.peer.sealed(b"good");
+            connected.arrive(&good);
+            let good = connected.read(100);
+            let mut bad = connected.peer.sealed(b"bad");
+            bad[at] ^= 0x40;
+            connected.arrive(&bad);
+            // One whose length has grown waits for the rest.
+            let more = connected.peer.sealed(&vec![0; 20_000]);
+            connected.arrive(&more);
+            let first = connected.read(100);
+            (good, first, connected.peer.receive())
         });
         for (good, failed, at_client) in seen {
             assert_eq!(good, Outcome::Data(b"good".to_vec()));
@@ -353,19 +336,17 @@ fn slices_arrive_in_order_and_once() {
     ];
     for parts in parts {
         let whole = parts.concat();
-        same(|server| {
-            for mut connected in connections(server) {
-                let mut slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
-                let mut left = &mut slices[..];
-                let mut received = Vec::new();
-                while !left.is_empty() {
-                    let written = connected.write_vectored(left);
-                    IoSlice::advance_slices(&mut left, written);
-                    assert_eq!(connected.flush(), Poll::Ready(Ok(())));
-                    received.extend(connected.peer.receive().unwrap());
-                }
-                assert!(received == whole, "{server:?}");
+        same_by_version(|connected| {
+            let mut slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+            let mut left = &mut slices[..];
+            let mut received = Vec::new();
+            while !left.is_empty() {
+                let written = connected.write_vectored(left);
+                IoSlice::advance_slices(&mut left, written);
+                assert_eq!(connected.flush(), Poll::Ready(Ok(())));
+                received.extend(connected.peer.receive().unwrap());
             }
+            assert!(received == whole);
         });
     }
 }
@@ -373,52 +354,46 @@ fn slices_arrive_in_order_and_once() {
 #[test]
 fn polls_that_were_given_up_lose_nothing() {
     let text = text(100_000);
-    same(|server| {
-        for mut connected in connections(server) {
-            // Reads, writes, flushes and shutdowns are each asked for once and dropped, one byte of progress at a time.
-            let records = connected.peer.sealed(b"cut anywhere");
-            let mut read = Vec::new();
-            for byte in records {
-                connected.arrive(&[byte]);
-                connected.peer.wire.ends().window = 100;
-                read.extend(connected.read_all(5).0);
-                let _ = connected.flush();
-            }
-            assert_eq!(read, b"cut anywhere");
-            let (mut written, mut received) = (0, connected.peer.receive().unwrap());
-            while written < text.len() {
-                connected.peer.wire.ends().window = 1;
-                if let Poll::Ready(part) = connected.write(&text[written..]) {
-                    written += part.unwrap();
-                }
-                connected.peer.wire.ends().window = 999;
-                let _ = connected.flush();
-                received.extend(connected.peer.receive().unwrap());
-            }
-            while connected.shutdown().is_pending() {
-                connected.peer.wire.ends().window = 7;
-                received.extend(connected.peer.receive().unwrap());
-            }
-            received.extend(connected.peer.receive().unwrap());
-            assert!(received == text && connected.peer.is_closed(), "{server:?}");
+    same_by_version(|connected| {
+        // Reads, writes, flushes and shutdowns are each asked for once and dropped, one byte of progress at a time.
+        let records = connected.peer.sealed(b"cut anywhere");
+        let mut read = Vec::new();
+        for byte in records {
+            connected.arrive(&[byte]);
+            connected.peer.wire.ends().window = 100;
+            read.extend(connected.read_all(5).0);
+            let _ = connected.flush();
         }
+        assert_eq!(read, b"cut anywhere");
+        let (mut written, mut received) = (0, connected.peer.receive().unwrap());
+        while written < text.len() {
+            connected.peer.wire.ends().window = 1;
+            if let Poll::Ready(part) = connected.write(&text[written..]) {
+                written += part.unwrap();
+            }
+            connected.peer.wire.ends().window = 999;
+            let _ = connected.flush();
+            received.extend(connected.peer.receive().unwrap());
+        }
+        while connected.shutdown().is_pending() {
+            connected.peer.wire.ends().window = 7;
+            received.extend(connected.peer.receive().unwrap());
+        }
+        received.extend(connected.peer.receive().unwrap());
+        assert!(received == text && connected.peer.is_closed());
     });
 }
 
 #[test]
 fn failures_of_the_transport_come_through() {
-    let seen = same(|server| {
-        connections(server)
-            .map(|mut connected| {
-                connected.peer.wire.ends().broken = true;
-                let read = connected.read(100);
-                let sent = match connected.write(b"x") {
-                    Poll::Ready(Err(kind)) => Poll::Ready(Err(kind)),
-                    _ => connected.flush(),
-                };
-                (read, sent)
-            })
-            .collect::<Vec<_>>()
+    let seen = same_by_version(|connected| {
+        connected.peer.wire.ends().broken = true;
+        let read = connected.read(100);
+        let sent = match connected.write(b"x") {
+            Poll::Ready(Err(kind)) => Poll::Ready(Err(kind)),
+            _ => connected.flush(),
+        };
+        (read, sent)
     });
     for (read, sent) in seen {
         assert_eq!(read, Outcome::Failed(ErrorKind::ConnectionReset));

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, ClientConnection, Error, ServerConfig, SupportedProtocolVersion};
+use tls_stream::TlsStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 
@@ -19,7 +20,7 @@ pub const VERSIONS: [&SupportedProtocolVersion; 2] =
 /// The two servers that must do the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
-    /// `tls_stream::TlsStream`.
+    /// [`TlsStream`].
     Ours,
     /// `tokio_rustls::server::TlsStream`.
     Reference,
@@ -41,6 +42,8 @@ pub struct Ends {
     /// Nothing comes after what arrives.
     pub over: bool,
     pub departed: Vec<u8>,
+    /// Calls of write.
+    pub writes: usize,
     /// Bytes that may still be written.
     pub window: usize,
     /// The server has ended its side.
@@ -87,6 +90,7 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut ends = self.ends();
+        ends.writes += 1;
         if ends.broken {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
@@ -167,14 +171,13 @@ impl Setup {
     }
 
     /// The handshake of `server` over `wire`.
-    pub fn accept(&self, server: Server, wire: Wire) -> Accepting {
+    pub fn accept(&self, server: Server, wire: Wire) -> Accepting<Box<dyn Stream>> {
         let config = self.server.clone();
         match server {
-            Server::Ours => Box::pin(async move {
-                let mut stream = tls_stream::TlsStream::new(&config, wire)?;
-                stream.handshake().await?;
-                Ok(Box::new(stream) as Box<dyn Stream>)
-            }),
+            Server::Ours => {
+                let stream = accept_ours(config, wire);
+                Box::pin(async move { Ok(Box::new(stream.await?) as Box<dyn Stream>) })
+            }
             Server::Reference => Box::pin(async move {
                 let stream = TlsAcceptor::from(Arc::new(config)).accept(wire).await?;
                 Ok(Box::new(stream) as Box<dyn Stream>)
@@ -183,9 +186,20 @@ impl Setup {
     }
 
     /// Both sides after their handshake.
-    pub fn connected(&self, server: Server) -> Connected {
-        let (wire, client) = (Wire::new(), self.client());
-        let mut accepting = self.accept(server, wire.clone());
+    pub fn connected(&self, server: Server) -> Connected<Box<dyn Stream>> {
+        let wire = Wire::new();
+        self.finish(wire.clone(), self.accept(server, wire))
+    }
+
+    /// [`Connected`] to our own stream as such.
+    pub fn ours(&self) -> Connected<TlsStream<Wire>> {
+        let wire = Wire::new();
+        let accepting = Box::pin(accept_ours(self.server.clone(), wire.clone()));
+        self.finish(wire, accepting)
+    }
+
+    fn finish<S: Stream>(&self, wire: Wire, mut accepting: Accepting<S>) -> Connected<S> {
+        let client = self.client();
         let mut peer = Peer { wire, client };
         let stream = loop {
             peer.send();
@@ -203,7 +217,13 @@ impl Setup {
 }
 
 /// A handshake under way.
-pub type Accepting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
+pub type Accepting<S> = Pin<Box<dyn Future<Output = io::Result<S>> + Send>>;
+
+async fn accept_ours(config: ServerConfig, wire: Wire) -> io::Result<TlsStream<Wire>> {
+    let mut stream = TlsStream::new(&config, wire)?;
+    stream.handshake().await?;
+    Ok(stream)
+}
 
 /// The client and its end of the wire.
 pub struct Peer {
@@ -254,8 +274,8 @@ impl Peer {
 }
 
 /// Both sides after their handshake.
-pub struct Connected {
-    pub stream: Box<dyn Stream>,
+pub struct Connected<S> {
+    pub stream: S,
     pub peer: Peer,
 }
 
@@ -268,13 +288,13 @@ pub enum Outcome {
     Pending,
 }
 
-impl Connected {
+impl<S: Stream> Connected<S> {
     /// Reads once, up to `length` bytes.
     pub fn read(&mut self, length: usize) -> Outcome {
         let mut bytes = vec![0; length];
         let mut buffer = ReadBuf::new(&mut bytes);
         let mut context = Context::from_waker(Waker::noop());
-        match Pin::new(&mut *self.stream).poll_read(&mut context, &mut buffer) {
+        match Pin::new(&mut self.stream).poll_read(&mut context, &mut buffer) {
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Outcome::End,
             Poll::Ready(Ok(())) => Outcome::Data(buffer.filled().to_vec()),
             Poll::Ready(Err(error)) => Outcome::Failed(error.kind()),
@@ -296,7 +316,7 @@ impl Connected {
     /// Writes once.
     pub fn write(&mut self, bytes: &[u8]) -> Poll<Result<usize, io::ErrorKind>> {
         let mut context = Context::from_waker(Waker::noop());
-        Pin::new(&mut *self.stream)
+        Pin::new(&mut self.stream)
             .poll_write(&mut context, bytes)
             .map_err(|error| error.kind())
     }
@@ -304,7 +324,7 @@ impl Connected {
     /// Writes once from `slices`.
     pub fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> usize {
         let mut context = Context::from_waker(Waker::noop());
-        let written = Pin::new(&mut *self.stream).poll_write_vectored(&mut context, slices);
+        let written = Pin::new(&mut self.stream).poll_write_vectored(&mut context, slices);
         let Poll::Ready(Ok(written)) = written else {
             panic!("{written:?}");
         };
@@ -325,14 +345,14 @@ impl Connected {
 
     pub fn flush(&mut self) -> Poll<Result<(), io::ErrorKind>> {
         let mut context = Context::from_waker(Waker::noop());
-        Pin::new(&mut *self.stream)
+        Pin::new(&mut self.stream)
             .poll_flush(&mut context)
             .map_err(|error| error.kind())
     }
 
     pub fn shutdown(&mut self) -> Poll<Result<(), io::ErrorKind>> {
         let mut context = Context::from_waker(Waker::noop());
-        Pin::new(&mut *self.stream)
+        Pin::new(&mut self.stream)
             .poll_shutdown(&mut context)
             .map_err(|error| error.kind())
     }
