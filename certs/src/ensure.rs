@@ -255,7 +255,8 @@ fn make(
     let key = old_key
         .unwrap_or_else(|| KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256))
         .map_err(failed)?;
-    let certificate = issue::leaf(purpose, validity, &key, &authority).map_err(failed)?;
+    let issuer = authority.issuer().map_err(failed)?;
+    let certificate = issue::leaf(purpose, validity, &key, &issuer).map_err(failed)?;
     let description = describe(certificate.der())
         .ok_or_else(|| failed(rcgen::Error::CouldNotParseCertificate))?;
 

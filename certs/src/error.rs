@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::SecretFault;
 use crate::pem::{Kind, PemFault};
 
 /// A certificate file could not be read, made or kept.
@@ -138,5 +137,45 @@ pub enum Error {
         path: PathBuf,
         /// The crypto library's reason.
         reason: String,
+    },
+}
+
+/// The reason for which a file with a secret is not used.
+///
+/// The text is the rest of a sentence that begins with the file's name; it never repeats the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretFault {
+    /// Users beside the owner and the group have access.
+    #[error(
+        "has mode {mode:04o}, so every user of this machine may use it; 0640 is the widest mode allowed; run: chmod 600"
+    )]
+    OpenToOthers {
+        /// The permission bits.
+        mode: u32,
+    },
+    /// The group may write, so a member may put a secret of its own there.
+    #[error(
+        "has mode {mode:04o}, so its group may change it; 0640 is the widest mode allowed; run: chmod g-w"
+    )]
+    WritableByGroup {
+        /// The permission bits.
+        mode: u32,
+    },
+    /// Users beside the owner and the group may write to a file that anybody may read.
+    #[error("has mode {mode:04o}, so every user of this machine may change it; run: chmod o-w")]
+    WritableByOthers {
+        /// The permission bits.
+        mode: u32,
+    },
+    /// The owner, who can read and replace the content, is another user.
+    #[error(
+        "belongs to user {owner}, who is neither root nor the user of this process ({own}); run: chown {own}"
+    )]
+    ForeignOwner {
+        /// The owner's number.
+        owner: u32,
+        /// The number of the user that this process runs as.
+        own: u32,
     },
 }

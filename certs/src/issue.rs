@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rcgen::{
     Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::CertificateDer;
@@ -12,7 +12,6 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::Error;
-use crate::authority::Authority;
 use crate::name::Name;
 use crate::store::Store;
 
@@ -81,7 +80,7 @@ pub(crate) fn leaf(
     purpose: &Purpose,
     validity: Validity,
     key: &KeyPair,
-    authority: &Authority,
+    issuer: &Issuer<'_, &KeyPair>,
 ) -> Result<Certificate, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.not_before = validity.not_before;
@@ -110,7 +109,7 @@ pub(crate) fn leaf(
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         }
     }
-    params.signed_by(key, &authority.issuer()?)
+    params.signed_by(key, issuer)
 }
 
 fn alternative_name(name: &Name) -> Result<SanType, rcgen::Error> {

@@ -24,6 +24,7 @@ mod authority;
 mod describe;
 mod ensure;
 mod error;
+mod file;
 mod issue;
 mod load;
 mod name;
@@ -33,10 +34,9 @@ mod store;
 pub use authority::authority_shortcoming;
 pub use describe::{Description, Sha256Digest, describe};
 pub use ensure::{Action, Dates, Outcome, Request, ensure};
-pub use error::Error;
-pub use load::{
-    MAX_FILE_BYTES, load_certificates, load_pair, load_pair_with, load_private_key, load_roots,
-};
+pub use error::{Error, SecretFault};
+pub use file::MAX_FILE_BYTES;
+pub use load::{load_certificates, load_pair, load_pair_with, load_private_key, load_roots};
 pub use name::Name;
 pub use pem::{Kind, PemFault};
-pub use secret::{SecretFault, SecretFiles, check_secret_file, read_public_file, read_secret_file};
+pub use secret::{SecretFiles, check_secret_file, read_public_file, read_secret_file};

@@ -1,7 +1,5 @@
 //! Certificate and key files, read with every check that a server should make before it trusts them.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use rustls::RootCertStore;
@@ -9,11 +7,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::Error;
 use crate::describe::public_key;
+use crate::file::read;
 use crate::pem::{self, Kind, PemFault};
 use crate::secret::{SecretFiles, read_secret_file};
-
-/// Largest file that is read, in bytes: 1 MiB. A chain of ten certificates has about 20 KiB.
-pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Reads a certificate chain and its private key, and checks that they belong together.
 ///
@@ -106,46 +102,4 @@ pub fn load_private_key(path: &Path, rule: SecretFiles) -> Result<PrivateKeyDer<
         path: path.to_owned(),
         fault,
     })
-}
-
-/// Reads a whole file after `check` has seen it open, so that nobody can swap it in between.
-pub(crate) fn read(
-    path: &Path,
-    kind: Kind,
-    check: impl FnOnce(&File) -> Result<(), Error>,
-) -> Result<Vec<u8>, Error> {
-    let refused = |source: std::io::Error| match source.kind() {
-        ErrorKind::NotFound => Error::Missing {
-            kind,
-            path: path.to_owned(),
-        },
-        _ => Error::Read {
-            kind,
-            path: path.to_owned(),
-            source,
-        },
-    };
-    // Opening a pipe would wait for a writer, so look first.
-    if !std::fs::metadata(path).map_err(refused)?.is_file() {
-        return Err(Error::NotAFile {
-            kind,
-            path: path.to_owned(),
-        });
-    }
-    let file = File::open(path).map_err(refused)?;
-    check(&file)?;
-    let mut content = Vec::new();
-    file.take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut content)
-        .map_err(refused)?;
-    if content.len() as u64 > MAX_FILE_BYTES {
-        let bytes = std::fs::metadata(path).map_or(content.len() as u64, |metadata| metadata.len());
-        return Err(Error::TooLarge {
-            kind,
-            path: path.to_owned(),
-            bytes,
-            allowed: MAX_FILE_BYTES,
-        });
-    }
-    Ok(content)
 }

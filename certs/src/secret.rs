@@ -5,8 +5,8 @@ use std::path::Path;
 
 use tracing::{info, warn};
 
-use crate::Error;
-use crate::load::read;
+use crate::error::{Error, SecretFault};
+use crate::file::read;
 use crate::pem::Kind;
 
 /// Rule for files that hold a private key, a shared secret or a password.
@@ -17,46 +17,6 @@ pub enum SecretFiles {
     Checked,
     /// Any file. What the check finds is logged as a warning.
     Insecure,
-}
-
-/// The reason for which a file with a secret is not used.
-///
-/// The text is the rest of a sentence that begins with the file's name; it never repeats the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SecretFault {
-    /// Users beside the owner and the group have access.
-    #[error(
-        "has mode {mode:04o}, so every user of this machine may use it; 0640 is the widest mode allowed; run: chmod 600"
-    )]
-    OpenToOthers {
-        /// The permission bits.
-        mode: u32,
-    },
-    /// The group may write, so a member may put a secret of its own there.
-    #[error(
-        "has mode {mode:04o}, so its group may change it; 0640 is the widest mode allowed; run: chmod g-w"
-    )]
-    WritableByGroup {
-        /// The permission bits.
-        mode: u32,
-    },
-    /// Users beside the owner and the group may write to a file that anybody may read.
-    #[error("has mode {mode:04o}, so every user of this machine may change it; run: chmod o-w")]
-    WritableByOthers {
-        /// The permission bits.
-        mode: u32,
-    },
-    /// The owner, who can read and replace the content, is another user.
-    #[error(
-        "belongs to user {owner}, who is neither root nor the user of this process ({own}); run: chown {own}"
-    )]
-    ForeignOwner {
-        /// The owner's number.
-        owner: u32,
-        /// The number of the user that this process runs as.
-        own: u32,
-    },
 }
 
 /// Reads a whole file with a secret, after [`check_secret_file`] on the open file, so that nobody can swap it between.

@@ -3,7 +3,7 @@
 use futures_util::future::join;
 use tungstenite_deflate::{Options, accept_async_with_options, client_async_with_options};
 
-use crate::Path;
+use crate::path::Path;
 use crate::room::runtime;
 
 /// A client's request and the server's response, both written and read, with permessage-deflate agreed.

@@ -7,27 +7,14 @@
 
 mod corpus;
 mod handshake;
+mod path;
 mod room;
 mod websocket;
 mod wire;
 
 use std::process::ExitCode;
 
-/// One path, ready to run.
-struct Path {
-    /// Times that it is run while instructions are counted.
-    times: u32,
-    once: Box<dyn FnMut()>,
-}
-
-impl Path {
-    fn new(times: u32, once: impl FnMut() + 'static) -> Self {
-        Self {
-            times,
-            once: Box::new(once),
-        }
-    }
-}
+use path::Path;
 
 /// Makes a path ready.
 type Prepare = fn() -> Path;

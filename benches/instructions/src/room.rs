@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tungstenite_deflate::tungstenite::protocol::Role;
 use tungstenite_deflate::{Options, PreparedMessage, WebSocketStream};
 
-use crate::Path;
+use crate::path::Path;
 use crate::wire::Wire;
 
 /// Somebody joins a room of ten and leaves again.

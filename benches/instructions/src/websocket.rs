@@ -6,8 +6,8 @@ use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
 use tungstenite_deflate::{Agreed, DeflateConfig, Options, WebSocketStream};
 
-use crate::Path;
 use crate::corpus::{MESSAGES, deflated, json, text};
+use crate::path::Path;
 use crate::wire::{COMPRESSED_TEXT, TEXT, Wire, frame};
 
 /// Text of `size` bytes comes in and goes out.
