@@ -1,5 +1,7 @@
 //! What an attack is given to work with.
 
+use std::time::Duration;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -13,6 +15,21 @@ pub(crate) enum Form {
     Short,
     /// Full counts, the server's own deadlines.
     Long,
+}
+
+impl Form {
+    /// `short` or `long`, as the form is.
+    pub(crate) fn of<T>(self, short: T, long: T) -> T {
+        match self {
+            Self::Short => short,
+            Self::Long => long,
+        }
+    }
+
+    /// Maximum time of a row.
+    pub(crate) fn limit(self) -> Duration {
+        Duration::from_secs(self.of(60, 400))
+    }
 }
 
 /// The server, and a way to it whose cost is counted.
@@ -30,10 +47,7 @@ pub(crate) struct Attack<'a> {
 impl Attack<'_> {
     /// `short` or `long`, as the form is.
     pub(crate) fn of<T>(&self, short: T, long: T) -> T {
-        match self.form {
-            Form::Short => short,
-            Form::Long => long,
-        }
+        self.form.of(short, long)
     }
 
     /// The same numbers each time.

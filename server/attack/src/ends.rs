@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Result, ensure};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// How one connection ended, as its client saw it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,15 +46,34 @@ impl Ends {
             .sum()
     }
 
-    /// That every one of them ended in a way that `accepts`, which `wanted` tells in words.
+    /// Returns the counts in words if every connection ended in a way that `accepts`, which `wanted` names.
     ///
     /// # Errors
     /// One did not.
-    pub(crate) fn all(&self, wanted: &str, accepts: impl Fn(&End) -> bool) -> Result<()> {
+    pub(crate) fn all(&self, wanted: &str, accepts: impl Fn(&End) -> bool) -> Result<String> {
         let wrong = self.count(|end| !accepts(end));
         ensure!(wrong == 0, "{self}; wanted {wanted}");
-        Ok(())
+        Ok(self.to_string())
     }
+}
+
+/// Does `work` for every number below `count`, so many `at_once`, and counts how their connections ended.
+pub(crate) async fn each(count: usize, at_once: usize, work: impl AsyncFn(usize) -> End) -> Ends {
+    let work = stream::iter(0..count).map(|number| work(number));
+    work.buffer_unordered(at_once).collect().await
+}
+
+/// Does `work` for every number below `count`, so many `at_once`.
+///
+/// # Errors
+/// The first one of `work`.
+pub(crate) async fn try_each<T>(
+    count: usize,
+    at_once: usize,
+    work: impl AsyncFn(usize) -> Result<T>,
+) -> Result<Vec<T>> {
+    let work = stream::iter(0..count).map(|number| work(number));
+    work.buffer_unordered(at_once).try_collect().await
 }
 
 impl Extend<End> for Ends {

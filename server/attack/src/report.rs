@@ -116,10 +116,7 @@ pub(crate) fn line(report: &Report) -> String {
 pub(crate) fn document(reports: &[Report], form: Form, more: &[String]) -> String {
     let mut text = format!(
         "# Attack suite, {} form\n\n{}\n\n{EXPLANATION}\n{HEAD}\n",
-        match form {
-            Form::Short => "short",
-            Form::Long => "long",
-        },
+        form.of("short", "long"),
         circumstances()
     );
     for report in reports {

@@ -1,7 +1,5 @@
 //! A row of the threat table as an attack.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use futures_util::future::LocalBoxFuture;
 
@@ -15,16 +13,14 @@ pub(crate) struct Row {
     pub(crate) threats: &'static str,
     /// What the attackers do, in a few words.
     pub(crate) what: &'static str,
-    /// Flags of the server.
-    pub(crate) flags: fn(Form) -> &'static str,
+    /// Flags of the server, short and long.
+    pub(crate) flags: (&'static str, &'static str),
     /// Most MiB by which resident memory may grow.
     pub(crate) growth: u64,
     /// MiB of that which the server may go on holding, because that is what it is for; short and long.
     pub(crate) keeps: (u64, u64),
     /// Most processor time that the server may take for each second of the attackers'.
     pub(crate) cpu: f64,
-    /// Longest time, short and long.
-    pub(crate) seconds: (u64, u64),
     /// The attack; says what was seen, or what was wrong.
     pub(crate) run: Run,
 }
@@ -33,6 +29,23 @@ pub(crate) struct Row {
 pub(crate) type Run = for<'a> fn(&'a Attack<'a>) -> LocalBoxFuture<'a, Result<String>>;
 
 impl Row {
+    /// What most rows have in common: the server as everybody starts it, which keeps nothing.
+    pub(crate) const DEFAULT: Self = Self {
+        name: "",
+        threats: "",
+        what: "",
+        flags: ("", ""),
+        growth: 0,
+        keeps: (0, 0),
+        cpu: 10.0,
+        run: |_| Box::pin(std::future::ready(Ok(String::new()))),
+    };
+
+    /// Flags of the server.
+    pub(crate) fn flags(&self, form: Form) -> &'static str {
+        form.of(self.flags.0, self.flags.1)
+    }
+
     /// Whether `wanted` is its name or one of its threats.
     pub(crate) fn is(&self, wanted: &str) -> bool {
         self.name == wanted
@@ -44,23 +57,6 @@ impl Row {
 
     /// Bytes that the server may go on holding.
     pub(crate) fn kept(&self, form: Form) -> u64 {
-        let mebibytes = match form {
-            Form::Short => self.keeps.0,
-            Form::Long => self.keeps.1,
-        };
-        mebibytes << 20
+        form.of(self.keeps.0, self.keeps.1) << 20
     }
-
-    /// Longest time it may take.
-    pub(crate) fn limit(&self, form: Form) -> Duration {
-        Duration::from_secs(match form {
-            Form::Short => self.seconds.0,
-            Form::Long => self.seconds.1,
-        })
-    }
-}
-
-/// No flags: the server as everybody starts it.
-pub(crate) fn defaults(_: Form) -> &'static str {
-    ""
 }

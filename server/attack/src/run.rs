@@ -145,7 +145,7 @@ struct Suite<'a> {
 impl Suite<'_> {
     /// The flags for `row`, with those that are advised unless it has its own.
     fn flags(&self, row: &Row) -> Vec<String> {
-        let flags = (row.flags)(self.form).split_whitespace();
+        let flags = row.flags(self.form).split_whitespace();
         let mut flags: Vec<String> = flags.map(str::to_owned).collect();
         if self.args.advised {
             let share = format!("{}MiB", self.args.memory_limit / 5);
@@ -177,14 +177,11 @@ impl Suite<'_> {
         let mut target = self.target(row)?;
         let meter = Meter::default();
         let honest_dial = Dialler::new(target.address(), &target.authority(), Meter::default())?;
-        let wants_tokens = (row.flags)(self.form).contains(token::PLACEHOLDER);
+        let wants_tokens = row.flags(self.form).contains(token::PLACEHOLDER);
         let mut honest = Honest::start(honest_dial.clone(), CLIENTS, wants_tokens).await?;
         canary::echoes(&honest_dial).await?;
         let process = target.process();
-        let quiet = match self.form {
-            Form::Short => Duration::from_millis(1_200),
-            Form::Long => Duration::from_secs(5),
-        };
+        let quiet = Duration::from_millis(self.form.of(1_200, 5_000));
         let cpu = process.cpu()?;
         sleep(quiet).await;
         let quiet_cpu = process.cpu()?.saturating_sub(cpu).as_secs_f64() / quiet.as_secs_f64();
@@ -199,7 +196,7 @@ impl Suite<'_> {
             honest: honest_dial.clone(),
             form: self.form,
         };
-        let limit = row.limit(self.form);
+        let limit = self.form.limit();
         let result = timeout(limit, (row.run)(&attack))
             .await
             .unwrap_or_else(|_| Err(anyhow::anyhow!("not done within {limit:?}")));

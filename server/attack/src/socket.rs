@@ -86,6 +86,27 @@ impl Socket {
         self.reader.end(patience).await
     }
 
+    /// Sends `bytes` so many `times`, or until the server has enough of them; returns how the connection ends.
+    pub(crate) async fn flood(self, bytes: &[u8], times: usize) -> End {
+        let (mut reader, mut writer) = self.split();
+        let sending = async {
+            for _ in 0..times {
+                // It is closed while it sends.
+                if send(&mut writer, bytes).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let ((), end) = tokio::join!(sending, reader.end(Duration::from_secs(15)));
+        end
+    }
+
+    /// Sends `bytes`, which may be closed before its end; returns how the connection ends within `patience`.
+    pub(crate) async fn end_after(mut self, bytes: &[u8], patience: Duration) -> End {
+        let _ = self.send(bytes).await;
+        self.end(patience).await
+    }
+
     /// Both halves, for tasks of their own.
     pub(crate) fn split(self) -> (Reader, WriteHalf<Tls>) {
         (self.reader, self.writer)

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use futures_util::FutureExt;
 use futures_util::future::join_all;
-use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use crate::attack::{Attack, Form};
-use crate::ends::{End, Ends};
-use crate::row::{Row, defaults};
+use crate::attack::Attack;
+use crate::ends::{End, Ends, try_each};
+use crate::row::Row;
 use crate::socket::{Socket, frame};
 
 /// The bombs.
@@ -20,34 +20,26 @@ pub(crate) const ROWS: &[Row] = &[
         name: "d8-bombs",
         threats: "D8",
         what: "100 connections send a message of 64 MiB in 64 KiB of DEFLATE at once; the limit is 1 MiB",
-        flags: defaults,
         growth: 128,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (20, 30),
         run: |attack| whole(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "d8-bombs-64k",
         threats: "D8",
         what: "the same at a limit of 64 KiB",
-        flags: |_: Form| "--max-message-bytes 64KiB",
+        flags: ("--max-message-bytes 64KiB", "--max-message-bytes 64KiB"),
         growth: 24,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (20, 30),
         run: |attack| whole(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "d8-bombs-fragments",
         threats: "D8",
         what: "the same bomb in 1,000 fragments; the limit is 1 MiB",
-        flags: defaults,
         growth: 128,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (20, 30),
         run: |attack| fragmented(attack).boxed_local(),
+        ..Row::DEFAULT
     },
 ];
 
@@ -70,29 +62,14 @@ async fn fragmented(attack: &Attack<'_>) -> Result<String> {
 
 /// Sends `bytes` on a hundred connections at once; all must be closed with 1009 within two seconds.
 async fn explode(attack: &Attack<'_>, bytes: Vec<u8>) -> Result<String> {
-    let sockets: Vec<Socket> = stream::iter(0..CONNECTIONS)
-        .map(|number| async move {
-            let dial = attack.dial.from(number % 2);
-            Socket::open(
-                &dial,
-                "/echo",
-                "Sec-WebSocket-Extensions: permessage-deflate\r\n",
-            )
-            .await
-        })
-        .buffered(16)
-        .try_collect()
-        .await?;
+    let sockets = try_each(CONNECTIONS, 16, async |number| {
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+        Socket::open(&attack.dial.from(number % 2), "/echo", offer).await
+    });
+    let sockets = sockets.await?.into_iter();
     let begun = Instant::now();
-    let bytes = &bytes;
-    let ends: Ends = join_all(sockets.into_iter().map(|mut socket| async move {
-        // The server may fail the connection before it has read everything.
-        let _ = socket.send(bytes).await;
-        socket.end(Duration::from_secs(10)).await
-    }))
-    .await
-    .into_iter()
-    .collect();
+    let exploding = sockets.map(|socket| socket.end_after(&bytes, Duration::from_secs(10)));
+    let ends: Ends = join_all(exploding).await.into_iter().collect();
     let took = begun.elapsed();
     ends.all("1009 for all", |end| *end == End::Closed(1009))?;
     ensure!(

@@ -7,11 +7,13 @@ use futures_util::{FutureExt, StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
-use crate::attack::{Attack, Form};
+use crate::attack::Attack;
 use crate::canary;
 use crate::dial::{Dialler, Protocol};
-use crate::ends::{End, Ends};
-use crate::row::{Row, defaults};
+use crate::ends::{End, each};
+
+use crate::row::Row;
+use crate::socket::{Socket, frame};
 use crate::wire::Wire;
 
 /// Too many connections, none left, and no end of them.
@@ -20,39 +22,29 @@ pub(crate) const ROWS: &[Row] = &[
         name: "r1-connections",
         threats: "R1, H17",
         what: "1,000 (long: 12,000) TCP connections from several addresses, beyond the limits in all and for each address",
-        flags: |form| match form {
-            Form::Short => {
-                "--max-connections 700 --max-connections-per-address 300 --handshake-timeout 30s"
-            }
-            Form::Long => "--handshake-timeout 1m",
-        },
+        flags: (
+            "--max-connections 700 --max-connections-per-address 300 --handshake-timeout 30s",
+            "--handshake-timeout 1m",
+        ),
         growth: 256,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (30, 60),
         run: |attack| connections(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "r2-descriptors",
         threats: "R2",
         what: "the server is left with 20 descriptors, and 400 clients connect for 3 s (long: 30 s)",
-        flags: defaults,
         growth: 24,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (30, 60),
         run: |attack| descriptors(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "r11-churn",
         threats: "R11",
         what: "1,000 (long: 20,000) WebSocket connections are opened and dropped, every other without a Close",
-        flags: defaults,
         growth: 24,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (60, 400),
         run: |attack| churn(attack).boxed_local(),
+        ..Row::DEFAULT
     },
 ];
 
@@ -78,7 +70,12 @@ async fn connections(attack: &Attack<'_>) -> Result<String> {
             kept.push(stream);
         }
     }
-    let total = refused(&attack.dial.from(addresses), 8).await;
+    let dial = attack.dial.from(addresses);
+    let total = each(8, 1, async |_| {
+        let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        status(&dial, request).await.map_or(End::Cut, End::Status)
+    });
+    let total = total.await;
     let held_now = attack.target.process().descriptors()?;
     drop(kept);
     ensure!(
@@ -103,19 +100,6 @@ fn is_closed(stream: &mut Wire) -> bool {
     tokio::task::unconstrained(stream.read(&mut [0]))
         .now_or_never()
         .is_some()
-}
-
-/// What `count` requests get while there is no room.
-async fn refused(dial: &Dialler, count: usize) -> Ends {
-    stream::iter(0..count)
-        .then(|_| async {
-            match status(dial, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await {
-                Some(status) => End::Status(status),
-                None => End::Cut,
-            }
-        })
-        .collect()
-        .await
 }
 
 /// The status of the answer to one request; nothing if there was none.
@@ -172,23 +156,19 @@ async fn descriptors(attack: &Attack<'_>) -> Result<String> {
 
 async fn churn(attack: &Attack<'_>) -> Result<String> {
     let count = attack.of(1_000, 20_000);
-    let opened = stream::iter(0..count)
-        .map(|number| async move {
-            let dial = attack.dial.from(number % 200);
-            let mut socket = crate::socket::Socket::open(&dial, "/echo", "").await?;
-            if number % 2 == 0 {
-                socket
-                    .send(&crate::socket::frame(0x88, &1000_u16.to_be_bytes()))
-                    .await?;
-                let end = socket.end(Duration::from_secs(10)).await;
-                ensure!(end == End::Closed(1000), "{end}");
-            }
-            Ok(())
-        })
-        .buffer_unordered(16)
-        .filter(|result| std::future::ready(result.is_ok()))
-        .count()
-        .await;
-    ensure!(opened == count, "{opened} of {count} served");
-    Ok(format!("{opened} of {count} served"))
+    let served = each(count, 16, async |number| {
+        let dial = attack.dial.from(number % 200);
+        let Ok(socket) = Socket::open(&dial, "/echo", "").await else {
+            return End::Cut;
+        };
+        if number % 2 == 1 {
+            return End::Open;
+        }
+        let close = frame(0x88, &1000_u16.to_be_bytes());
+        socket.end_after(&close, Duration::from_secs(10)).await
+    });
+    let served = served.await;
+    served.all("1000, or open when it is dropped, for all", |end| {
+        matches!(end, End::Closed(1000) | End::Open)
+    })
 }

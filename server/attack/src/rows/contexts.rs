@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use flate2::{Compress, FlushCompress};
-use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures_util::FutureExt;
 use rand::RngExt;
 
-use crate::attack::{Attack, Form};
-use crate::ends::{End, Ends};
+use crate::attack::Attack;
+use crate::ends::{End, each, try_each};
 use crate::row::Row;
 use crate::socket::{Socket, frame};
 
@@ -18,46 +18,41 @@ pub(crate) const ROWS: &[Row] = &[
         name: "d16-contexts",
         threats: "D16",
         what: "1,200 (long: 2,000) connections keep their contexts, have 64 KiB echoed and stay; 16 MiB are for contexts",
-        flags: |_: Form| "--deflate-memory 16MiB --client-max-window-bits 15 --deflate-window-bits 15",
+        flags: (
+            "--deflate-memory 16MiB --client-max-window-bits 15 --deflate-window-bits 15",
+            "--deflate-memory 16MiB --client-max-window-bits 15 --deflate-window-bits 15",
+        ),
         growth: 64,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (60, 90),
         run: |attack| contexts(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "d16-decompressors",
         threats: "D16, R4",
         what: "1,000 (long: 2,000) connections begin a compressed message of 17,000 bytes and then nothing; 16 MiB are for all that is held",
-        flags: |form| match form {
-            Form::Short => "--message-timeout 3s --max-buffered-bytes 16MiB",
-            Form::Long => "--max-buffered-bytes 16MiB",
-        },
+        flags: (
+            "--message-timeout 3s --max-buffered-bytes 16MiB",
+            "--max-buffered-bytes 16MiB",
+        ),
         growth: 56,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (60, 90),
         run: |attack| decompressors(attack).boxed_local(),
+        ..Row::DEFAULT
     },
 ];
 
 async fn contexts(attack: &Attack<'_>) -> Result<String> {
     let count = attack.of(1_200, 2_000);
     let message = frame(FIRST | FIN, &window()?);
-    let message = &message;
-    let held: Vec<Socket> = stream::iter(0..count)
-        .map(|number| async move {
-            let dial = attack.dial.from(number % 10);
-            let mut socket = Socket::open(&dial, "/echo", WINDOW_OFFER).await?;
-            socket.send(message).await?;
-            let echo = socket.next().await?;
-            let echo = echo.context("closed without an echo")?;
-            ensure!(echo.first & 0x0f == 0x02, "not the echo: {:#x}", echo.first);
-            Ok::<_, anyhow::Error>(socket)
-        })
-        .buffer_unordered(16)
-        .try_collect()
-        .await?;
+    let held = try_each(count, 16, async |number| {
+        let dial = attack.dial.from(number % 10);
+        let mut socket = Socket::open(&dial, "/echo", WINDOW_OFFER).await?;
+        socket.send(&message).await?;
+        let echo = socket.next().await?;
+        let echo = echo.context("closed without an echo")?;
+        ensure!(echo.first & 0x0f == 0x02, "not the echo: {:#x}", echo.first);
+        Ok(socket)
+    });
+    let held = held.await?;
     let keep = held.iter().filter(|socket| {
         let answer = socket.head().to_ascii_lowercase();
         !answer.contains("client_no_context_takeover")
@@ -79,20 +74,16 @@ async fn decompressors(attack: &Attack<'_>) -> Result<String> {
     // A stored block (RFC 1951 §3.2.4), more of it than waits for a decompressor.
     let block = [&[0x00, 0x68, 0x42, 0x97, 0xbd][..], &vec![7; 17_000]].concat();
     let begun = frame(FIRST, &block);
-    let begun = &begun;
-    let ends: Ends = stream::iter(0..count)
-        .map(|number| async move {
-            let dial = attack.dial.from(number % 10);
-            let Ok(mut socket) = Socket::open(&dial, "/echo", OFFER).await else {
-                return End::Cut;
-            };
-            // One that is refused memory is closed while it sends.
-            let _ = socket.send(begun).await;
-            socket.end(deadline + Duration::from_secs(10)).await
-        })
-        .buffer_unordered(count)
-        .collect()
-        .await;
+    let ends = each(count, count, async |number| {
+        let dial = attack.dial.from(number % 10);
+        let Ok(socket) = Socket::open(&dial, "/echo", OFFER).await else {
+            return End::Cut;
+        };
+        // One that is refused memory is closed while it sends.
+        let patience = deadline + Duration::from_secs(10);
+        socket.end_after(&begun, patience).await
+    });
+    let ends = ends.await;
     ends.all("1008 or 1013 for all", |end| {
         matches!(end, End::Closed(1008 | 1013))
     })?;

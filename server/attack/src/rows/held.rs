@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use futures_util::future::try_join_all;
-use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures_util::FutureExt;
+use raw_http2::code::CANCEL;
+use raw_http2::setting::INITIAL_WINDOW_SIZE;
+use raw_http2::{Block, END_STREAM, data, headers, one_setting, rst_stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::http2::websocket;
-use crate::attack::{Attack, Form};
+use crate::attack::Attack;
 use crate::dial::Protocol;
-use crate::http2::{
-    Block, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, Peer, RST_STREAM, Seen,
-    Sent, frame, setting,
-};
+use crate::ends::try_each;
+use crate::peer::{Peer, Seen, Sent, id};
 use crate::row::Row;
 use crate::socket::{Socket, frame as message};
 
@@ -24,108 +23,73 @@ pub(crate) const ROWS: &[Row] = &[
         name: "r4-grpc-messages",
         threats: "R4, R17",
         what: "4 (long: 20) connections with 100 gRPC messages of 1 MiB each, of which 900 KiB come",
-        flags: |form| match form {
-            Form::Short => "--message-timeout 3s",
-            Form::Long => "",
-        },
+        flags: ("--message-timeout 3s", ""),
         growth: 96,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (40, 120),
         run: |attack| messages(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "r7-unread-histories",
         threats: "R7, R13",
         what: "4 (long: 20) connections ask for 95 histories each and take none",
-        flags: writing,
+        flags: WRITING,
         growth: 64,
         // The history itself.
         keeps: (1, 1),
-        cpu: 10.0,
-        seconds: (40, 120),
         run: |attack| histories(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "r7-unread-figures",
         threats: "R7",
         what: "10 (long: 50) connections ask for 100 pages of figures each and take none",
-        flags: writing,
+        flags: WRITING,
         growth: 96,
-        keeps: (0, 0),
         cpu: 20.0,
-        seconds: (40, 120),
         run: |attack| figures(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "r16-unread-echoes",
         threats: "R16, R7",
         what: "4 (long: 20) connections with 100 WebSockets each that send 60,000 bytes to /echo and read none; half of them are reset",
-        flags: writing,
+        flags: WRITING,
         growth: 64,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (40, 120),
         run: |attack| echoes(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "h12-bodies",
         threats: "H12, R4",
         what: "4 connections with 100 bodies each, of which a byte comes each half a second",
-        flags: |form| match form {
-            Form::Short => "--message-timeout 3s",
-            Form::Long => "",
-        },
+        flags: ("--message-timeout 3s", ""),
         growth: 24,
-        keeps: (0, 0),
         cpu: 20.0,
-        seconds: (40, 90),
         run: |attack| bodies(attack).boxed_local(),
+        ..Row::DEFAULT
     },
 ];
 
 /// A shorter deadline for writing in the short form.
-fn writing(form: Form) -> &'static str {
-    match form {
-        Form::Short => "--write-timeout 2s",
-        Form::Long => "",
-    }
-}
-
-/// The `number`th stream of a client.
-fn id(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(0) * 2 + 1
-}
+const WRITING: (&str, &str) = ("--write-timeout 2s", "");
 
 /// Streams of one connection.
 const STREAMS: usize = 100;
 
 async fn messages(attack: &Attack<'_>) -> Result<String> {
     let deadline = attack.of(Duration::from_secs(15), Duration::from_secs(75));
-    let answered = stream::iter(0..attack.of(4, 20))
-        .map(|number| async move {
-            let peer = Peer::open(&attack.dial.from(number), &[], true).await?;
-            begin_messages(peer, deadline).await
-        })
-        .buffer_unordered(20)
-        .try_collect::<Vec<usize>>()
-        .await?;
-    Ok(format!(
-        "{} calls were answered",
-        answered.iter().sum::<usize>()
-    ))
+    let answered = try_each(attack.of(4, 20), 20, async |number| {
+        let peer = Peer::open(&attack.dial.from(number), &[], true).await?;
+        begin_messages(peer, deadline).await
+    });
+    let answered: usize = answered.await?.into_iter().sum();
+    Ok(format!("{answered} calls were answered"))
 }
 
 /// Begins a message on each stream and sends what the windows allow; every call must be answered.
 async fn begin_messages(mut peer: Peer, deadline: Duration) -> Result<usize> {
     let block = Block::grpc("/chat.ChatService/SendMessage");
-    for stream in 0..STREAMS {
-        let head = frame(HEADERS, END_HEADERS, id(stream), block.bytes());
-        ensure!(
-            peer.send(&head).await == Sent::Done,
-            "the head was not taken"
-        );
-    }
+    begin(&mut peer, &block).await?;
     // A message of 1 MiB begins.
     let mut bytes = vec![0x0a; 900 << 10];
     bytes[..5].copy_from_slice(&[0, 0, 0x10, 0, 0]);
@@ -145,6 +109,15 @@ async fn begin_messages(mut peer: Peer, deadline: Duration) -> Result<usize> {
         peer.seen().resets
     );
     Ok(answered)
+}
+
+/// Opens every stream with `block`.
+async fn begin(peer: &mut Peer, block: &Block) -> Result<()> {
+    for stream in 0..STREAMS {
+        let head = headers(id(stream), 0, block.bytes());
+        ensure!(peer.send(&head).await == Sent::Done, "a head was not taken");
+    }
+    Ok(())
 }
 
 /// Sends `bytes` on each stream as fast as the windows allow, until all of it is sent, `deadline` is over, or every stream
@@ -174,7 +147,7 @@ async fn pour(
                 left -= count;
                 let piece = &bytes[*sent..*sent + count];
                 *sent += count;
-                peer.send(&frame(DATA, 0, stream, piece)).await;
+                peer.send(&data(stream, 0, piece)).await;
             }
         }
         if open == 0 || seen.ended {
@@ -189,29 +162,20 @@ async fn pour(
 async fn echoes(attack: &Attack<'_>) -> Result<String> {
     let deadline = attack.of(Duration::from_secs(15), Duration::from_secs(40));
     let message = message(0x82, &vec![7; 60_000]);
-    let message = &message;
-    let peers = try_join_all((0..attack.of(4, 20)).map(|number| async move {
-        let settings = setting(INITIAL_WINDOW_SIZE, 0);
+    let count = attack.of(4, 20);
+    let peers = try_each(count, count, async |number| {
+        let settings = one_setting(INITIAL_WINDOW_SIZE, 0);
         let mut peer = Peer::open(&attack.dial.from(number), &settings, true).await?;
         for stream in 0..STREAMS {
-            websocket(&mut peer, stream, "/echo").await?;
+            peer.websocket(stream, "/echo").await?;
         }
-        pour(&mut peer, message, Duration::from_secs(1), |_, _| false).await;
-        let gone: Vec<u8> = (0..STREAMS / 2)
-            .flat_map(|number| frame(RST_STREAM, 0, id(number), &8_u32.to_be_bytes()))
-            .collect();
-        peer.send(&gone).await;
-        let ended = peer
-            .until(deadline, |seen| {
-                seen.ended
-                    || seen.goaway.is_some()
-                    || seen.resets.values().sum::<usize>() >= STREAMS / 2
-            })
-            .await;
-        ensure!(ended, "after {deadline:?}: {:?}", peer.seen().resets);
-        Ok::<_, anyhow::Error>(peer)
-    }))
-    .await?;
+        pour(&mut peer, &message, Duration::from_secs(1), |_, _| false).await;
+        let gone = (0..STREAMS / 2).flat_map(|number| rst_stream(id(number), CANCEL));
+        peer.send(&gone.collect::<Vec<u8>>()).await;
+        peer.given_up(deadline, STREAMS / 2).await?;
+        Ok(peer)
+    });
+    let peers = peers.await?;
     let begun = Instant::now();
     while buffered(attack).await? > KEPT_BYTES {
         ensure!(
@@ -281,48 +245,33 @@ async fn unread(
     path: &str,
 ) -> Result<String> {
     let deadline = attack.of(Duration::from_secs(15), Duration::from_secs(40));
-    let asking = (0..connections).map(|number| async move {
-        let settings = setting(INITIAL_WINDOW_SIZE, 0);
+    let asking = try_each(connections, connections, async |number| {
+        let settings = one_setting(INITIAL_WINDOW_SIZE, 0);
         let mut peer = Peer::open(&attack.dial.from(number), &settings, true).await?;
         let block = Block::get(path);
-        let asked: Vec<u8> = (0..streams)
-            .flat_map(|number| frame(HEADERS, END_HEADERS | END_STREAM, id(number), block.bytes()))
-            .collect();
+        let asked = (0..streams).flat_map(|number| headers(id(number), END_STREAM, block.bytes()));
+        let asked: Vec<u8> = asked.collect();
         ensure!(
             peer.send(&asked).await == Sent::Done,
             "the requests were not taken"
         );
-        let ended = peer
-            .until(deadline, |seen| {
-                seen.ended
-                    || seen.goaway.is_some()
-                    || seen.resets.values().sum::<usize>() == streams
-            })
-            .await;
-        ensure!(ended, "after {deadline:?}: {:?}", peer.seen().resets);
-        Ok::<_, anyhow::Error>(())
+        peer.given_up(deadline, streams).await
     });
-    try_join_all(asking).await?;
+    asking.await?;
     Ok(format!("{} responses were given up", connections * streams))
 }
 
 async fn bodies(attack: &Attack<'_>) -> Result<String> {
     let deadline = attack.of(Duration::from_secs(12), Duration::from_secs(45));
-    let posting = (0..4).map(|number| async move {
+    let posting = try_each(4, 4, async |number| {
         let mut peer = Peer::open(&attack.dial.from(number), &[], true).await?;
         let block = Block::post("/rooms/held/messages", "application/json");
-        for stream in 0..STREAMS {
-            let head = frame(HEADERS, END_HEADERS, id(stream), block.bytes());
-            ensure!(
-                peer.send(&head).await == Sent::Done,
-                "the head was not taken"
-            );
-        }
+        begin(&mut peer, &block).await?;
         let begun = Instant::now();
         while begun.elapsed() < deadline && peer.seen().answered.len() < STREAMS {
             for stream in 0..STREAMS {
                 if !peer.seen().answered.contains(&id(stream)) {
-                    peer.send(&frame(DATA, 0, id(stream), b" ")).await;
+                    peer.send(&data(id(stream), 0, b" ")).await;
                 }
             }
             sleep(Duration::from_millis(500)).await;
@@ -332,8 +281,8 @@ async fn bodies(attack: &Attack<'_>) -> Result<String> {
             answered == STREAMS,
             "only {answered} of {STREAMS} were answered"
         );
-        Ok::<_, anyhow::Error>(())
+        Ok(())
     });
-    try_join_all(posting).await?;
+    posting.await?;
     Ok(format!("{} bodies were given up", 4 * STREAMS))
 }

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use futures_util::FutureExt;
 use futures_util::future::{join_all, try_join_all};
-use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::io::WriteHalf;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use crate::attack::{Attack, Form};
+use crate::attack::Attack;
 use crate::dial::Tls;
-use crate::ends::{End, Ends};
+use crate::ends::{End, Ends, each, try_each};
 use crate::row::Row;
 use crate::socket::{Reader, Socket, frame, send};
 
@@ -20,43 +20,28 @@ pub(crate) const ROWS: &[Row] = &[
         name: "r7-slow-readers",
         threats: "R7",
         what: "100 members of a room stop reading while 200 messages of 8 KiB (long: 1,000 of 1 KiB) are sent there each second; 10 members read",
-        flags: |form| match form {
-            Form::Short => "--write-timeout 2s",
-            Form::Long => "",
-        },
+        flags: ("--write-timeout 2s", ""),
         growth: 112,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (30, 120),
         run: |attack| slow_readers(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "r8-zero-window",
         threats: "R8, R7",
         what: "100 connections with a receive buffer of 1 KiB ask for echoes of 64 KiB and read none",
-        flags: |form| match form {
-            Form::Short => "--write-timeout 2s",
-            Form::Long => "",
-        },
+        flags: ("--write-timeout 2s", ""),
         growth: 48,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (30, 60),
         run: |attack| zero_window(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "r9-half-open",
         threats: "R9",
         what: "200 (long: 1,000) WebSockets never say a word, nor answer a Ping",
-        flags: |form| match form {
-            Form::Short => "--ping-interval 1s --pong-timeout 1s",
-            Form::Long => "",
-        },
+        flags: ("--ping-interval 1s --pong-timeout 1s", ""),
         growth: 64,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (30, 90),
         run: |attack| half_open(attack).boxed_local(),
+        ..Row::DEFAULT
     },
 ];
 
@@ -64,29 +49,24 @@ async fn slow_readers(attack: &Attack<'_>) -> Result<String> {
     let (publishers, seconds) = attack.of((5, 5_u64), (25, 60));
     let per_second = 40;
     let path = |name: String| format!("/chat/r7?name={name}");
-    let slow: Vec<Socket> = stream::iter(0..100)
-        .map(|number| {
-            let dial = attack.dial.from(number % 5).receiving(4096);
-            let path = path(format!("slow{number}"));
-            async move { Socket::open(&dial, &path, "").await }
-        })
-        .buffered(16)
-        .try_collect()
-        .await?;
-    let total = publishers * per_second * seconds;
-    let fast = (0..10).map(|number| {
-        let path = path(format!("fast{number}"));
-        async move {
-            let socket = Socket::open(&attack.honest, &path, "").await?;
-            let (reader, writer) = socket.split();
-            Ok::<_, anyhow::Error>(tokio::spawn(read_lines(reader, total, Some(writer))))
-        }
+    let slow = try_each(100, 16, async |number| {
+        let dial = attack.dial.from(number % 5).receiving(4096);
+        Socket::open(&dial, &path(format!("slow{number}")), "").await
     });
-    let fast = try_join_all(fast).await?;
-    let sockets = try_join_all((0..publishers).map(|number| {
+    let slow = slow.await?;
+    let total = publishers * per_second * seconds;
+    let fast = try_each(10, 10, async |number| {
+        let path = path(format!("fast{number}"));
+        let socket = Socket::open(&attack.honest, &path, "").await?;
+        let (reader, writer) = socket.split();
+        Ok(tokio::spawn(read_lines(reader, total, Some(writer))))
+    });
+    let fast = fast.await?;
+    let sockets = (0..publishers).map(|number| {
         let path = path(format!("pub{number}"));
         async move { Socket::open(&attack.dial.from(6), &path, "").await }
-    }));
+    });
+    let sockets = try_join_all(sockets);
     let publishing = sockets.await?.into_iter().map(|socket| async move {
         let (reader, mut writer) = socket.split();
         let reading = tokio::spawn(read_lines(reader, total, None));
@@ -110,13 +90,7 @@ async fn slow_readers(attack: &Attack<'_>) -> Result<String> {
     // Those that lie behind are sent away, or dropped at the deadline for writing.
     let deadline = attack.of(Duration::from_secs(3), Duration::from_secs(11));
     sleep(deadline).await;
-    let ends: Ends = join_all(
-        slow.into_iter()
-            .map(|mut socket| async move { socket.end(Duration::from_secs(5)).await }),
-    )
-    .await
-    .into_iter()
-    .collect();
+    let ends = ends(slow, Duration::from_secs(5)).await;
     ends.all("1013 or cut off for all", |end| {
         matches!(end, End::Closed(1013) | End::Cut)
     })?;
@@ -145,56 +119,47 @@ async fn read_lines(
 async fn zero_window(attack: &Attack<'_>) -> Result<String> {
     let deadline = attack.of(Duration::from_secs(2), Duration::from_secs(10));
     let message = frame(0x82, &vec![b'z'; 64 << 10]);
-    let message = &message;
-    let ends: Ends = stream::iter(0..100)
-        .map(|number| async move {
-            let dial = attack.dial.from(number % 5).receiving(1024);
-            let Ok(mut socket) = Socket::open(&dial, "/echo", "").await else {
+    let ends = each(100, 100, async |number| {
+        let dial = attack.dial.from(number % 5).receiving(1024);
+        let Ok(mut socket) = Socket::open(&dial, "/echo", "").await else {
+            return End::Open;
+        };
+        let begun = Instant::now();
+        // Soon every buffer on the way is full, and the server stops reading.
+        let wait = deadline + Duration::from_secs(3);
+        while let Ok(Ok(())) = timeout(wait, socket.send(&message)).await {
+            if begun.elapsed() > deadline * 2 + Duration::from_secs(10) {
                 return End::Open;
-            };
-            let begun = Instant::now();
-            // Soon every buffer on the way is full, and the server stops reading.
-            let wait = deadline + Duration::from_secs(3);
-            while let Ok(Ok(())) = timeout(wait, socket.send(message)).await {
-                if begun.elapsed() > deadline * 2 + Duration::from_secs(10) {
-                    return End::Open;
-                }
             }
-            socket.end(Duration::from_secs(5)).await
-        })
-        .buffer_unordered(100)
-        .collect()
-        .await;
+        }
+        socket.end(Duration::from_secs(5)).await
+    });
+    let ends = ends.await;
     ends.all("1013 or cut off for all", |end| {
         matches!(end, End::Closed(1013) | End::Cut)
-    })?;
-    Ok(ends.to_string())
+    })
 }
 
 async fn half_open(attack: &Attack<'_>) -> Result<String> {
     let count = attack.of(200, 1_000);
     let deadline = attack.of(Duration::from_secs(4), Duration::from_secs(40));
     let begun = Instant::now();
-    let sockets: Vec<Socket> = stream::iter(0..count)
-        .map(|number| {
-            let dial = attack.dial.from(number % 10);
-            async move { Socket::open(&dial, "/echo", "").await }
-        })
-        .buffer_unordered(16)
-        .try_collect()
-        .await?;
+    let sockets = try_each(count, 16, async |number| {
+        Socket::open(&attack.dial.from(number % 10), "/echo", "").await
+    });
+    let sockets = sockets.await?;
     let opened = begun.elapsed();
-    let ends: Ends = join_all(
-        sockets
-            .into_iter()
-            .map(|mut socket| async move { socket.end(deadline).await }),
-    )
-    .await
-    .into_iter()
-    .collect();
+    let ends = ends(sockets, deadline).await;
     ends.all("1001 or cut off for all", |end| {
         matches!(end, End::Closed(1001) | End::Cut)
     })?;
     let took = begun.elapsed().saturating_sub(opened);
     Ok(format!("{ends} within {:.1} s", took.as_secs_f64()))
+}
+
+/// How all of `sockets` end within `patience`.
+async fn ends(sockets: Vec<Socket>, patience: Duration) -> Ends {
+    let sockets = sockets.into_iter();
+    let ends = sockets.map(|mut socket| async move { socket.end(patience).await });
+    join_all(ends).await.into_iter().collect()
 }

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use futures_util::{FutureExt, StreamExt, stream};
 use rand::RngExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
-use crate::attack::{Attack, Form};
+use crate::attack::Attack;
 use crate::dial::Protocol;
-use crate::ends::{End, Ends};
-use crate::row::{Row, defaults};
+use crate::ends::{End, each};
+use crate::row::Row;
 
 /// Rubbish, silence, and more handshakes than anybody needs.
 pub(crate) const ROWS: &[Row] = &[
@@ -19,59 +19,46 @@ pub(crate) const ROWS: &[Row] = &[
         name: "t4-rubbish",
         threats: "T4, R19",
         what: "400 (long: 4,000) connections speak plain HTTP, random bytes, SSL 2 or records of 65,535 bytes",
-        flags: defaults,
         growth: 24,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (30, 90),
         run: |attack| rubbish(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "t5-silence",
         threats: "T5",
         what: "600 (long: 2,000) connections send nothing and 100 (long: 500) a byte now and then, while 40 honest handshakes are made",
-        flags: |form| match form {
-            Form::Short => "--handshake-timeout 3s",
-            Form::Long => "",
-        },
+        flags: ("--handshake-timeout 3s", ""),
         growth: 48,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (30, 60),
         run: |attack| silence(attack).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "t7-handshakes",
         threats: "T7",
         what: "whole handshakes without a pause, 32 at a time, for 3 s (long: 60 s), with no limit to their rate",
-        flags: defaults,
         growth: 32,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (30, 90),
         run: |attack| handshakes(attack, false).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "t7-handshake-rate",
         threats: "T7",
         what: "the same where an address may make 50 a second",
-        flags: |_: Form| "--handshake-rate-loopback on --handshake-burst 200",
+        flags: (
+            "--handshake-rate-loopback on --handshake-burst 200",
+            "--handshake-rate-loopback on --handshake-burst 200",
+        ),
         growth: 32,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (30, 90),
         run: |attack| handshakes(attack, true).boxed_local(),
+        ..Row::DEFAULT
     },
     Row {
         name: "t8-key-updates",
         threats: "T8",
         what: "8 connections send 10,000 KeyUpdates each",
-        flags: defaults,
         growth: 16,
-        keeps: (0, 0),
-        cpu: 10.0,
-        seconds: (30, 60),
         run: |attack| key_updates(attack).boxed_local(),
+        ..Row::DEFAULT
     },
 ];
 
@@ -92,55 +79,40 @@ async fn rubbish(attack: &Attack<'_>) -> Result<String> {
             _ => [&[0x16, 3, 1, 0xff, 0xff][..], &[0; 200]].concat(),
         })
         .collect();
-    let ends: Ends = stream::iter(inputs.iter().enumerate())
-        .map(|(number, bytes)| async move {
-            let Ok(mut stream) = attack.dial.from(number).tcp().await else {
-                return End::Open;
-            };
-            // The server may have had enough before the last byte.
-            let _ = stream.write_all(bytes).await;
-            let reading = async { while matches!(stream.read(&mut [0; 512]).await, Ok(1..)) {} };
-            match timeout(Duration::from_secs(2), reading).await {
-                Ok(()) => End::Cut,
-                Err(_) => End::Open,
-            }
-        })
-        .buffer_unordered(32)
-        .collect()
-        .await;
-    ends.all("all cut off within 2 s", |end| *end == End::Cut)?;
-    Ok(ends.to_string())
+    let ends = each(count, 32, async |number| {
+        let Ok(mut stream) = attack.dial.from(number).tcp().await else {
+            return End::Open;
+        };
+        // The server may have had enough before the last byte.
+        let _ = stream.write_all(&inputs[number]).await;
+        end(&mut stream, Duration::from_secs(2)).await
+    });
+    let ends = ends.await;
+    ends.all("all cut off within 2 s", |end| *end == End::Cut)
 }
 
 async fn silence(attack: &Attack<'_>) -> Result<String> {
     let (silent, slow) = attack.of((600, 100), (2_000, 500));
     let deadline = attack.of(Duration::from_secs(3), Duration::from_secs(10));
     let pause = attack.of(Duration::from_millis(100), Duration::from_secs(1));
-    let waiting = stream::iter(0..silent + slow)
-        .map(|number| async move {
-            let Ok(mut stream) = attack.dial.from(number % 10).tcp().await else {
-                return End::Cut;
-            };
-            let begun = Instant::now();
-            let patience = deadline + Duration::from_secs(2);
-            if number >= silent {
-                // A record that never gets whole.
-                let hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 300]].concat();
-                for byte in hello {
-                    if stream.write_all(&[byte]).await.is_err() || begun.elapsed() > patience {
-                        break;
-                    }
-                    sleep(pause).await;
+    let waiting = each(silent + slow, silent + slow, async |number| {
+        let Ok(mut stream) = attack.dial.from(number % 10).tcp().await else {
+            return End::Cut;
+        };
+        let begun = Instant::now();
+        let patience = deadline + Duration::from_secs(2);
+        if number >= silent {
+            // A record that never gets whole.
+            let hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 300]].concat();
+            for byte in hello {
+                if stream.write_all(&[byte]).await.is_err() || begun.elapsed() > patience {
+                    break;
                 }
+                sleep(pause).await;
             }
-            let left = patience.saturating_sub(begun.elapsed());
-            match timeout(left, stream.read(&mut [0])).await {
-                Ok(_) => End::Cut,
-                Err(_) => End::Open,
-            }
-        })
-        .buffer_unordered(silent + slow)
-        .collect::<Ends>();
+        }
+        end(&mut stream, patience.saturating_sub(begun.elapsed())).await
+    });
     let honest = async {
         let mut slowest = Duration::ZERO;
         // Until most of the silent ones are there.
@@ -213,28 +185,29 @@ async fn handshakes(attack: &Attack<'_>, limited: bool) -> Result<String> {
 }
 
 async fn key_updates(attack: &Attack<'_>) -> Result<String> {
-    let ends: Ends = stream::iter(0..8)
-        .map(|number| async move {
-            let Ok(mut stream) = attack.dial.from(number).tls(Protocol::Http1).await else {
-                return End::Open;
-            };
-            for turn in 0..10_000 {
-                if stream.get_mut().1.refresh_traffic_keys().is_err() {
-                    break;
-                }
-                if turn % 16 == 15 && stream.flush().await.is_err() {
-                    return End::Cut;
-                }
+    let ends = each(8, 8, async |number| {
+        let Ok(mut stream) = attack.dial.from(number).tls(Protocol::Http1).await else {
+            return End::Open;
+        };
+        for turn in 0..10_000 {
+            if stream.get_mut().1.refresh_traffic_keys().is_err() {
+                break;
             }
-            let reading = async { while matches!(stream.read(&mut [0; 512]).await, Ok(1..)) {} };
-            match timeout(Duration::from_secs(5), reading).await {
-                Ok(()) => End::Cut,
-                Err(_) => End::Open,
+            if turn % 16 == 15 && stream.flush().await.is_err() {
+                return End::Cut;
             }
-        })
-        .buffer_unordered(8)
-        .collect()
-        .await;
-    ends.all("all cut off", |end| *end == End::Cut)?;
-    Ok(ends.to_string())
+        }
+        end(&mut stream, Duration::from_secs(5)).await
+    });
+    let ends = ends.await;
+    ends.all("all cut off", |end| *end == End::Cut)
+}
+
+/// Reads to the end of `stream`, for at most `patience`.
+async fn end(stream: &mut (impl AsyncRead + Unpin), patience: Duration) -> End {
+    let reading = async { while matches!(stream.read(&mut [0; 512]).await, Ok(1..)) {} };
+    match timeout(patience, reading).await {
+        Ok(()) => End::Cut,
+        Err(_) => End::Open,
+    }
 }

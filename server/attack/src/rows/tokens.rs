@@ -5,28 +5,30 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use futures_util::FutureExt;
 use futures_util::future::try_join_all;
+use raw_http2::{Block, END_STREAM, data, headers, window_update};
 use tokio::time::sleep;
 
 use super::connections::status;
-use crate::attack::{Attack, Form};
-use crate::http2::{
-    Block, DATA, END_HEADERS, END_STREAM, HEADERS, Peer, Sent, WINDOW_UPDATE, frame,
-};
+use crate::attack::Attack;
+use crate::peer::{Peer, Sent, id};
 use crate::row::Row;
 use crate::socket::{Socket, request};
 use crate::token;
+
+const FLAGS: &str = "--rooms-token-secret {secret}";
 
 /// Guesses, and those whom they must not lock out.
 pub(crate) const ROWS: &[Row] = &[Row {
     name: "h21-bad-tokens",
     threats: "H21",
     what: "8 connections of HTTP/2 and 4 clients of HTTP/1.1 show forged tokens from the address that good ones come from, for 3 s (long: 30 s)",
-    flags: |_: Form| "--rooms-token-secret {secret}",
+    flags: (
+        "--rooms-token-secret {secret}",
+        "--rooms-token-secret {secret}",
+    ),
     growth: 24,
-    keeps: (0, 0),
-    cpu: 10.0,
-    seconds: (30, 60),
     run: |attack| guesses(attack).boxed_local(),
+    ..Row::DEFAULT
 }];
 
 /// Forged tokens as fast as they are answered; every good one must be taken meanwhile.
@@ -136,24 +138,19 @@ fn sending(token: &str) -> Block {
 }
 
 fn asked(stream: usize, block: &Block) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS | END_STREAM, id(stream), block.bytes())
+    headers(id(stream), END_STREAM, block.bytes())
 }
 
 /// A call that says `hi` in the room `guarded`.
 fn called(stream: usize, block: &Block) -> Vec<u8> {
     const MESSAGE: &[u8] = b"\0\0\0\0\x0d\x0a\x07guarded\x1a\x02hi";
-    let head = frame(HEADERS, END_HEADERS, id(stream), block.bytes());
-    [head, frame(DATA, END_STREAM, id(stream), MESSAGE)].concat()
+    let head = headers(id(stream), 0, block.bytes());
+    [head, data(id(stream), END_STREAM, MESSAGE)].concat()
 }
 
-/// Room for what was answered before, in the window of the connection.
+/// Credit for what was answered before, in the window of the connection.
 fn opened() -> Vec<u8> {
-    frame(WINDOW_UPDATE, 0, 0, &60_000_u32.to_be_bytes())
-}
-
-/// The `number`th stream of a client.
-fn id(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(0) * 2 + 1
+    window_update(0, 60_000)
 }
 
 /// Guesses that wait for an answer together, on one connection.

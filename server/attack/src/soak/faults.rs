@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 use tokio::time::timeout;
 
-use super::{Order, Orders};
+use super::order::{Order, Orders};
 use crate::attack::{Attack, Form};
 use crate::dial::Dialler;
 use crate::meter::Meter;
@@ -92,7 +92,7 @@ impl<'a> Faults<'a> {
             honest: self.dial.clone(),
             form: Form::Short,
         };
-        let outcome = timeout(row.limit(Form::Short) + PATIENCE, (row.run)(&attack))
+        let outcome = timeout(Form::Short.limit() + PATIENCE, (row.run)(&attack))
             .await
             .with_context(|| format!("{name}: not done in time"))?
             .with_context(|| name.to_owned())?;

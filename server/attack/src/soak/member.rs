@@ -14,7 +14,8 @@ use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::client::IntoClientRequest;
 use tungstenite_deflate::{Options, WebSocketStream, client_async_with_options};
 
-use super::{DELIVERIES, MEMBERS, Order, Orders, ROOMS, Tally};
+use super::order::{DELIVERIES, MEMBERS, Order, Orders, ROOMS};
+use super::tally::Tally;
 use crate::dial::{Dialler, Protocol, Tls};
 
 /// All members, in a thread of their own.

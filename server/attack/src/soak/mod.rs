@@ -2,13 +2,13 @@
 
 mod faults;
 mod member;
+mod order;
 mod slope;
 mod tally;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::args::Args;
@@ -20,30 +20,9 @@ use crate::report::{self, say};
 use crate::target::Target;
 
 use member::Crew;
+use order::{DELIVERIES, MEMBERS, Order, ROOMS};
 use slope::Line;
 use tally::Tally;
-
-/// Members in all.
-const MEMBERS: usize = 500;
-/// Rooms that they are spread over.
-const ROOMS: usize = 20;
-/// Messages that a room delivers each second, to all of its members together: 20 × 100 in all.
-const DELIVERIES: usize = 100;
-
-/// What the members are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
-    /// Go on as before.
-    Work,
-    /// A tenth of them, those of this number modulo ten, lose their connection.
-    Cut(usize),
-    /// A tenth of them do not read for some seconds.
-    Pause(usize),
-    /// Send nothing new.
-    Quiet,
-    /// Close.
-    Stop,
-}
 
 /// Whether everything held for `time`.
 pub(crate) async fn run(args: &Args, time: Duration) -> Result<bool> {
@@ -254,7 +233,6 @@ impl Watcher {
     }
 }
 
-type Orders = watch::Sender<Order>;
 const MEBIBYTE: f64 = 1_048_576.0;
 /// Time after which memory is judged by its growth.
 const LONG: Duration = Duration::from_secs(600);

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use raw_http2::kind::{DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE};
+use raw_http2::{ACK, Block, frame, headers};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{ACK, DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame};
 use crate::dial::{Dialler, Protocol, Tls};
 use crate::ends::End;
 
@@ -100,6 +101,32 @@ impl Peer {
         }
     }
 
+    /// Opens `path` as a WebSocket on stream `number`.
+    pub(crate) async fn websocket(&mut self, number: usize, path: &str) -> Result<()> {
+        let stream = id(number);
+        let block = Block::connect(path);
+        self.send(&headers(stream, 0, block.bytes())).await;
+        let answered = |seen: &Seen| seen.answered.contains(&stream) || seen.ended;
+        let answered = self.until(Duration::from_secs(10), answered).await;
+        let seen = self.seen();
+        ensure!(
+            answered && !seen.ended,
+            "no answer to CONNECT {path}: {seen:?}"
+        );
+        Ok(())
+    }
+
+    /// Waits until the connection ends, or `resets` of its streams are reset.
+    ///
+    /// # Errors
+    /// Neither happens within `patience`.
+    pub(crate) async fn given_up(&self, patience: Duration, resets: usize) -> Result<()> {
+        let over = |seen: &Seen| seen.is_over() || seen.resets.values().sum::<usize>() >= resets;
+        let over = self.until(patience, over).await;
+        ensure!(over, "after {patience:?}: {:?}", self.seen().resets);
+        Ok(())
+    }
+
     /// What the server has sent.
     pub(crate) fn seen(&self) -> Seen {
         lock(&self.shared).clone()
@@ -121,8 +148,7 @@ impl Peer {
 
     /// How the connection ends within `patience`.
     pub(crate) async fn end(&self, patience: Duration) -> End {
-        self.until(patience, |seen| seen.goaway.is_some() || seen.ended)
-            .await;
+        self.until(patience, Seen::is_over).await;
         let seen = lock(&self.shared);
         match seen.goaway {
             Some(code) => End::GoAway(code),
@@ -144,6 +170,11 @@ impl Seen {
     /// Reports whether the response on `stream` has the status 200.
     pub(crate) fn is_ok(&self, stream: u32) -> bool {
         self.ok.contains(&stream)
+    }
+
+    /// Reports whether the connection has ended or is about to.
+    pub(crate) fn is_over(&self) -> bool {
+        self.goaway.is_some() || self.ended
     }
 
     /// Notes one frame.
@@ -175,6 +206,11 @@ impl Seen {
             _ => {}
         }
     }
+}
+
+/// The `number`th stream of a client.
+pub(crate) fn id(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(0) * 2 + 1
 }
 
 /// Reads frames to the end of the stream.
