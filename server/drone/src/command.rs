@@ -35,6 +35,15 @@ pub enum Axis {
 }
 
 impl Axis {
+    const ALL: [Self; 6] = [
+        Self::Forward,
+        Self::Back,
+        Self::Left,
+        Self::Right,
+        Self::Up,
+        Self::Down,
+    ];
+
     /// The name as it stands on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -74,41 +83,22 @@ pub enum Command {
 }
 
 /// The name, the numbers taken, and a line of help, for every command.
+#[rustfmt::skip]
 pub const COMMANDS: &[(&str, &[&str], &str)] = &[
     ("takeoff", &[], "climb to 2 m"),
     ("land", &[], "sink to the ground"),
-    (
-        "forward",
-        &["distance"],
-        "fly that many metres where the nose points",
-    ),
+    ("forward", &["distance"], "fly that many metres where the nose points"),
     ("back", &["distance"], "fly that many metres backwards"),
     ("left", &["distance"], "fly that many metres to the left"),
     ("right", &["distance"], "fly that many metres to the right"),
     ("up", &["distance"], "climb that many metres"),
     ("down", &["distance"], "sink that many metres"),
-    (
-        "rotate",
-        &["angle"],
-        "turn that many degrees, clockwise when positive",
-    ),
-    (
-        "goto",
-        &["x", "y", "z"],
-        "fly to that point: metres east, north and above the pad",
-    ),
-    (
-        "speed",
-        &["speed"],
-        "cruise at that many metres per second, 0.5 to 15",
-    ),
+    ("rotate", &["angle"], "turn that many degrees, clockwise when positive"),
+    ("goto", &["x", "y", "z"], "fly to that point: metres east, north and above the pad"),
+    ("speed", &["speed"], "cruise at that many metres per second, 0.5 to 15"),
     ("stop", &[], "brake and hold the place"),
     ("status", &[], "tell the state"),
-    (
-        "telemetry",
-        &["on|off"],
-        "send the state by itself while it changes, or not",
-    ),
+    ("telemetry", &["on|off"], "send the state by itself while it changes, or not"),
     ("help", &[], "tell the commands"),
 ];
 
@@ -160,21 +150,13 @@ impl Command {
     /// # Errors
     /// A number is not finite or outside what can be meant, or there is no such command.
     pub fn from_numbers(name: &str, numbers: &[f64]) -> Result<Self, CommandError> {
-        let moved = |axis| {
-            Ok(Self::Move(
-                axis,
-                check("distance", numbers, 0, 0.1, MAX_MOVE)?,
-            ))
-        };
+        if let Some(axis) = Axis::ALL.into_iter().find(|axis| axis.as_str() == name) {
+            let distance = check("distance", numbers, 0, 0.1, MAX_MOVE)?;
+            return Ok(Self::Move(axis, distance));
+        }
         match name {
             "takeoff" => Ok(Self::Takeoff),
             "land" => Ok(Self::Land),
-            "forward" => moved(Axis::Forward),
-            "back" => moved(Axis::Back),
-            "left" => moved(Axis::Left),
-            "right" => moved(Axis::Right),
-            "up" => moved(Axis::Up),
-            "down" => moved(Axis::Down),
             "rotate" => Ok(Self::Rotate(check(
                 "angle", numbers, 0, -MAX_TURN, MAX_TURN,
             )?)),
@@ -379,66 +361,23 @@ mod tests {
     #[test]
     fn other_lines_are_refused_with_the_reason() {
         let long = "x".repeat(MAX_COMMAND_BYTES + 1);
+        #[rustfmt::skip]
         let cases = [
             ("", "empty", "empty command"),
             (" \n", "empty", "empty command"),
             ("fly", "unknown_command", "unknown command `fly`"),
-            (
-                "forward",
-                "argument_count",
-                "`forward` takes distance, 0 given",
-            ),
-            (
-                "goto 1 2",
-                "argument_count",
-                "`goto` takes x, y, z, 2 given",
-            ),
-            (
-                "land now",
-                "argument_count",
-                "`land` takes nothing, 1 given",
-            ),
-            (
-                "forward ten",
-                "argument_type",
-                "distance must be a number, got `ten`",
-            ),
-            (
-                "forward -1",
-                "argument_range",
-                "distance must be from 0.1 to 300, got -1",
-            ),
-            (
-                "forward nan",
-                "argument_range",
-                "distance must be from 0.1 to 300, got NaN",
-            ),
+            ("forward", "argument_count", "`forward` takes distance, 0 given"),
+            ("goto 1 2", "argument_count", "`goto` takes x, y, z, 2 given"),
+            ("land now", "argument_count", "`land` takes nothing, 1 given"),
+            ("forward ten", "argument_type", "distance must be a number, got `ten`"),
+            ("forward -1", "argument_range", "distance must be from 0.1 to 300, got -1"),
+            ("forward nan", "argument_range", "distance must be from 0.1 to 300, got NaN"),
             ("forward inf", "argument_range", "got inf"),
-            (
-                "rotate 721",
-                "argument_range",
-                "angle must be from -720 to 720, got 721",
-            ),
-            (
-                "speed 0",
-                "argument_range",
-                "speed must be from 0.5 to 15, got 0",
-            ),
-            (
-                "goto 0 0 -1",
-                "argument_range",
-                "z must be from 0 to 300, got -1",
-            ),
-            (
-                "telemetry maybe",
-                "argument_type",
-                "telemetry is `on` or `off`, got `maybe`",
-            ),
-            (
-                &long,
-                "too_long",
-                "command of 513 bytes, at most 512 are read",
-            ),
+            ("rotate 721", "argument_range", "angle must be from -720 to 720, got 721"),
+            ("speed 0", "argument_range", "speed must be from 0.5 to 15, got 0"),
+            ("goto 0 0 -1", "argument_range", "z must be from 0 to 300, got -1"),
+            ("telemetry maybe", "argument_type", "telemetry is `on` or `off`, got `maybe`"),
+            (&long, "too_long", "command of 513 bytes, at most 512 are read"),
         ];
         for (line, code, text) in cases {
             let error = Command::from_line(line).expect_err(line);

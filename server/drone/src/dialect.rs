@@ -11,7 +11,7 @@ use crate::json;
 use crate::orders::{Outcome, Refusal};
 use crate::problem::Problem;
 use crate::request::Request;
-use crate::state::State;
+use crate::state::DroneState;
 
 /// The subprotocol under which messages are JSON objects.
 pub const JSON_SUBPROTOCOL: &str = "drone.v1.json";
@@ -64,7 +64,7 @@ impl Dialect {
         self,
         request: &Request,
         came: &Result<Outcome, Refusal>,
-        state: State,
+        state: DroneState,
         members: usize,
     ) -> String {
         match came {
@@ -81,21 +81,27 @@ impl Dialect {
         self,
         request: &Request,
         error: &CommandError,
-        state: State,
+        state: DroneState,
         members: usize,
     ) -> String {
         self.problem(request, error.into(), state, members)
     }
 
     /// The state, sent without being asked.
-    pub fn telemetry(self, state: State, members: usize) -> String {
+    pub fn telemetry(self, state: DroneState, members: usize) -> String {
         match self {
             Self::Text => format!("telemetry {state}"),
             Self::Json => json::telemetry(state, members),
         }
     }
 
-    fn problem(self, request: &Request, problem: Problem, state: State, members: usize) -> String {
+    fn problem(
+        self,
+        request: &Request,
+        problem: Problem,
+        state: DroneState,
+        members: usize,
+    ) -> String {
         if self == Self::Json {
             return json::problem(request, problem, state, members);
         }
@@ -107,7 +113,7 @@ impl Dialect {
     }
 }
 
-fn text_answer(command: Option<&Command>, outcome: &Outcome, state: State) -> String {
+fn text_answer(command: Option<&Command>, outcome: &Outcome, state: DroneState) -> String {
     let mut answer = String::from("ok ");
     if let Some(command) = command {
         let _ = write!(answer, "{command}: ");
@@ -157,31 +163,17 @@ mod tests {
 
     #[test]
     fn text_answers_begin_with_ok_or_error() {
+        #[rustfmt::skip]
         let cases = [
-            (
-                "forward 10",
-                "ok forward 10: flying 10.0 m to (0.0, 10.0, 2.0) [flying x=0.00 y=0.00 z=2.00 ",
-            ),
+            ("forward 10", "ok forward 10: flying 10.0 m to (0.0, 10.0, 2.0) [flying x=0.00 y=0.00 z=2.00 "),
             (
                 "STATUS",
                 "ok status: the drone is hovering [hovering x=0.00 y=0.00 z=2.00 heading=0.0 speed=0.00 battery=",
             ),
-            (
-                "help",
-                "ok help: commands listed\ntakeoff - climb to 2 m\nland - ",
-            ),
-            (
-                "takeoff",
-                "error in_air: takeoff: the drone is already in the air [hovering ",
-            ),
-            (
-                "jump",
-                "error unknown_command: unknown command `jump`; `help` lists the commands [hovering ",
-            ),
-            (
-                "{\"command\":\"land\"}",
-                "error malformed: JSON needs the subprotocol `drone.v1.json`",
-            ),
+            ("help", "ok help: commands listed\ntakeoff - climb to 2 m\nland - "),
+            ("takeoff", "error in_air: takeoff: the drone is already in the air [hovering "),
+            ("jump", "error unknown_command: unknown command `jump`; `help` lists the commands [hovering "),
+            ("{\"command\":\"land\"}", "error malformed: JSON needs the subprotocol `drone.v1.json`"),
         ];
         for (message, start) in cases {
             let answer = answer(Dialect::Text, message);
@@ -191,62 +183,18 @@ mod tests {
 
     #[test]
     fn json_answers_say_what_was_understood_and_the_state() {
+        #[rustfmt::skip]
         let cases = [
-            (
-                r#"{"id":7,"command":"forward","distance":10}"#,
-                true,
-                "forward 10",
-                "",
-            ),
-            (
-                r#"{"id":7,"command":"goto","x":1,"y":2.5,"z":3}"#,
-                true,
-                "goto 1 2.5 3",
-                "",
-            ),
-            (
-                r#"{"id":7,"command":"rotate","angle":-90}"#,
-                true,
-                "rotate -90",
-                "",
-            ),
-            (
-                r#"{"id":7,"command":"telemetry","on":false}"#,
-                true,
-                "telemetry off",
-                "",
-            ),
-            (
-                r#"{"id":7,"command":"takeoff"}"#,
-                false,
-                "takeoff",
-                "in_air",
-            ),
-            (
-                r#"{"id":7,"command":"up","distance":100}"#,
-                false,
-                "up 100",
-                "out_of_bounds",
-            ),
-            (
-                r#"{"id":7,"command":"up","distance":1000}"#,
-                false,
-                "",
-                "argument_range",
-            ),
+            (r#"{"id":7,"command":"forward","distance":10}"#, true, "forward 10", ""),
+            (r#"{"id":7,"command":"goto","x":1,"y":2.5,"z":3}"#, true, "goto 1 2.5 3", ""),
+            (r#"{"id":7,"command":"rotate","angle":-90}"#, true, "rotate -90", ""),
+            (r#"{"id":7,"command":"telemetry","on":false}"#, true, "telemetry off", ""),
+            (r#"{"id":7,"command":"takeoff"}"#, false, "takeoff", "in_air"),
+            (r#"{"id":7,"command":"up","distance":100}"#, false, "up 100", "out_of_bounds"),
+            (r#"{"id":7,"command":"up","distance":1000}"#, false, "", "argument_range"),
             (r#"{"id":7,"command":"up"}"#, false, "", "argument_type"),
-            (
-                r#"{"id":7,"command":"up","distance":"1"}"#,
-                false,
-                "",
-                "argument_type",
-            ),
-            (
-                r#"{"id":7,"command":"land","distance":1}"#,
-                false,
-                "",
-                "malformed",
-            ),
+            (r#"{"id":7,"command":"up","distance":"1"}"#, false, "", "argument_type"),
+            (r#"{"id":7,"command":"land","distance":1}"#, false, "", "malformed"),
             (r#"{"id":7,"command":"jump"}"#, false, "", "unknown_command"),
             (r#"{"id":7,"command":1}"#, false, "", "malformed"),
         ];
@@ -271,20 +219,12 @@ mod tests {
 
     #[test]
     fn problems_carry_what_their_sentence_speaks_of() {
+        #[rustfmt::skip]
         let cases = [
-            (
-                r#"{"command":"speed","speed":99}"#,
-                r#"{"argument":"speed","given":99.0,"max":15.0,"min":0.5}"#,
-            ),
-            (
-                r#"{"command":"up","distance":100}"#,
-                r#"{"argument":"altitude","given":102.0,"max":50.0,"min":0.5}"#,
-            ),
+            (r#"{"command":"speed","speed":99}"#, r#"{"argument":"speed","given":99.0,"max":15.0,"min":0.5}"#),
+            (r#"{"command":"up","distance":100}"#, r#"{"argument":"altitude","given":102.0,"max":50.0,"min":0.5}"#),
             (r#"{"command":"jump"}"#, r#"{"name":"jump"}"#),
-            (
-                r#"{"command":"up"}"#,
-                r#"{"argument":"distance","given":"nothing"}"#,
-            ),
+            (r#"{"command":"up"}"#, r#"{"argument":"distance","given":"nothing"}"#),
             (r#"{"command":"takeoff"}"#, "null"),
         ];
         for (message, values) in cases {
@@ -321,10 +261,10 @@ mod tests {
     fn telemetry_is_told_apart_from_answers() {
         assert!(
             Dialect::Text
-                .telemetry(State::default(), 1)
+                .telemetry(DroneState::default(), 1)
                 .starts_with("telemetry grounded x=0.00")
         );
-        let json = Dialect::Json.telemetry(State::default(), 2);
+        let json = Dialect::Json.telemetry(DroneState::default(), 2);
         assert!(
             json.starts_with(
                 r#"{"type":"telemetry","members":2,"state":{"phase":"grounded","x":0.0"#

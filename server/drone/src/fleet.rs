@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::command::Command;
 use crate::hangar::{Hangar, Report};
 use crate::orders::{Outcome, Refusal};
-use crate::state::State;
+use crate::state::DroneState;
 
 /// Longest name of a shared drone, in bytes.
 pub const MAX_NAME_BYTES: usize = 32;
@@ -126,7 +126,11 @@ impl Membership {
     /// Gives the drone a command at the instant `now`; returns what came of it and the state after.
     ///
     /// The caller's own watch counts the state as seen: it stands in the answer.
-    pub fn command(&mut self, command: Command, now: Instant) -> (Result<Outcome, Refusal>, State) {
+    pub fn command(
+        &mut self,
+        command: Command,
+        now: Instant,
+    ) -> (Result<Outcome, Refusal>, DroneState) {
         let (outcome, state) = self.hangar.command(command, now);
         self.seen.mark_unchanged();
         (outcome, state)
@@ -138,7 +142,7 @@ impl Membership {
     }
 
     /// The state at the instant `now`.
-    pub fn state(&self, now: Instant) -> State {
+    pub fn state(&self, now: Instant) -> DroneState {
         self.advance(now);
         self.hangar.state()
     }

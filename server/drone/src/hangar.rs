@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::command::Command;
 use crate::orders::{Outcome, Refusal};
 use crate::simulation::{Drone, TICK};
-use crate::state::State;
+use crate::state::DroneState;
 
 /// One drone and who watches it.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Hangar {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Report {
     /// The drone's state.
-    pub state: State,
+    pub state: DroneState,
     /// How many connections have the drone.
     pub members: usize,
 }
@@ -80,7 +80,7 @@ impl Hangar {
         &self,
         command: Command,
         now: Instant,
-    ) -> (Result<Outcome, Refusal>, State) {
+    ) -> (Result<Outcome, Refusal>, DroneState) {
         let mut flight = self.flight();
         flight.fly_until(now);
         let outcome = flight.drone.obey(command);
@@ -100,7 +100,7 @@ impl Hangar {
     }
 
     /// The state that was told last.
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> DroneState {
         self.latest.borrow().state
     }
 
@@ -116,7 +116,7 @@ impl Hangar {
     }
 
     /// Tells the others, if there is something to tell; `None` keeps the state.
-    fn publish(&self, state: Option<State>) {
+    fn publish(&self, state: Option<DroneState>) {
         self.latest.send_if_modified(|latest| {
             let report = Report {
                 state: state.unwrap_or(latest.state),

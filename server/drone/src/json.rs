@@ -7,7 +7,7 @@ use crate::command::{COMMANDS, Command, CommandError, arguments_of, excerpt};
 use crate::orders::Outcome;
 use crate::problem::Problem;
 use crate::request::Request;
-use crate::state::State;
+use crate::state::DroneState;
 
 /// Longest `id` of a JSON command, in characters; it comes back in the answer.
 const MAX_ID_LENGTH: usize = 64;
@@ -30,7 +30,7 @@ struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     commands: Option<Vec<CommandHelp>>,
     members: usize,
-    state: State,
+    state: DroneState,
 }
 
 /// One command of the list that `help` gives.
@@ -46,11 +46,16 @@ struct CommandHelp {
 struct Telemetry {
     r#type: &'static str,
     members: usize,
-    state: State,
+    state: DroneState,
 }
 
 /// The answer to a command that was obeyed.
-pub(crate) fn answer(request: &Request, outcome: &Outcome, state: State, members: usize) -> String {
+pub(crate) fn answer(
+    request: &Request,
+    outcome: &Outcome,
+    state: DroneState,
+    members: usize,
+) -> String {
     let command = request.command.as_ref().ok();
     written(&Answer {
         ok: true,
@@ -63,7 +68,12 @@ pub(crate) fn answer(request: &Request, outcome: &Outcome, state: State, members
 }
 
 /// The answer to what was refused, or is no command.
-pub(crate) fn problem(request: &Request, problem: Problem, state: State, members: usize) -> String {
+pub(crate) fn problem(
+    request: &Request,
+    problem: Problem,
+    state: DroneState,
+    members: usize,
+) -> String {
     written(&Answer {
         understood: request.command.as_ref().ok().map(Command::to_string),
         error: Some(problem),
@@ -72,7 +82,7 @@ pub(crate) fn problem(request: &Request, problem: Problem, state: State, members
 }
 
 /// The state, sent without being asked.
-pub(crate) fn telemetry(state: State, members: usize) -> String {
+pub(crate) fn telemetry(state: DroneState, members: usize) -> String {
     written(&Telemetry {
         r#type: "telemetry",
         members,
@@ -82,7 +92,7 @@ pub(crate) fn telemetry(state: State, members: usize) -> String {
 
 impl<'a> Answer<'a> {
     /// An answer that says no more than the state.
-    fn new(id: &'a Value, state: State, members: usize) -> Self {
+    fn new(id: &'a Value, state: DroneState, members: usize) -> Self {
         Self {
             r#type: "answer",
             id,

@@ -38,4 +38,4 @@ pub use orders::{Outcome, Refusal};
 pub use rate::COMMAND_RATE;
 pub use request::Request;
 pub use simulation::Drone;
-pub use state::{Phase, Position, State};
+pub use state::{DroneState, Phase, Point};

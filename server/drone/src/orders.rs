@@ -2,7 +2,7 @@
 
 use crate::command::{Axis, Command};
 use crate::simulation::{ACCELERATION, Drone, RESERVE, TAKEOFF_ALTITUDE, TAKEOFF_CHARGE};
-use crate::state::{BrokenBound, MIN_ALTITUDE, Phase, Position};
+use crate::state::{BrokenBound, MIN_ALTITUDE, Phase, Point};
 
 /// What a command that was obeyed does, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,16 +75,16 @@ impl Drone {
     /// # Errors
     /// The command cannot be obeyed as things are.
     pub fn obey(&mut self, command: Command) -> Result<Outcome, Refusal> {
-        let replaced = self.phase == Phase::Flying;
+        let replaced = self.state.phase == Phase::Flying;
         match command {
             Command::Takeoff => self.take_off(),
             Command::Land => self.land(replaced),
             Command::Move(axis, metres) => self.fly_to(self.along(axis, metres), None, replaced),
-            Command::Goto(x, y, z) => self.go_to(Position { x, y, z }, replaced),
+            Command::Goto(x, y, z) => self.go_to(Point::new(x, y, z), replaced),
             Command::Rotate(degrees) => self.rotate(degrees, replaced),
             Command::Stop => self.stop(replaced),
             Command::Speed(speed) => {
-                self.cruise = speed;
+                self.state.cruise = speed;
                 Ok(done(format!("cruising speed is {speed} m/s"), false))
             }
             Command::Status => Ok(done(format!("the drone is {}", self.doing()), false)),
@@ -97,19 +97,19 @@ impl Drone {
     }
 
     fn take_off(&mut self) -> Result<Outcome, Refusal> {
-        match self.phase {
-            Phase::Grounded if self.battery < TAKEOFF_CHARGE => Err(Refusal::Battery {
-                percent: self.battery,
+        match self.state.phase {
+            Phase::Grounded if self.state.battery < TAKEOFF_CHARGE => Err(Refusal::Battery {
+                percent: self.state.battery,
             }),
-            Phase::Landing if self.battery <= RESERVE => Err(Refusal::Reserve {
-                percent: self.battery,
+            Phase::Landing if self.state.battery <= RESERVE => Err(Refusal::Reserve {
+                percent: self.state.battery,
             }),
             Phase::Grounded | Phase::Landing => {
-                let replaced = self.phase == Phase::Landing;
-                self.phase = Phase::TakingOff;
+                let replaced = self.state.phase == Phase::Landing;
+                self.state.phase = Phase::TakingOff;
                 // A landing that is taken back high up goes on from there.
-                let z = TAKEOFF_ALTITUDE.max(self.position.z);
-                self.set_target(Position { z, ..self.position });
+                let z = TAKEOFF_ALTITUDE.max(self.state.position.z);
+                self.set_target(self.state.position.at_altitude(z));
                 Ok(done(format!("climbing to {z:.1} m"), replaced))
             }
             Phase::TakingOff | Phase::Hovering | Phase::Flying => Err(Refusal::InAir),
@@ -117,22 +117,25 @@ impl Drone {
     }
 
     fn land(&mut self, replaced: bool) -> Result<Outcome, Refusal> {
-        match self.phase {
+        match self.state.phase {
             Phase::Grounded => Err(Refusal::Landed),
             Phase::Landing => Ok(done("landing already".to_owned(), false)),
             Phase::TakingOff | Phase::Hovering | Phase::Flying => {
-                let replaced = replaced || self.phase == Phase::TakingOff;
+                let replaced = replaced || self.state.phase == Phase::TakingOff;
                 self.sink();
                 Ok(done(
-                    format!("landing from {:.1} m", self.position.z),
+                    format!("landing from {:.1} m", self.state.position.z),
                     replaced,
                 ))
             }
         }
     }
 
-    fn go_to(&mut self, target: Position, replaced: bool) -> Result<Outcome, Refusal> {
-        let (dx, dy) = (target.x - self.position.x, target.y - self.position.y);
+    fn go_to(&mut self, target: Point, replaced: bool) -> Result<Outcome, Refusal> {
+        let (dx, dy) = (
+            target.x - self.state.position.x,
+            target.y - self.state.position.y,
+        );
         // Straight up or down there is no way for the nose to point.
         let heading = (dx.hypot(dy) > 0.01).then(|| dx.atan2(dy).to_degrees().rem_euclid(360.0));
         self.fly_to(target, heading, replaced)
@@ -141,7 +144,7 @@ impl Drone {
     /// Flies to `target`, turning the nose to `heading` on the way if one is given.
     fn fly_to(
         &mut self,
-        target: Position,
+        target: Point,
         heading: Option<f64>,
         replaced: bool,
     ) -> Result<Outcome, Refusal> {
@@ -149,22 +152,25 @@ impl Drone {
         if let Some(bound) = target.broken_bound() {
             return Err(Refusal::OutOfBounds { bound });
         }
-        self.turn = heading.map_or(0.0, |heading| shortest_turn(self.heading, heading));
-        self.phase = Phase::Flying;
+        self.turn = heading.map_or(0.0, |heading| shortest_turn(self.state.heading, heading));
+        self.state.phase = Phase::Flying;
         self.set_target(target);
         Ok(done(
-            format!("flying {:.1} m to {target}", self.position.distance(target)),
+            format!(
+                "flying {:.1} m to {target}",
+                self.state.position.distance(target)
+            ),
             replaced,
         ))
     }
 
     fn rotate(&mut self, degrees: f64, replaced: bool) -> Result<Outcome, Refusal> {
         self.refuse_unless_flying()?;
-        self.target = None;
-        self.speed = 0.0;
+        self.state.target = None;
+        self.state.speed = 0.0;
         self.turn = degrees;
-        self.phase = Phase::Flying;
-        let heading = (self.heading + degrees).rem_euclid(360.0);
+        self.state.phase = Phase::Flying;
+        let heading = (self.state.heading + degrees).rem_euclid(360.0);
         Ok(done(
             format!("turning {degrees} degrees to heading {heading:.0}"),
             replaced,
@@ -172,42 +178,40 @@ impl Drone {
     }
 
     fn stop(&mut self, replaced: bool) -> Result<Outcome, Refusal> {
-        match self.phase {
+        match self.state.phase {
             Phase::Grounded => Err(Refusal::OnGround),
-            Phase::Landing if self.battery <= RESERVE => Err(Refusal::Reserve {
-                percent: self.battery,
+            Phase::Landing if self.state.battery <= RESERVE => Err(Refusal::Reserve {
+                percent: self.state.battery,
             }),
             _ => {
-                let replaced = replaced || matches!(self.phase, Phase::TakingOff | Phase::Landing);
-                let braking = self.speed * self.speed / (2.0 * ACCELERATION);
+                let replaced =
+                    replaced || matches!(self.state.phase, Phase::TakingOff | Phase::Landing);
+                let braking = self.state.speed * self.state.speed / (2.0 * ACCELERATION);
                 self.turn = 0.0;
-                match self.target {
+                match self.state.target {
                     // Near the ground there is no place to hold: climb to where flight begins.
-                    _ if self.position.z < MIN_ALTITUDE => {
-                        self.set_target(Position {
-                            z: MIN_ALTITUDE,
-                            ..self.position
-                        });
+                    _ if self.state.position.z < MIN_ALTITUDE => {
+                        self.set_target(self.state.position.at_altitude(MIN_ALTITUDE));
                     }
-                    Some(target) if self.phase == Phase::Flying => {
-                        self.target = Some(self.position.towards(target, braking));
+                    Some(target) if self.state.phase == Phase::Flying => {
+                        self.state.target = Some(self.state.position.towards(target, braking));
                     }
                     _ => {
-                        self.target = None;
-                        self.speed = 0.0;
+                        self.state.target = None;
+                        self.state.speed = 0.0;
                     }
                 }
-                self.phase = Phase::Flying;
+                self.state.phase = Phase::Flying;
                 Ok(done("stopping".to_owned(), replaced))
             }
         }
     }
 
     fn refuse_unless_flying(&self) -> Result<(), Refusal> {
-        match self.phase {
+        match self.state.phase {
             Phase::Grounded => Err(Refusal::OnGround),
-            Phase::Landing if self.battery <= RESERVE => Err(Refusal::Reserve {
-                percent: self.battery,
+            Phase::Landing if self.state.battery <= RESERVE => Err(Refusal::Reserve {
+                percent: self.state.battery,
             }),
             Phase::TakingOff | Phase::Landing => Err(Refusal::Busy {
                 doing: self.doing(),
@@ -217,45 +221,22 @@ impl Drone {
     }
 
     /// The point `metres` along an axis of the drone.
-    fn along(&self, axis: Axis, metres: f64) -> Position {
-        let (sin, cos) = self.heading.to_radians().sin_cos();
-        let Position { x, y, z } = self.position;
-        match axis {
-            Axis::Forward => Position {
-                x: x + sin * metres,
-                y: y + cos * metres,
-                z,
-            },
-            Axis::Back => Position {
-                x: x - sin * metres,
-                y: y - cos * metres,
-                z,
-            },
-            Axis::Left => Position {
-                x: x - cos * metres,
-                y: y + sin * metres,
-                z,
-            },
-            Axis::Right => Position {
-                x: x + cos * metres,
-                y: y - sin * metres,
-                z,
-            },
-            Axis::Up => Position {
-                x,
-                y,
-                z: z + metres,
-            },
-            Axis::Down => Position {
-                x,
-                y,
-                z: z - metres,
-            },
-        }
+    fn along(&self, axis: Axis, metres: f64) -> Point {
+        let (sin, cos) = self.state.heading.to_radians().sin_cos();
+        let (east, north, up) = match axis {
+            Axis::Forward => (sin, cos, 0.0),
+            Axis::Back => (-sin, -cos, 0.0),
+            Axis::Left => (-cos, sin, 0.0),
+            Axis::Right => (cos, -sin, 0.0),
+            Axis::Up => (0.0, 0.0, 1.0),
+            Axis::Down => (0.0, 0.0, -1.0),
+        };
+        let Point { x, y, z } = self.state.position;
+        Point::new(x + east * metres, y + north * metres, z + up * metres)
     }
 
     pub(crate) fn doing(&self) -> &'static str {
-        match self.phase {
+        match self.state.phase {
             Phase::Grounded => "on the ground",
             Phase::TakingOff => "taking off",
             Phase::Hovering => "hovering",

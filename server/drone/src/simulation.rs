@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::state::{MAX_ALTITUDE, Phase, Position, State};
+use crate::state::{DroneState, MAX_ALTITUDE, Phase, Point};
 
 /// Time between two ticks: twenty a second look smooth on a screen.
 pub const TICK: Duration = Duration::from_millis(50);
@@ -45,70 +45,38 @@ pub const TAKEOFF_CHARGE: f64 = 15.0;
 /// A drone: its state and what is left of its last command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drone {
-    pub(crate) phase: Phase,
-    pub(crate) position: Position,
-    /// Degrees clockwise from north, 0 up to 360.
-    pub(crate) heading: f64,
+    pub(crate) state: DroneState,
     /// Degrees still to turn, clockwise when positive.
     pub(crate) turn: f64,
-    pub(crate) speed: f64,
-    pub(crate) cruise: f64,
-    pub(crate) battery: f64,
-    pub(crate) flown: f64,
-    pub(crate) target: Option<Position>,
 }
 
 impl Default for Drone {
     fn default() -> Self {
         Self {
-            phase: Phase::Grounded,
-            position: Position::default(),
-            heading: 0.0,
+            state: DroneState {
+                cruise: DEFAULT_CRUISE,
+                battery: 100.0,
+                ..DroneState::default()
+            },
             turn: 0.0,
-            speed: 0.0,
-            cruise: DEFAULT_CRUISE,
-            battery: 100.0,
-            flown: 0.0,
-            target: None,
         }
     }
 }
 
 impl Drone {
-    /// What is told about the drone.
-    pub fn state(&self) -> State {
-        let Self {
-            phase,
-            position,
-            heading,
-            speed,
-            cruise,
-            battery,
-            flown,
-            target,
-            ..
-        } = *self;
-        State {
-            phase,
-            position,
-            heading,
-            speed,
-            cruise,
-            battery,
-            flown,
-            target,
-        }
-        .rounded()
+    /// The state, rounded to what is worth telling.
+    pub fn state(&self) -> DroneState {
+        self.state.rounded()
     }
 
     /// Whether time changes nothing until the next command: on the ground with a full battery.
     pub fn is_settled(&self) -> bool {
-        self.phase == Phase::Grounded && self.battery >= 100.0
+        self.state.phase == Phase::Grounded && self.state.battery >= 100.0
     }
 
     /// Whether the place or the heading is changing.
     pub fn is_moving(&self) -> bool {
-        self.phase.is_moving()
+        self.state.phase.is_moving()
     }
 
     /// Lets [`TICK`] pass once.
@@ -118,59 +86,62 @@ impl Drone {
 
     /// Lets `seconds` pass; steps of a tick or less keep the braking exact.
     pub fn step(&mut self, seconds: f64) {
-        if self.phase == Phase::Grounded {
-            self.battery = (self.battery + CHARGE_ON_GROUND * seconds).min(100.0);
+        if self.state.phase == Phase::Grounded {
+            self.state.battery = (self.state.battery + CHARGE_ON_GROUND * seconds).min(100.0);
             return;
         }
         let metres = self.advance(seconds);
         self.swing(seconds);
-        self.battery = (self.battery - DRAIN_IN_AIR * seconds - DRAIN_PER_METRE * metres).max(0.0);
-        self.flown += metres;
-        if self.target.is_none() && self.turn == 0.0 {
+        self.state.battery =
+            (self.state.battery - DRAIN_IN_AIR * seconds - DRAIN_PER_METRE * metres).max(0.0);
+        self.state.flown += metres;
+        if self.state.target.is_none() && self.turn == 0.0 {
             self.arrive();
         }
-        if self.battery <= RESERVE && !matches!(self.phase, Phase::Landing | Phase::Grounded) {
+        if self.state.battery <= RESERVE
+            && !matches!(self.state.phase, Phase::Landing | Phase::Grounded)
+        {
             self.sink();
         }
     }
 
     /// A new way begins at rest: a change of direction costs the speed.
-    pub(crate) fn set_target(&mut self, target: Position) {
-        self.target = Some(target);
-        self.speed = 0.0;
+    pub(crate) fn set_target(&mut self, target: Point) {
+        self.state.target = Some(target);
+        self.state.speed = 0.0;
     }
 
     pub(crate) fn sink(&mut self) {
-        self.phase = Phase::Landing;
+        self.state.phase = Phase::Landing;
         self.turn = 0.0;
-        self.set_target(Position {
-            z: 0.0,
-            ..self.position
-        });
+        self.set_target(self.state.position.at_altitude(0.0));
     }
 
     /// Moves to the target for `seconds`; returns the metres made.
     fn advance(&mut self, seconds: f64) -> f64 {
-        let Some(target) = self.target else {
+        let Some(target) = self.state.target else {
             return 0.0;
         };
-        let distance = self.position.distance(target);
-        let cruise = if self.phase == Phase::Flying {
-            self.cruise
+        let distance = self.state.position.distance(target);
+        let cruise = if self.state.phase == Phase::Flying {
+            self.state.cruise
         } else {
             VERTICAL_SPEED
         };
         let braking = (2.0 * ACCELERATION * distance).sqrt();
         // The last centimetres at a speed that ends: √ alone comes ever nearer and never arrives.
-        self.speed = (self.speed + ACCELERATION * seconds)
+        self.state.speed = (self.state.speed + ACCELERATION * seconds)
             .min(cruise)
             .min(braking.max(0.2));
-        let metres = distance.min(self.speed * seconds);
-        self.position = self.position.towards(target, self.speed * seconds);
-        self.position.z = self.position.z.clamp(0.0, MAX_ALTITUDE);
-        if self.position == target {
-            self.target = None;
-            self.speed = 0.0;
+        let metres = distance.min(self.state.speed * seconds);
+        self.state.position = self
+            .state
+            .position
+            .towards(target, self.state.speed * seconds);
+        self.state.position.z = self.state.position.z.clamp(0.0, MAX_ALTITUDE);
+        if self.state.position == target {
+            self.state.target = None;
+            self.state.speed = 0.0;
         }
         metres
     }
@@ -179,12 +150,12 @@ impl Drone {
     fn swing(&mut self, seconds: f64) {
         let turned = self.turn.clamp(-TURN_RATE * seconds, TURN_RATE * seconds);
         self.turn -= turned;
-        self.heading = (self.heading + turned).rem_euclid(360.0);
+        self.state.heading = (self.state.heading + turned).rem_euclid(360.0);
     }
 
     /// The movement is done.
     fn arrive(&mut self) {
-        self.phase = match self.phase {
+        self.state.phase = match self.state.phase {
             Phase::Landing | Phase::Grounded => Phase::Grounded,
             Phase::TakingOff | Phase::Hovering | Phase::Flying => Phase::Hovering,
         };

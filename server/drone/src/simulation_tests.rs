@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 
 use crate::command::{Axis, Command};
 use crate::simulation::*;
-use crate::state::{MAX_ALTITUDE, MAX_DISTANCE, MIN_ALTITUDE, Phase, Position};
+use crate::state::{MAX_ALTITUDE, MAX_DISTANCE, MIN_ALTITUDE, Phase, Point};
 
 /// Obeys every line and lets the drone come to rest after each.
 fn flown(lines: &[&str]) -> Drone {
@@ -35,88 +35,26 @@ type Way = (&'static [&'static str], Phase, (f64, f64, f64), f64);
 
 #[test]
 fn commands_lead_where_they_say() {
+    #[rustfmt::skip]
     let cases: &[Way] = &[
         (&["takeoff"], Phase::Hovering, (0.0, 0.0, 2.0), 0.0),
         (&["takeoff", "land"], Phase::Grounded, (0.0, 0.0, 0.0), 0.0),
-        (
-            &["takeoff", "forward 10"],
-            Phase::Hovering,
-            (0.0, 10.0, 2.0),
-            0.0,
-        ),
-        (
-            &["takeoff", "back 10"],
-            Phase::Hovering,
-            (0.0, -10.0, 2.0),
-            0.0,
-        ),
-        (
-            &["takeoff", "left 5"],
-            Phase::Hovering,
-            (-5.0, 0.0, 2.0),
-            0.0,
-        ),
-        (
-            &["takeoff", "right 5"],
-            Phase::Hovering,
-            (5.0, 0.0, 2.0),
-            0.0,
-        ),
-        (
-            &["takeoff", "up 3", "down 4"],
-            Phase::Hovering,
-            (0.0, 0.0, 1.0),
-            0.0,
-        ),
-        (
-            &["takeoff", "rotate 90", "forward 10"],
-            Phase::Hovering,
-            (10.0, 0.0, 2.0),
-            90.0,
-        ),
-        (
-            &["takeoff", "rotate -90", "forward 10"],
-            Phase::Hovering,
-            (-10.0, 0.0, 2.0),
-            270.0,
-        ),
-        (
-            &["takeoff", "rotate 720"],
-            Phase::Hovering,
-            (0.0, 0.0, 2.0),
-            0.0,
-        ),
-        (
-            &["takeoff", "goto 30 30 10"],
-            Phase::Hovering,
-            (30.0, 30.0, 10.0),
-            45.0,
-        ),
-        (
-            &["takeoff", "goto -20 0 5", "land"],
-            Phase::Grounded,
-            (-20.0, 0.0, 0.0),
-            270.0,
-        ),
-        (
-            &["takeoff", "goto 0 0 50"],
-            Phase::Hovering,
-            (0.0, 0.0, 50.0),
-            0.0,
-        ),
+        (&["takeoff", "forward 10"], Phase::Hovering, (0.0, 10.0, 2.0), 0.0),
+        (&["takeoff", "back 10"], Phase::Hovering, (0.0, -10.0, 2.0), 0.0),
+        (&["takeoff", "left 5"], Phase::Hovering, (-5.0, 0.0, 2.0), 0.0),
+        (&["takeoff", "right 5"], Phase::Hovering, (5.0, 0.0, 2.0), 0.0),
+        (&["takeoff", "up 3", "down 4"], Phase::Hovering, (0.0, 0.0, 1.0), 0.0),
+        (&["takeoff", "rotate 90", "forward 10"], Phase::Hovering, (10.0, 0.0, 2.0), 90.0),
+        (&["takeoff", "rotate -90", "forward 10"], Phase::Hovering, (-10.0, 0.0, 2.0), 270.0),
+        (&["takeoff", "rotate 720"], Phase::Hovering, (0.0, 0.0, 2.0), 0.0),
+        (&["takeoff", "goto 30 30 10"], Phase::Hovering, (30.0, 30.0, 10.0), 45.0),
+        (&["takeoff", "goto -20 0 5", "land"], Phase::Grounded, (-20.0, 0.0, 0.0), 270.0),
+        (&["takeoff", "goto 0 0 50"], Phase::Hovering, (0.0, 0.0, 50.0), 0.0),
     ];
     for (lines, phase, (x, y, z), heading) in cases {
         let state = flown(lines).state();
         assert_eq!(state.phase, *phase, "{lines:?}");
-        assert_eq!(
-            state.position,
-            Position {
-                x: *x,
-                y: *y,
-                z: *z
-            },
-            "{lines:?}"
-        );
+        assert_eq!(state.position, Point::new(*x, *y, *z), "{lines:?}");
         assert!(
             (state.heading - heading).abs() < 0.1,
             "{lines:?}: {}",
@@ -128,42 +66,18 @@ fn commands_lead_where_they_say() {
 
 #[test]
 fn impossible_commands_change_nothing_and_say_why() {
+    #[rustfmt::skip]
     let cases: &[(&[&str], &str, &str, &str)] = &[
         (&[], "land", "landed", "already on the ground"),
         (&[], "forward 1", "on_ground", "`takeoff` first"),
         (&[], "rotate 1", "on_ground", "`takeoff` first"),
         (&[], "stop", "on_ground", "on the ground"),
         (&["takeoff"], "takeoff", "in_air", "already in the air"),
-        (
-            &["takeoff"],
-            "forward 101",
-            "out_of_bounds",
-            "y would be 101.0 m",
-        ),
-        (
-            &["takeoff"],
-            "left 100.5",
-            "out_of_bounds",
-            "x would be -100.5 m",
-        ),
-        (
-            &["takeoff"],
-            "up 49",
-            "out_of_bounds",
-            "altitude would be 51.0 m",
-        ),
-        (
-            &["takeoff"],
-            "down 2",
-            "out_of_bounds",
-            "altitude would be 0.0 m",
-        ),
-        (
-            &["takeoff"],
-            "goto 0 0 0",
-            "out_of_bounds",
-            "altitude would be 0.0 m",
-        ),
+        (&["takeoff"], "forward 101", "out_of_bounds", "y would be 101.0 m"),
+        (&["takeoff"], "left 100.5", "out_of_bounds", "x would be -100.5 m"),
+        (&["takeoff"], "up 49", "out_of_bounds", "altitude would be 51.0 m"),
+        (&["takeoff"], "down 2", "out_of_bounds", "altitude would be 0.0 m"),
+        (&["takeoff"], "goto 0 0 0", "out_of_bounds", "altitude would be 0.0 m"),
     ];
     for (lines, line, code, text) in cases {
         let mut drone = flown(lines);
@@ -278,7 +192,7 @@ fn battery_drains_in_the_air_and_charges_on_the_ground() {
 #[test]
 fn empty_battery_lands_the_drone_and_keeps_it_down() {
     let mut drone = flown(&["takeoff", "goto 0 0 50"]);
-    while drone.battery > RESERVE {
+    while drone.state.battery > RESERVE {
         drone.tick();
     }
     assert_eq!(drone.state().phase, Phase::Landing);
@@ -294,7 +208,7 @@ fn empty_battery_lands_the_drone_and_keeps_it_down() {
         );
     }
     rest(&mut drone);
-    assert!(drone.battery > 0.0, "the reserve reaches the ground");
+    assert!(drone.state.battery > 0.0, "the reserve reaches the ground");
     assert_eq!(drone.obey(Command::Takeoff).unwrap_err().code(), "battery");
 }
 
@@ -342,29 +256,32 @@ fn random_command(random: &mut StdRng) -> Command {
 }
 
 fn assert_in_bounds(drone: &Drone, seed: u64) {
-    let Position { x, y, z } = drone.position;
+    let Point { x, y, z } = drone.state.position;
     assert!(
         x.abs() <= MAX_DISTANCE + 1e-9 && y.abs() <= MAX_DISTANCE + 1e-9,
         "seed {seed}: {drone:?}"
     );
     assert!((0.0..=MAX_ALTITUDE).contains(&z), "seed {seed}: {drone:?}");
     assert!(
-        (0.0..360.0).contains(&drone.heading),
+        (0.0..360.0).contains(&drone.state.heading),
         "seed {seed}: {drone:?}"
     );
     assert!(
-        drone.speed >= 0.0 && drone.speed <= 15.0,
+        drone.state.speed >= 0.0 && drone.state.speed <= 15.0,
         "seed {seed}: {drone:?}"
     );
-    let charge = if drone.phase == Phase::Grounded {
+    let charge = if drone.state.phase == Phase::Grounded {
         0.0..=100.0
     } else {
         1e-9..=100.0
     };
-    assert!(charge.contains(&drone.battery), "seed {seed}: {drone:?}");
+    assert!(
+        charge.contains(&drone.state.battery),
+        "seed {seed}: {drone:?}"
+    );
     assert_eq!(
-        drone.phase == Phase::Grounded,
-        z == 0.0 && drone.target.is_none(),
+        drone.state.phase == Phase::Grounded,
+        z == 0.0 && drone.state.target.is_none(),
         "seed {seed}: {drone:?}"
     );
 }
@@ -380,10 +297,10 @@ fn every_accepted_flight_arrives() {
             if matches!(command, Command::Speed(_)) || drone.obey(command).is_err() {
                 continue;
             }
-            let target = drone.target;
+            let target = drone.state.target;
             rest(&mut drone);
-            if let (Some(target), Phase::Hovering) = (target, drone.phase) {
-                assert_eq!(drone.position, target, "seed {seed}");
+            if let (Some(target), Phase::Hovering) = (target, drone.state.phase) {
+                assert_eq!(drone.state.position, target, "seed {seed}");
             }
         }
     }

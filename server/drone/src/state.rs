@@ -15,7 +15,7 @@ pub const MIN_ALTITUDE: f64 = 0.5;
 
 /// A point in metres from the pad: x to the east, y to the north, z up.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct Position {
+pub struct Point {
     /// Metres to the east of the pad.
     pub x: f64,
     /// Metres to the north of the pad.
@@ -24,7 +24,18 @@ pub struct Position {
     pub z: f64,
 }
 
-impl Position {
+impl Point {
+    /// The point with these coordinates.
+    pub fn new(x: f64, y: f64, z: f64) -> Self {
+        Self { x, y, z }
+    }
+
+    /// The point above or below this one, `z` metres above the pad.
+    #[must_use]
+    pub fn at_altitude(self, z: f64) -> Self {
+        Self { z, ..self }
+    }
+
     /// The straight distance to `other`, in metres.
     pub fn distance(self, other: Self) -> f64 {
         let (dx, dy, dz) = (other.x - self.x, other.y - self.y, other.z - self.z);
@@ -38,11 +49,12 @@ impl Position {
             return target;
         }
         let part = metres / distance;
-        Self {
-            x: self.x + (target.x - self.x) * part,
-            y: self.y + (target.y - self.y) * part,
-            z: self.z + (target.z - self.z) * part,
-        }
+        let between = |from: f64, to: f64| from + (to - from) * part;
+        Self::new(
+            between(self.x, target.x),
+            between(self.y, target.y),
+            between(self.z, target.z),
+        )
     }
 
     /// Which bound this point breaks for a drone in flight; `None` when it breaks none.
@@ -91,7 +103,7 @@ impl fmt::Display for BrokenBound {
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "({:.1}, {:.1}, {:.1})", self.x, self.y, self.z)
     }
@@ -134,12 +146,12 @@ impl Phase {
 
 /// Everything that is told about a drone, rounded to what is worth telling.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct State {
+pub struct DroneState {
     /// What it is doing.
     pub phase: Phase,
     /// Where it is.
     #[serde(flatten)]
-    pub position: Position,
+    pub position: Point,
     /// Degrees clockwise from north, 0 up to 360.
     pub heading: f64,
     /// Present speed in metres per second.
@@ -151,10 +163,10 @@ pub struct State {
     /// Metres flown since the drone was made.
     pub flown: f64,
     /// Where it is going, if it is going anywhere.
-    pub target: Option<Position>,
+    pub target: Option<Point>,
 }
 
-impl State {
+impl DroneState {
     /// The same state with lengths to the centimetre and charge and heading to the tenth.
     #[must_use]
     pub fn rounded(mut self) -> Self {
@@ -169,11 +181,11 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for DroneState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let State {
+        let DroneState {
             phase,
-            position: Position { x, y, z },
+            position: Point { x, y, z },
             heading,
             speed,
             battery,
@@ -187,12 +199,9 @@ impl fmt::Display for State {
     }
 }
 
-fn round_position(position: Position) -> Position {
-    Position {
-        x: round(position.x, 100.0),
-        y: round(position.y, 100.0),
-        z: round(position.z, 100.0),
-    }
+fn round_position(position: Point) -> Point {
+    let [x, y, z] = [position.x, position.y, position.z].map(|length| round(length, 100.0));
+    Point::new(x, y, z)
 }
 
 /// Rounds to the nearest `1 / steps`, never to a negative zero.
@@ -206,65 +215,23 @@ mod tests {
 
     #[test]
     fn towards_stops_at_the_target() {
-        let start = Position::default();
-        let target = Position {
-            x: 3.0,
-            y: 4.0,
-            z: 0.0,
-        };
-        assert_eq!(
-            start.towards(target, 2.5),
-            Position {
-                x: 1.5,
-                y: 2.0,
-                z: 0.0
-            }
-        );
+        let start = Point::default();
+        let target = Point::new(3.0, 4.0, 0.0);
+        assert_eq!(start.towards(target, 2.5), Point::new(1.5, 2.0, 0.0));
         assert_eq!(start.towards(target, 9.0), target);
         assert_eq!(target.towards(target, 0.0), target);
     }
 
     #[test]
     fn bounds_are_told_by_name_and_value() {
-        let inside = Position {
-            x: 100.0,
-            y: -100.0,
-            z: 50.0,
-        };
+        let inside = Point::new(100.0, -100.0, 50.0);
         assert_eq!(inside.broken_bound(), None);
+        #[rustfmt::skip]
         let cases = [
-            (
-                Position {
-                    x: 100.1,
-                    y: 0.0,
-                    z: 5.0,
-                },
-                "x would be 100.1 m, allowed are -100 to 100",
-            ),
-            (
-                Position {
-                    x: 0.0,
-                    y: -101.0,
-                    z: 5.0,
-                },
-                "y would be -101.0 m, allowed are -100 to 100",
-            ),
-            (
-                Position {
-                    x: 0.0,
-                    y: 0.0,
-                    z: 50.5,
-                },
-                "altitude would be 50.5 m, allowed are 0.5 to 50",
-            ),
-            (
-                Position {
-                    x: 0.0,
-                    y: 0.0,
-                    z: 0.2,
-                },
-                "altitude would be 0.2 m, allowed are 0.5 to 50",
-            ),
+            (Point::new(100.1, 0.0, 5.0), "x would be 100.1 m, allowed are -100 to 100"),
+            (Point::new(0.0, -101.0, 5.0), "y would be -101.0 m, allowed are -100 to 100"),
+            (Point::new(0.0, 0.0, 50.5), "altitude would be 50.5 m, allowed are 0.5 to 50"),
+            (Point::new(0.0, 0.0, 0.2), "altitude would be 0.2 m, allowed are 0.5 to 50"),
         ];
         for (position, text) in cases {
             let told = position.broken_bound().map(|bound| bound.to_string());
@@ -274,14 +241,10 @@ mod tests {
 
     #[test]
     fn rounding_leaves_no_negative_zero_and_no_360() {
-        let state = State {
-            position: Position {
-                x: -0.001,
-                y: 0.0,
-                z: 0.0,
-            },
+        let state = DroneState {
+            position: Point::new(-0.001, 0.0, 0.0),
             heading: 359.99,
-            ..State::default()
+            ..DroneState::default()
         };
         let json = serde_json::to_string(&state.rounded()).unwrap();
         assert!(
