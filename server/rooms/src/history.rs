@@ -151,6 +151,34 @@ fn within<'a>(messages: impl Iterator<Item = &'a Stored>, query: Query) -> Vec<S
         .collect()
 }
 
+/// Cuts `messages` into portions, each for one event of a transport; says of each if another follows.
+///
+/// No messages are one empty portion.
+pub fn portions(messages: &[Stored]) -> impl Iterator<Item = (&[Stored], bool)> {
+    let mut rest = Some(messages);
+    std::iter::from_fn(move || {
+        let messages = rest.take()?;
+        let mut bytes = 0;
+        let fits = |stored: &&Stored| {
+            bytes += stored.draft.bytes();
+            bytes <= PORTION_BYTES
+        };
+        let count = messages
+            .iter()
+            .take(PORTION_MESSAGES)
+            .take_while(fits)
+            .count();
+        let (portion, later) = messages.split_at(count.max(1).min(messages.len()));
+        rest = Some(later).filter(|later| !later.is_empty());
+        Some((portion, rest.is_some()))
+    })
+}
+
+/// Maximum number of messages in a portion.
+const PORTION_MESSAGES: usize = 100;
+/// Maximum size of a portion of more than one message, in bytes.
+const PORTION_BYTES: usize = 64 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +293,30 @@ mod tests {
             [10],
             "one message is given in any case"
         );
+    }
+
+    #[test]
+    fn portions_are_small_and_leave_nothing_out() {
+        for (count, size, expected) in [
+            (0, 5, vec![0]),
+            (1, 100_000, vec![1]),
+            (3, 40_000, vec![1, 1, 1]),
+            (5, 30_000, vec![2, 2, 1]),
+            (250, 5, vec![100, 100, 50]),
+        ] {
+            let mut ring = Ring::new(EPOCH, 1_000, 1 << 20);
+            let messages: Vec<_> = (0..count)
+                .map(|id| ring.push(draft(id, &"x".repeat(size))))
+                .collect();
+            let portions: Vec<_> = portions(&messages).collect();
+            let counts: Vec<_> = portions.iter().map(|(portion, _)| portion.len()).collect();
+            assert_eq!(counts, expected);
+            let follows: Vec<_> = portions.iter().map(|(_, more)| *more).collect();
+            assert_eq!(follows.iter().filter(|more| !**more).count(), 1);
+            assert_eq!(follows.last(), Some(&false));
+            let joined: Vec<_> = portions.iter().flat_map(|(portion, _)| *portion).collect();
+            assert!(joined.into_iter().eq(&messages));
+        }
     }
 
     #[test]

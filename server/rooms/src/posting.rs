@@ -47,7 +47,7 @@ impl Posting {
     }
 
     /// Whether more may be said; while not, nothing is to be read from the member.
-    pub fn has_room(&self) -> bool {
+    pub fn has_capacity(&self) -> bool {
         self.backlog.len() < MAX_BACKLOG && self.waiting.len() < MAX_WAITING
     }
 

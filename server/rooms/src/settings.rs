@@ -67,6 +67,11 @@ impl Settings {
         kind.map_or(self.policy, |(_, policy)| *policy)
     }
 
+    /// Maximum size of a message with its envelope, in the format of any transport, in bytes.
+    pub fn max_message_bytes(&self) -> usize {
+        self.max_text_bytes.saturating_add(ENVELOPE_BYTES)
+    }
+
     /// The rate of messages that a member, or an address without one, may send.
     pub fn message_rate(&self) -> Rate {
         Rate::per_second(self.burst, self.per_second)
@@ -87,6 +92,9 @@ impl Settings {
         Rate::per_second(self.member_join_burst, self.member_joins_per_second)
     }
 }
+
+/// Maximum size of a message beside its text: names, ids, numbers and punctuation.
+const ENVELOPE_BYTES: usize = 1024;
 
 impl Default for Settings {
     fn default() -> Self {

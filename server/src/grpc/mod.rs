@@ -62,7 +62,7 @@ mod rooms;
 pub(crate) fn routes(context: &Arc<Context>) -> Router {
     let largest = context.max_grpc_bytes;
     let chat = ChatServiceServer::new(v1::Chat).max_decoding_message_size(largest);
-    let longest = context.rooms.settings().max_text_bytes + ENVELOPE_BYTES;
+    let longest = context.rooms.settings().max_message_bytes();
     let rooms = RoomServiceServer::new(v2::Rooms::new(context)).max_decoding_message_size(longest);
     let health = HealthServer::new(health::Health::new(Arc::clone(context)))
         .max_decoding_message_size(SMALL_MESSAGE);
@@ -100,9 +100,6 @@ fn reflection() -> Router {
             v1alpha,
         )
 }
-
-/// What a message for a room may have around its text, in bytes.
-const ENVELOPE_BYTES: usize = 1024;
 
 /// Longest message that health and reflection take, in bytes: they are asked for names.
 const SMALL_MESSAGE: usize = 16 * 1024;

@@ -151,47 +151,31 @@ mod tests {
     #[test]
     fn the_format_follows_the_quality_values() {
         use Exposition::{OpenMetrics, Prometheus};
-        for (accept, expected) in [
+        #[rustfmt::skip]
+        let cases = [
             (None, Prometheus),
             (Some(""), Prometheus),
             (Some("*/*"), Prometheus),
             (Some("text/*"), Prometheus),
-            (
-                Some("text/html,application/xhtml+xml,*/*;q=0.8"),
-                Prometheus,
-            ),
+            (Some("text/html,application/xhtml+xml,*/*;q=0.8"), Prometheus),
             (Some("text/plain"), Prometheus),
             (Some("text/plain; version=0.0.4"), Prometheus),
             (Some("text/plain;version=0.0.4;q=0.5,*/*;q=0.1"), Prometheus),
             (Some("application/json"), Prometheus),
             (Some("application/openmetrics-text"), OpenMetrics),
-            (
-                Some("application/openmetrics-text; version=1.0.0; charset=utf-8"),
-                OpenMetrics,
-            ),
-            (
-                Some("Application/OpenMetrics-Text; Version=\"1.0.0\""),
-                OpenMetrics,
-            ),
-            (
-                Some("application/openmetrics-text; version=2.0.0"),
-                Prometheus,
-            ),
+            (Some("application/openmetrics-text; version=1.0.0; charset=utf-8"), OpenMetrics),
+            (Some("Application/OpenMetrics-Text; Version=\"1.0.0\""), OpenMetrics),
+            (Some("application/openmetrics-text; version=2.0.0"), Prometheus),
             (Some("application/openmetrics-text;q=0"), Prometheus),
             (Some("application/openmetrics-text;q=0.000"), Prometheus),
             (Some("application/openmetrics-text;q=2"), Prometheus),
-            (
-                Some("application/openmetrics-text;q=0.2,text/plain;q=0.3"),
-                Prometheus,
-            ),
-            (
-                Some("application/openmetrics-text;q=0.35,text/plain;q=0.3"),
-                OpenMetrics,
-            ),
+            (Some("application/openmetrics-text;q=0.2,text/plain;q=0.3"), Prometheus),
+            (Some("application/openmetrics-text;q=0.35,text/plain;q=0.3"), OpenMetrics),
             (Some("text/plain,application/openmetrics-text"), OpenMetrics),
             (Some(PROMETHEUS_2), OpenMetrics),
             (Some(PROMETHEUS_3), OpenMetrics),
-        ] {
+        ];
+        for (accept, expected) in cases {
             let mut headers = HeaderMap::new();
             if let Some(accept) = accept {
                 headers.insert(header::ACCEPT, HeaderValue::from_static(accept));

@@ -8,8 +8,7 @@ use std::time::Instant;
 use values::limiter::RateLimiter;
 
 use super::Participant;
-use super::request::{Answer, Complaint, Request, given, query};
-use crate::backplane::Published;
+use super::request::{Notice, Request, given, query};
 use crate::counts::Counts;
 use crate::hub::{Joined, Replay};
 use crate::kind::Policy;
@@ -55,13 +54,8 @@ pub enum Next<T> {
     Incoming(T),
     /// Something happened in the room.
     Seen(Seen),
-    /// It is known what became of a message of the member.
-    Settled {
-        /// The id that the member gave it.
-        id: Option<MessageId>,
-        /// Its position, or the reason why it is not stored.
-        outcome: Result<Published, Refusal>,
-    },
+    /// It is known what became of a message of the member, which need not be told of one without an id that is stored.
+    Settled(Option<Notice>),
 }
 
 impl Participant {
@@ -129,7 +123,7 @@ impl Member {
 
     /// Reports whether more can be taken from the member; if not, [`next`](Self::next) leaves what comes in where it is.
     pub fn has_capacity(&self) -> bool {
-        self.posting.has_room()
+        self.posting.has_capacity()
     }
 
     /// Reports if the room gives its newest message alone to whoever is behind, so that nothing is to be taken from it
@@ -181,13 +175,15 @@ impl Member {
         incoming: impl Future<Output = T>,
         with_events: bool,
     ) -> Result<Next<T>, Refusal> {
-        let has_capacity = self.posting.has_room();
+        let has_capacity = self.posting.has_capacity();
         let shared = &self.participant.shared;
         tokio::select! {
             biased;
             (id, outcome) = self.posting.settled() => {
-                let outcome = shared.counted(outcome.map_err(Refusal::from));
-                Ok(Next::Settled { id, outcome })
+                Ok(Next::Settled(match shared.counted(outcome.map_err(Refusal::from)) {
+                    Ok(published) => id.map(|id| Notice::Stored { id, published }),
+                    Err(refusal) => Some(Notice::Refused { id, refusal }),
+                }))
             }
             incoming = incoming, if has_capacity => Ok(Next::Incoming(incoming)),
             seen = self.membership.next(), if with_events => {
@@ -205,35 +201,38 @@ impl Member {
         self.participant.shared.counted(seen)
     }
 
-    /// Does what the member asks for; what cannot be understood is counted all the same.
+    /// Does what the member asks for, and returns what it is told at once; what cannot be understood is counted all the
+    /// same.
     ///
     /// # Errors
-    /// It is refused. The member may go on, unless the refusal [is final](Refusal::is_final).
+    /// It is refused, and the refusal [is final](Refusal::is_final).
     pub async fn request(
         &mut self,
         request: Result<Request, Refusal>,
-    ) -> Result<Answer, Complaint> {
+    ) -> Result<Option<Notice>, Refusal> {
+        let id = match &request {
+            Ok(Request::Say { id, .. }) => id.clone(),
+            _ => None,
+        };
         let outcome = self.try_request(request).await;
-        let counts = self.participant.shared.hub.counts();
-        outcome.inspect_err(|complaint| counts.reject(complaint.refusal.reason()))
+        match self.participant.shared.counted(outcome) {
+            Err(refusal) if !refusal.is_final() => Ok(Some(Notice::Refused { id, refusal })),
+            outcome => outcome,
+        }
     }
 
     async fn try_request(
         &mut self,
         request: Result<Request, Refusal>,
-    ) -> Result<Answer, Complaint> {
+    ) -> Result<Option<Notice>, Refusal> {
         let burst = self.participant.shared.hub.settings().burst;
         let admitted = self.rate.admit(Instant::now());
         admitted.map_err(|_| Refusal::TooFast { burst })?;
         if self.participant.grant.has_ended() {
-            return Err(Refusal::TokenExpired.into());
+            return Err(Refusal::TokenExpired);
         }
         match request? {
-            Request::Say { text, id } => {
-                let said = self.say(text, id.clone());
-                said.map_err(|refusal| Complaint { id, refusal })?;
-                Ok(Answer::Nothing)
-            }
+            Request::Say { text, id } => self.say(text, id).map(|()| None),
             Request::History {
                 before,
                 after,
@@ -243,11 +242,12 @@ impl Member {
                 participant.grant.require(Right::History, room)?;
                 let query = query(before, after, limit)?;
                 let history = participant.shared.hub.history(room, query).await;
-                Ok(Answer::History(history.map_err(Refusal::from)?))
+                Ok(Some(Notice::History(history?)))
             }
             Request::Renew { token } => {
                 let (room, name) = (self.membership.room(), &self.membership.me().name);
-                Ok(Answer::Renewed(self.participant.renew(&token, room, name)?))
+                let end = self.participant.renew(&token, room, name)?;
+                Ok(Some(Notice::Renewed(end)))
             }
         }
     }

@@ -32,7 +32,7 @@ use super::right::Right;
 use expiry::Ends;
 pub use expiry::Expiry;
 pub use member::{Member, Next, Welcome};
-pub use request::{Answer, Complaint, Request};
+pub use request::{Notice, Request};
 pub use shared::Authority;
 use shared::Shared;
 pub use visit::{Posted, Visit};

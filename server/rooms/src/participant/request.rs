@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::backplane::{History, Query, Range};
+use crate::backplane::{History, Published, Query, Range};
 use crate::message::MessageId;
 use crate::position::Position;
 use crate::refusal::Refusal;
@@ -34,30 +34,27 @@ pub enum Request {
     },
 }
 
-/// The immediate answer to a request.
+/// What a transport tells one member alone.
 #[derive(Clone, Debug)]
-pub enum Answer {
-    /// Nothing yet; [`Next::Settled`](super::Next::Settled) tells what became of a message.
-    Nothing,
-    /// Messages that are kept.
+pub enum Notice {
+    /// A message that the member named is stored.
+    Stored {
+        /// The id that the member gave it.
+        id: MessageId,
+        /// Its position.
+        published: Published,
+    },
+    /// Messages that are kept, as the member asked.
     History(History),
     /// The token was replaced; the instant at which the new one ends, if it does.
     Renewed(Option<SystemTime>),
-}
-
-/// A request that is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
-    /// The message that it is about, if the sender gave it an id.
-    pub id: Option<MessageId>,
-    /// Why.
-    pub refusal: Refusal,
-}
-
-impl From<Refusal> for Complaint {
-    fn from(refusal: Refusal) -> Self {
-        Self { id: None, refusal }
-    }
+    /// Something is refused, and the member goes on.
+    Refused {
+        /// The message that it is about, if the member gave it an id.
+        id: Option<MessageId>,
+        /// Why.
+        refusal: Refusal,
+    },
 }
 
 /// The query for messages before or after a position, but not both.

@@ -14,9 +14,9 @@ use crate::context::Context;
 use crate::grpc::proto_v2::converse_request::Kind as Asked;
 use crate::grpc::proto_v2::event::Kind;
 use crate::grpc::proto_v2::{ConverseRequest, Renew, Say, SubscribeRequest};
-use rooms::backplane::Published;
-use rooms::participant::{Answer, Member, Next, Request, Welcome};
-use rooms::{MessageId, Refusal, Rendering, Seen, Stored};
+use rooms::history::portions;
+use rooms::participant::{Member, Next, Notice, Request, Welcome};
+use rooms::{Refusal, Rendering, Seen};
 
 /// Somebody in a room.
 pub(super) struct Subscription<'a> {
@@ -88,7 +88,7 @@ impl<'a> Subscription<'a> {
                 Next::Incoming(Ok(Some(request))) => self.take(request).await?,
                 Next::Incoming(Ok(None)) => (self.requests, self.leaving) = (None, true),
                 Next::Incoming(Err(status)) => return Err(status),
-                Next::Settled { id, outcome } => self.settle(id, outcome).await?,
+                Next::Settled(notice) => self.notify(notice).await?,
             }
             if self.leaving && self.member.is_settled() {
                 return Ok(());
@@ -125,15 +125,9 @@ impl<'a> Subscription<'a> {
                 return Err(Status::invalid_argument(text));
             }
         };
-        match self.member.request(request).await {
-            Ok(Answer::Nothing | Answer::History(_)) => Ok(()),
-            Ok(Answer::Renewed(end)) => self.send(event::renewed(end)).await,
-            Err(complaint) if complaint.refusal.is_final() => Err(status(&complaint.refusal)),
-            Err(complaint) => {
-                let id = complaint.id.as_ref();
-                self.send(event::error(id, &complaint.refusal)).await
-            }
-        }
+        let notice = self.member.request(request).await;
+        self.notify(notice.map_err(|refusal| status(&refusal))?)
+            .await
     }
 
     /// Tells an event; it is encoded once for all who get it.
@@ -150,16 +144,14 @@ impl<'a> Subscription<'a> {
         self.send_encoded(encoded.as_ref().clone()).await
     }
 
-    /// Tells the sender of a message what became of it, if it gave it a name.
-    async fn settle(
-        &mut self,
-        id: Option<MessageId>,
-        outcome: Result<Published, Refusal>,
-    ) -> Result<(), Status> {
-        let kind = match (outcome, &id) {
-            (Ok(published), Some(id)) => event::ack(id, &published),
-            (Ok(_), None) => return Ok(()),
-            (Err(refusal), id) => event::error(id.as_ref(), &refusal),
+    /// Tells the member what concerns it alone.
+    async fn notify(&mut self, notice: Option<Notice>) -> Result<(), Status> {
+        let kind = match notice {
+            // A conversation does not ask for history.
+            None | Some(Notice::History(_)) => return Ok(()),
+            Some(Notice::Stored { id, published }) => event::ack(&id, &published),
+            Some(Notice::Renewed(end)) => event::renewed(end),
+            Some(Notice::Refused { id, refusal }) => event::error(id.as_ref(), &refusal),
         };
         self.send(kind).await
     }
@@ -213,7 +205,7 @@ fn said(text: String, id: &str) -> Result<Request, Refusal> {
     Ok(Request::Say { text, id })
 }
 
-/// What a new member is events: where it is, and what it missed.
+/// Events for a new member: where it is, and what it missed.
 fn greeting(welcome: &Welcome) -> Vec<Kind> {
     let mut events = vec![event::joined(welcome)];
     let Some(replay) = &welcome.replay else {
@@ -221,27 +213,6 @@ fn greeting(welcome: &Welcome) -> Vec<Kind> {
     };
     events.extend(replay.gap.as_ref().map(event::gap));
     let complete = replay.gap.is_none();
-    if replay.messages.is_empty() {
-        events.push(event::history(&[], complete));
-    }
-    let mut rest = replay.messages.as_slice();
-    while !rest.is_empty() {
-        let (portion, later) = rest.split_at(portion(rest));
-        events.push(event::history(portion, complete));
-        rest = later;
-    }
+    events.extend(portions(&replay.messages).map(|(portion, _)| event::history(portion, complete)));
     events
 }
-
-/// How many of `messages` go into one event; at least one.
-fn portion(messages: &[Stored]) -> usize {
-    let mut bytes = 0;
-    let fits = |stored: &&Stored| {
-        bytes += stored.draft.bytes();
-        bytes <= PORTION_BYTES
-    };
-    messages.iter().take_while(fits).count().max(1)
-}
-
-/// Most bytes in one history event, as long as it has more than one message.
-const PORTION_BYTES: usize = 64 << 10;

@@ -38,7 +38,7 @@ const PATH: &str = "/chat/{room}";
 
 /// The route of rooms over WebSocket.
 pub(crate) fn chat(context: &Arc<Context>) -> Router {
-    let max = context.rooms.settings().max_text_bytes + ENVELOPE_BYTES;
+    let max = context.rooms.settings().max_message_bytes();
     let endpoint = Endpoint::new(PATH, PROTOCOLS).max_message_bytes(max);
     let state = (Arc::clone(context), Arc::new(endpoint));
     // Any method: HTTP/2 arrives as CONNECT.
@@ -114,6 +114,3 @@ fn refuse(context: &Context, refusal: &Refusal) -> Response<Body> {
     refused.get_or_create(&labels).inc();
     response
 }
-
-/// What a message may have around its text.
-const ENVELOPE_BYTES: usize = 1024;

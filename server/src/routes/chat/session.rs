@@ -12,7 +12,7 @@ use super::speaker::{Dialect, Speaker};
 use crate::connection::ConnectionInfo;
 use crate::conversation::{Conversation, Incoming};
 use crate::stream::ServerStream;
-use rooms::participant::{Answer, Member, Next, Request};
+use rooms::participant::{Member, Next, Request};
 use rooms::{Hub, Participant, Refusal};
 
 /// The end of a session from this side.
@@ -110,7 +110,8 @@ async fn stay(mut member: Member, speaker: &mut Speaker) -> Result<(), End> {
             }
             Next::Incoming(Incoming::Message(None)) => return Ok(()),
             Next::Incoming(Incoming::Message(Some(message))) => {
-                take(&mut member, message, speaker).await?;
+                let notice = member.request(read(&message, speaker.dialect)).await?;
+                speaker.notify(notice).await?;
             }
             Next::Seen(seen) => {
                 speaker.pass_on(&seen).await?;
@@ -118,7 +119,7 @@ async fn stay(mut member: Member, speaker: &mut Speaker) -> Result<(), End> {
                     pass_on_more(&mut member, speaker).await?;
                 }
             }
-            Next::Settled { id, outcome } => speaker.settle(id.as_ref(), outcome).await?,
+            Next::Settled(notice) => speaker.notify(notice).await?,
         }
         waits = takes_latest;
     }
@@ -130,25 +131,6 @@ async fn pass_on_more(member: &mut Member, speaker: &mut Speaker) -> Result<(), 
         match member.try_next()? {
             Some(seen) => speaker.pass_on(&seen).await?,
             None => break,
-        }
-    }
-    Ok(())
-}
-
-/// Passes a message on to the room and tells what follows at once.
-async fn take(member: &mut Member, message: Message, speaker: &mut Speaker) -> Result<(), End> {
-    let request = read(&message, speaker.dialect);
-    match member.request(request).await {
-        Ok(Answer::Nothing) => {}
-        Ok(Answer::History(history)) => {
-            let (complete, more) = (history.complete, history.more);
-            speaker.history(&history.messages, complete, more).await?;
-        }
-        Ok(Answer::Renewed(end)) => speaker.renewed(end).await?,
-        Err(complaint) if complaint.refusal.is_final() => return Err(complaint.refusal.into()),
-        Err(complaint) => {
-            let id = complaint.id.as_ref();
-            speaker.complain(id, &complaint.refusal).await?;
         }
     }
     Ok(())

@@ -10,10 +10,10 @@ use super::closing::closing;
 use super::json::{MessageBody, Outgoing};
 use super::text;
 use crate::conversation::Conversation;
-use rooms::backplane::Published;
+use rooms::history::portions;
 use rooms::hub::Replay;
 use rooms::message::unix_millis;
-use rooms::participant::Welcome;
+use rooms::participant::{Notice, Welcome};
 use rooms::{Broadcast, Event, Hub, MessageId, Refusal, Rendering, Seen, Stored};
 
 /// How events and requests are written.
@@ -79,7 +79,7 @@ impl Speaker {
     }
 
     /// Sends earlier messages, in portions.
-    pub(super) async fn history(
+    async fn history(
         &mut self,
         messages: &[Stored],
         complete: bool,
@@ -91,20 +91,15 @@ impl Speaker {
             }
             return Ok(());
         }
-        let mut rest = messages;
-        loop {
-            let (portion, later) = rest.split_at(portion(rest));
+        for (portion, follows) in portions(messages) {
             let outgoing = Outgoing::History {
                 messages: portion.iter().map(MessageBody::stored).collect(),
                 complete,
-                more: more || !later.is_empty(),
+                more: more || follows,
             };
             self.say(outgoing.write()).await?;
-            rest = later;
-            if rest.is_empty() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// Sends an event; its frames are made once for all who get it.
@@ -139,32 +134,26 @@ impl Speaker {
         }
     }
 
-    /// Notifies the sender of a message what became of it, if it gave it a name.
-    pub(super) async fn settle(
-        &mut self,
-        id: Option<&MessageId>,
-        outcome: Result<Published, Refusal>,
-    ) -> Result<(), Error> {
-        match (outcome, id) {
-            (Ok(published), Some(id)) => self.say(Outgoing::ack(id, &published).write()).await,
-            (Ok(_), None) => Ok(()),
-            (Err(refusal), id) => self.complain(id, &refusal).await,
+    /// Tells the member what concerns it alone.
+    pub(super) async fn notify(&mut self, notice: Option<Notice>) -> Result<(), Error> {
+        match notice {
+            None => Ok(()),
+            Some(Notice::Stored { id, published }) => {
+                self.say(Outgoing::ack(&id, &published).write()).await
+            }
+            Some(Notice::History(history)) => {
+                let (complete, more) = (history.complete, history.more);
+                self.history(&history.messages, complete, more).await
+            }
+            Some(Notice::Renewed(end)) => {
+                let expires = end.map(unix_millis);
+                self.say(Outgoing::Token { expires }.write()).await
+            }
+            Some(Notice::Refused { id, refusal }) => {
+                let text = refusal.to_string();
+                self.error(id.as_ref(), refusal.code(), &text).await
+            }
         }
-    }
-
-    /// Reports that a new token is in force, and when it ends.
-    pub(super) async fn renewed(&mut self, end: Option<SystemTime>) -> Result<(), Error> {
-        let expires = end.map(unix_millis);
-        self.say(Outgoing::Token { expires }.write()).await
-    }
-
-    /// Reports that something is refused; the connection goes on.
-    pub(super) async fn complain(
-        &mut self,
-        id: Option<&MessageId>,
-        refusal: &Refusal,
-    ) -> Result<(), Error> {
-        self.error(id, refusal.code(), &refusal.to_string()).await
     }
 
     /// Reports the reason and closes.
@@ -192,23 +181,3 @@ impl Speaker {
         self.conversation.feed(Message::text(text)).await
     }
 }
-
-/// How many of `messages` go into one event.
-fn portion(messages: &[Stored]) -> usize {
-    let mut bytes = 0;
-    let fits = |stored: &&Stored| {
-        bytes += stored.draft.bytes();
-        bytes <= PORTION_BYTES
-    };
-    let count = messages
-        .iter()
-        .take(PORTION_MESSAGES)
-        .take_while(fits)
-        .count();
-    count.max(1).min(messages.len())
-}
-
-/// Most messages in one history event.
-const PORTION_MESSAGES: usize = 100;
-/// Most bytes in one history event, as long as it has more than one message.
-const PORTION_BYTES: usize = 64 << 10;

@@ -119,24 +119,14 @@ impl NatsSettings {
         if name.len() > 32 || name.parse::<RoomName>().is_err() {
             return Err(NatsError::Stream(name.clone()));
         }
-        for (what, seen, least) in [
-            (
-                "a life of presence",
-                self.presence_ttl,
-                Duration::from_secs(1),
-            ),
-            (
-                "patience with NATS",
-                self.timeout,
-                Duration::from_millis(100),
-            ),
+        #[rustfmt::skip]
+        let cases = [
+            ("a life of presence", self.presence_ttl, Duration::from_secs(1)),
+            ("patience with NATS", self.timeout, Duration::from_millis(100)),
             ("an age of messages", self.max_age, Duration::from_secs(1)),
-            (
-                "a window for repeats",
-                self.duplicate_window,
-                Duration::from_millis(100),
-            ),
-        ] {
+            ("a window for repeats", self.duplicate_window, Duration::from_millis(100)),
+        ];
+        for (what, seen, least) in cases {
             if seen < least {
                 return Err(NatsError::TooShort { what, seen, least });
             }
