@@ -129,13 +129,10 @@ async fn t9_eight_certificates_in_three_modes() {
     ];
 
     // Each with the alerts that may refuse it; none at all: it is served.
+    #[rustfmt::skip]
     let cases: Vec<(&str, Shown, &[A])> = vec![
         ("good", leaf(&issuer, |_| {}), &[]),
-        (
-            "of another authority",
-            leaf(&foreign, |_| {}),
-            &[A::UnknownCA],
-        ),
+        ("of another authority", leaf(&foreign, |_| {}), &[A::UnknownCA]),
         (
             "expired",
             leaf(&issuer, |params| {
@@ -158,17 +155,9 @@ async fn t9_eight_certificates_in_three_modes() {
             &[A::UnsupportedCertificate, A::BadCertificate],
         ),
         // RFC 5280 §4.2.1.12: without the extension a certificate is for every purpose.
-        (
-            "without a purpose",
-            leaf(&issuer, |params| params.extended_key_usages.clear()),
-            &[],
-        ),
+        ("without a purpose", leaf(&issuer, |params| params.extended_key_usages.clear()), &[]),
         ("self-signed", alone, &[A::UnknownCA]),
-        (
-            "a hundred authorities long",
-            long_chain(100, issuer),
-            &[A::UnknownCA, A::CertificateUnknown],
-        ),
+        ("a hundred authorities long", long_chain(100, issuer), &[A::UnknownCA, A::CertificateUnknown]),
     ];
 
     let mut directory = Some(directory);

@@ -233,38 +233,16 @@ async fn a_subscription_goes_on_from_a_place() {
 async fn what_is_wrong_is_said_with_a_fitting_status() {
     let server = start(&["--rooms-burst", "5", "--rooms-per-second", "1"]).await;
     let mut client = Client::new(over_tls(&server).await);
-    for (request, code) in [
-        (
-            SendRequest {
-                room: "te a".to_owned(),
-                ..message("x")
-            },
-            Code::InvalidArgument,
-        ),
-        (
-            SendRequest {
-                sender: String::new(),
-                ..message("x")
-            },
-            Code::InvalidArgument,
-        ),
-        (
-            SendRequest {
-                sender: "a\nb".to_owned(),
-                ..message("x")
-            },
-            Code::InvalidArgument,
-        ),
-        (
-            SendRequest {
-                id: "a b".to_owned(),
-                ..message("x")
-            },
-            Code::InvalidArgument,
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        (SendRequest { room: "te a".to_owned(),..message("x") }, Code::InvalidArgument),
+        (SendRequest { sender: String::new(),..message("x") }, Code::InvalidArgument),
+        (SendRequest { sender: "a\nb".to_owned(),..message("x") }, Code::InvalidArgument),
+        (SendRequest { id: "a b".to_owned(),..message("x") }, Code::InvalidArgument),
         (message(""), Code::InvalidArgument),
         (message(&"x".repeat(70_000)), Code::ResourceExhausted),
-    ] {
+    ];
+    for (request, code) in cases {
         let refused = soon(client.send(request)).await.unwrap_err();
         assert_eq!(refused.code(), code, "{refused:?}");
     }
@@ -342,26 +320,16 @@ async fn a_token_says_who_may_do_what() {
         room: "coffee".to_owned(),
         ..message("x")
     };
-    for (request, token, code) in [
+    #[rustfmt::skip]
+    let cases = [
         (message("x"), None, Code::Unauthenticated),
-        (
-            message("x"),
-            Some("a.b.c".to_owned()),
-            Code::Unauthenticated,
-        ),
-        (
-            message("x"),
-            Some(token("te*", &["publish"], now - 600)),
-            Code::Unauthenticated,
-        ),
-        (
-            message("x"),
-            Some(token("te*", &["join"], now + 600)),
-            Code::PermissionDenied,
-        ),
+        (message("x"), Some("a.b.c".to_owned()), Code::Unauthenticated),
+        (message("x"), Some(token("te*", &["publish"], now - 600)), Code::Unauthenticated),
+        (message("x"), Some(token("te*", &["join"], now + 600)), Code::PermissionDenied),
         (other_name, Some(good.clone()), Code::PermissionDenied),
         (other_room, Some(good), Code::PermissionDenied),
-    ] {
+    ];
+    for (request, token, code) in cases {
         let refused = call(request, token).await.unwrap_err();
         assert_eq!(refused.code(), code, "{refused:?}");
     }

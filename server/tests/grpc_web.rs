@@ -220,51 +220,18 @@ async fn only_allowed_pages_may_call() {
 #[tokio::test]
 async fn what_is_no_call_is_told_so() {
     let server = start(&[]).await;
-    for (protocol, method, kind, expected) in [
-        (
-            "http/1.1",
-            Method::GET,
-            "application/grpc-web",
-            StatusCode::METHOD_NOT_ALLOWED,
-        ),
-        (
-            "http/1.1",
-            Method::OPTIONS,
-            "application/grpc-web",
-            StatusCode::METHOD_NOT_ALLOWED,
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        ("http/1.1", Method::GET, "application/grpc-web", StatusCode::METHOD_NOT_ALLOWED),
+        ("http/1.1", Method::OPTIONS, "application/grpc-web", StatusCode::METHOD_NOT_ALLOWED),
         // Its answer has no content, or the client would take the stream for broken.
-        (
-            "h2",
-            Method::HEAD,
-            "application/grpc",
-            StatusCode::METHOD_NOT_ALLOWED,
-        ),
-        (
-            "http/1.1",
-            Method::POST,
-            "text/plain",
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        ),
-        (
-            "h2",
-            Method::POST,
-            "text/plain",
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        ),
-        (
-            "h2",
-            Method::POST,
-            "application/grpcx",
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        ),
-        (
-            "http/1.1",
-            Method::POST,
-            "application/grpc",
-            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-        ),
-    ] {
+        ("h2", Method::HEAD, "application/grpc", StatusCode::METHOD_NOT_ALLOWED),
+        ("http/1.1", Method::POST, "text/plain", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("h2", Method::POST, "text/plain", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("h2", Method::POST, "application/grpcx", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("http/1.1", Method::POST, "application/grpc", StatusCode::HTTP_VERSION_NOT_SUPPORTED),
+    ];
+    for (protocol, method, kind, expected) in cases {
         let headers = [("content-type", kind)];
         let response = exchange(&server, protocol, method.clone(), &headers, call("x")).await;
         assert_eq!(response.status(), expected, "{protocol} {method} {kind}");

@@ -64,6 +64,7 @@ async fn h2_other_versions_are_505() {
             assert_eq!(seen, [505], "{version}, byte by byte: {text}");
         }
     }
+    #[rustfmt::skip]
     let other = |version: &str| NEXT.replace("HTTP/1.1", version);
     check(
         &[
@@ -86,6 +87,7 @@ async fn h2_other_versions_are_505() {
 #[tokio::test]
 async fn h13_lines_that_end_with_lf_alone_are_400() {
     let post = "POST /healthz HTTP/1.1\r\nHost: localhost\r\n";
+    #[rustfmt::skip]
     let bad = NEXT.replacen("\r\nHost", "\nHost", 1);
     check(
         &[
@@ -114,11 +116,7 @@ async fn h13_lines_that_end_with_lf_alone_are_400() {
     )
     .await;
     check(&[
-        (
-            "behind a body",
-            &[405, 400],
-            format!("{post}Content-Length: 3\r\n\r\na\nb{bad}"),
-        ),
+        ("behind a body", &[405, 400], format!("{post}Content-Length: 3\r\n\r\na\nb{bad}")),
         (
             "behind chunks",
             &[405, 400],
@@ -126,17 +124,14 @@ async fn h13_lines_that_end_with_lf_alone_are_400() {
                 "{post}Transfer-Encoding: chunked\r\n\r\n3;x=y\r\na\nb\r\n0\r\nT: u\r\n\r\n{bad}"
             ),
         ),
-        (
-            "behind a refused upgrade",
-            &[426],
-            handshake("/ws", "").replace("Version: 13", "Version: 8") + &bad,
-        ),
+        ("behind a refused upgrade", &[426], handshake("/ws", "").replace("Version: 13", "Version: 8") + &bad),
     ], false)
     .await;
 }
 
 #[tokio::test]
 async fn h13_bytes_of_bodies_are_left_alone() {
+    #[rustfmt::skip]
     let echo = "POST /healthz HTTP/1.1\r\nHost: localhost\r\n";
     check(
         &[

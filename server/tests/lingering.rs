@@ -99,27 +99,15 @@ async fn f16_a_refused_request_is_told_so_while_it_is_sent() {
     let server = start(&["--head-timeout", "2s"]).await;
     let length = format!("Content-Length: {BEHIND}\r\n");
     let long = format!("X: {}\r\n", "y".repeat(20_000));
-    for (status, request) in [
-        (
-            400,
-            "GET /healthz HTTP/1.1\r\nHost: a\r\nHost\r\n\r\n".to_owned(),
-        ),
-        (
-            405,
-            format!("POST /healthz HTTP/1.1\r\nHost: localhost\r\n{length}\r\n"),
-        ),
-        (
-            431,
-            format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{long}\r\n"),
-        ),
-        (
-            404,
-            format!(
-                "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{length}\r\n"
-            ),
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        (400, "GET /healthz HTTP/1.1\r\nHost: a\r\nHost\r\n\r\n".to_owned()),
+        (405, format!("POST /healthz HTTP/1.1\r\nHost: localhost\r\n{length}\r\n")),
+        (431, format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{long}\r\n")),
+        (404, format!("POST /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{length}\r\n")),
         (400, handshake("/ws", &length)),
-    ] {
+    ];
+    for (status, request) in cases {
         let mut lost = None;
         for _ in 0..RUNS {
             match soon(answer(&server, request.as_bytes())).await {
@@ -171,16 +159,14 @@ async fn f16_what_answers_in_place_of_tls_arrives_while_the_client_sends() {
     let mut old = b"\x16\x03\x01\0\x2d\x01\0\0\x29\x03\x01".to_vec();
     old.extend_from_slice(&[7; 32]);
     old.extend_from_slice(b"\0\0\x02\xc0\x13\x01\0");
-    for (name, begins, bytes) in [
-        (
-            "an old version",
-            &b"\x15\x03\x01\0\x02\x02\x46"[..],
-            &old[..],
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        ("an old version", &b"\x15\x03\x01\0\x02\x02\x46"[..], &old[..]),
         ("no TLS", b"\x15\x03", b"\0\0\0\0\0\0"),
         ("another protocol", b"\x15\x03", b"SSH-2.0-OpenSSH_9.9\r\n"),
         ("plain HTTP", b"HTTP/1.1 400", b"GET / HTTP/1.1\r\n\r\n"),
-    ] {
+    ];
+    for (name, begins, bytes) in cases {
         let mut lost = None;
         for _ in 0..RUNS {
             let answer = async { pushed(tcp(&server).await?, bytes).await };

@@ -63,26 +63,14 @@ async fn x10_messages_survive_delay_and_single_bytes() {
     let large = [0, 125, 126, 65_535, 65_536, 300_000];
     let plain = Conditions::default();
     let delay = Duration::from_millis(40);
-    for (conditions, sizes) in [
+    #[rustfmt::skip]
+    let cases = [
         (Conditions { delay, ..plain }, large),
         (Conditions { piece: 1, ..plain }, small),
-        (
-            Conditions {
-                piece: 7,
-                delay,
-                ..plain
-            },
-            small,
-        ),
-        (
-            Conditions {
-                piece: 1000,
-                rate: 200_000,
-                ..plain
-            },
-            small,
-        ),
-    ] {
+        (Conditions { piece: 7, delay,..plain }, small),
+        (Conditions { piece: 1000, rate: 200_000,..plain }, small),
+    ];
+    for (conditions, sizes) in cases {
         let network = BadNetwork::to(server.address, conditions).await;
         let mut socket = soon(open(&server, &network)).await.unwrap();
         let messages = messages(&sizes);

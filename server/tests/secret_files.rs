@@ -107,23 +107,15 @@ fn keys_that_only_owner_and_group_read_are_used() {
 
 #[test]
 fn keys_that_others_can_use_are_refused_with_remedy_unless_overridden() {
-    for (name, files, mode, remedy) in [
-        (
-            "Kubernetes' default",
-            Files::mounted(0o644),
-            "0644",
-            "chmod 600",
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        ("Kubernetes' default", Files::mounted(0o644), "0644", "chmod 600"),
         ("Docker's secrets", Files::plain(0o444), "0444", "chmod 600"),
         ("written by all", Files::plain(0o602), "0602", "chmod 600"),
-        (
-            "written by the group",
-            Files::plain(0o660),
-            "0660",
-            "chmod g-w",
-        ),
+        ("written by the group", Files::plain(0o660), "0660", "chmod g-w"),
         ("searched by all", Files::plain(0o601), "0601", "chmod 600"),
-    ] {
+    ];
+    for (name, files, mode, remedy) in cases {
         let (is_usable, line) = files.check(&[]);
         assert!(!is_usable, "{name}");
         for part in [

@@ -75,7 +75,8 @@ fn check_prints_every_value_with_its_origin() {
 
 #[test]
 fn values_that_can_never_work_are_refused() {
-    for (flag, value, part) in [
+    #[rustfmt::skip]
+    let cases = [
         // S4: units.
         ("--ping-interval", "10ss", "`10ss`"),
         ("--max-message-bytes", "64KiBKiB", "`64KiBKiB`"),
@@ -84,16 +85,8 @@ fn values_that_can_never_work_are_refused() {
         ("--max-buffered-bytes", "18446744073709551615", "maximum"),
         // Origins and hosts.
         ("--origin-allow", "example.org", "write https://example.org"),
-        (
-            "--origin-allow",
-            "https://example.org/page",
-            "write https://example.org",
-        ),
-        (
-            "--origin-allow",
-            "https://a.example,https://b.example",
-            "not an origin",
-        ),
+        ("--origin-allow", "https://example.org/page", "write https://example.org"),
+        ("--origin-allow", "https://a.example,https://b.example", "not an origin"),
         ("--origin-allow", "https://*.example.org", "no patterns"),
         ("--host-allow", "https://example.org", "scheme"),
         ("--host-allow", "example.org:0", "1 to 65535"),
@@ -153,7 +146,8 @@ fn values_that_can_never_work_are_refused() {
         ("--deflate-level", "10", "1..=9"),
         ("--server-max-window-bits", "8", "9..=15"),
         ("--rooms-token-audience", "", "value"),
-    ] {
+    ];
+    for (flag, value, part) in cases {
         let (code, errors) = check(&[flag, value]);
         assert_eq!(code, Some(2), "{flag} {value}: {errors}");
         assert!(
@@ -199,27 +193,16 @@ fn times_of_zero_are_refused_unless_they_mean_something() {
 
 #[test]
 fn caps_on_websockets_follow_those_on_connections_unless_given() {
-    for (flags, total, per_address) in [
+    #[rustfmt::skip]
+    let cases = [
         (&[][..], "10000", "2000"),
         (&["--max-connections", "20000"], "20000", "2000"),
         (&["--max-connections-per-address", "5000"], "10000", "5000"),
         (&["--max-connections", "10"], "10000", "2000"),
-        (
-            &["--max-connections", "20000", "--max-websockets", "100"],
-            "100",
-            "100",
-        ),
-        (
-            &[
-                "--max-connections-per-address",
-                "3000",
-                "--max-websockets-per-address",
-                "7",
-            ],
-            "10000",
-            "7",
-        ),
-    ] {
+        (&["--max-connections", "20000", "--max-websockets", "100"], "100", "100"),
+        (&["--max-connections-per-address", "3000", "--max-websockets-per-address", "7"], "10000", "7"),
+    ];
+    for (flags, total, per_address) in cases {
         let output = command(&[&["check"], flags].concat()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         for (name, value) in [
@@ -275,75 +258,32 @@ fn values_on_the_right_side_of_a_bound_work() {
 
 #[test]
 fn contradictions_are_refused() {
-    for (flags, part) in [
-        (
-            "--listen 127.0.0.1:50051 --grpc-listen 127.0.0.1:50051",
-            "--grpc-listen is the address",
-        ),
-        (
-            "--max-connections 10 --max-connections-per-address 11",
-            "--max-connections-per-address exceeds",
-        ),
-        (
-            "--handshake-rate off --handshake-burst 5",
-            "--handshake-burst has no effect",
-        ),
-        (
-            "--handshake-rate off --handshake-rate-loopback on",
-            "--handshake-rate-loopback has no effect",
-        ),
-        (
-            "--max-head-bytes 4KiB --max-uri-bytes 5KiB",
-            "--max-uri-bytes exceeds",
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        ("--listen 127.0.0.1:50051 --grpc-listen 127.0.0.1:50051", "--grpc-listen is the address"),
+        ("--max-connections 10 --max-connections-per-address 11", "--max-connections-per-address exceeds"),
+        ("--handshake-rate off --handshake-burst 5", "--handshake-burst has no effect"),
+        ("--handshake-rate off --handshake-rate-loopback on", "--handshake-rate-loopback has no effect"),
+        ("--max-head-bytes 4KiB --max-uri-bytes 5KiB", "--max-uri-bytes exceeds"),
         ("--client-ca ca.pem", "--client-ca has no effect"),
-        (
-            "--drain-window 11s",
-            "--drain-window exceeds --drain-timeout",
-        ),
-        (
-            "--max-websockets 10 --max-websockets-per-address 11",
-            "--max-websockets-per-address exceeds",
-        ),
+        ("--drain-window 11s", "--drain-window exceeds --drain-timeout"),
+        ("--max-websockets 10 --max-websockets-per-address 11", "--max-websockets-per-address exceeds"),
         (
             "--max-buffered-bytes 4MiB --max-buffered-bytes-per-connection 5MiB",
             "--max-buffered-bytes-per-connection exceeds",
         ),
-        (
-            "--max-buffered-bytes 16MiB --deflate-memory 17MiB",
-            "--deflate-memory exceeds",
-        ),
-        (
-            "--ping-interval off --pong-timeout 5s",
-            "--pong-timeout has no effect",
-        ),
-        (
-            "--origin-allow * --origin-allow https://a.example",
-            "--origin-allow has `*`",
-        ),
-        (
-            "--max-message-bytes 1KiB --rooms-max-text-bytes 2KiB",
-            "--rooms-max-text-bytes exceeds",
-        ),
+        ("--max-buffered-bytes 16MiB --deflate-memory 17MiB", "--deflate-memory exceeds"),
+        ("--ping-interval off --pong-timeout 5s", "--pong-timeout has no effect"),
+        ("--origin-allow * --origin-allow https://a.example", "--origin-allow has `*`"),
+        ("--max-message-bytes 1KiB --rooms-max-text-bytes 2KiB", "--rooms-max-text-bytes exceeds"),
         ("--rooms-queue-bytes 1KiB", "--rooms-queue-bytes is below"),
-        (
-            "--rooms-history-memory 1KiB",
-            "--rooms-history-memory is below",
-        ),
-        (
-            "--nats-replicas 3",
-            "--nats-replicas has no effect without --nats",
-        ),
+        ("--rooms-history-memory 1KiB", "--rooms-history-memory is below"),
+        ("--nats-replicas 3", "--nats-replicas has no effect without --nats"),
         ("--nats-required-for-readiness on", "never be fulfilled"),
-        (
-            "--nats nats://n --nats-credentials a --nats-user-file b",
-            "two identities",
-        ),
-        (
-            "--nats nats://n --nats-max-age 1m --nats-duplicate-window 2m",
-            "exceeds --nats-max-age",
-        ),
-    ] {
+        ("--nats nats://n --nats-credentials a --nats-user-file b", "two identities"),
+        ("--nats nats://n --nats-max-age 1m --nats-duplicate-window 2m", "exceeds --nats-max-age"),
+    ];
+    for (flags, part) in cases {
         let flags: Vec<&str> = flags.split(' ').collect();
         let (code, errors) = check(&flags);
         assert_eq!(code, Some(2), "{flags:?}: {errors}");
@@ -390,37 +330,14 @@ fn files_that_cannot_be_used_are_named() {
 
 #[test]
 fn unknown_keys_fail_with_their_position_and_a_suggestion() {
-    for (text, position, part) in [
-        (
-            "max-conections = 3\n",
-            ":1:1",
-            "did you mean `max-connections`?",
-        ),
-        (
-            "listen = \"127.0.0.1:1\"\n\n  orgin-allow = []\n",
-            ":3:3",
-            "did you mean `origin-allow`?",
-        ),
-        (
-            "[rooms]\nmax = 3\nmax-member = 4\n",
-            ":3:1",
-            "did you mean `rooms-max-members`?",
-        ),
-        (
-            "rooms = { polciy = \"latest\" }\n",
-            ":1:11",
-            "did you mean `rooms-policy`?",
-        ),
-        (
-            "[xyzzy]\nlevel = 1\na = 1\n",
-            ":3:1",
-            "`xyzzy-a` is not a setting of this server\n",
-        ),
-        (
-            "config = \"other.toml\"\n",
-            ":1:1",
-            "`config` is not a setting",
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        ("max-conections = 3\n", ":1:1", "did you mean `max-connections`?"),
+        ("listen = \"127.0.0.1:1\"\n\n  orgin-allow = []\n", ":3:3", "did you mean `origin-allow`?"),
+        ("[rooms]\nmax = 3\nmax-member = 4\n", ":3:1", "did you mean `rooms-max-members`?"),
+        ("rooms = { polciy = \"latest\" }\n", ":1:11", "did you mean `rooms-policy`?"),
+        ("[xyzzy]\nlevel = 1\na = 1\n", ":3:1", "`xyzzy-a` is not a setting of this server\n"),
+        ("config = \"other.toml\"\n", ":1:1", "`config` is not a setting"),
         ("task = \"check\"\n", ":1:1", "`task` is not a setting"),
         ("help = true\n", ":1:1", "`help`"),
         ("max-streams = 1\nmax_streams = 2\n", ":2:1", "twice"),
@@ -428,20 +345,13 @@ fn unknown_keys_fail_with_their_position_and_a_suggestion() {
         ("listen = [\"127.0.0.1:1\"]\n", ":1:1", "one value"),
         ("max-streams = \"many\"\n", ":1:1", "many"),
         ("\n\nping-interval = \"10ss\"\n", ":3:1", "`10ss`"),
-        (
-            "origin-allow = [\"https://a.example\", \"b.example\"]\n",
-            ":1:1",
-            "write https://b.example",
-        ),
-        (
-            "origin-allow = \"https://a.example,https://b.example\"\n",
-            ":1:1",
-            "not an origin",
-        ),
+        ("origin-allow = [\"https://a.example\", \"b.example\"]\n", ":1:1", "write https://b.example"),
+        ("origin-allow = \"https://a.example,https://b.example\"\n", ":1:1", "not an origin"),
         ("listen = 1979-05-27\n", ":1:1", "must be a string"),
         ("log-level = \"verbose\"\n", ":1:1", "`verbose`"),
         ("a = [\n", "settings.toml", "not valid TOML"),
-    ] {
+    ];
+    for (text, position, part) in cases {
         let (code, errors) = check_file(text);
         assert_eq!(code, Some(2), "{text}: {errors}");
         assert!(
@@ -509,25 +419,19 @@ fn variables_have_a_prefix_of_their_own() {
 
 #[test]
 fn errors_about_variables_name_them() {
-    for (name, value, part) in [
+    #[rustfmt::skip]
+    let cases = [
         ("WSS_PING_INTERVAL", "10ss", "`10ss`"),
         ("WSS_LISTEN", "", "WSS_LISTEN"),
         ("WSS_CLIENT_AUTH", "", "WSS_CLIENT_AUTH"),
         ("WSS_DEFLATE", "maybe", "maybe"),
         ("WSS_LOG_LEVEL", "verbose", "`verbose`"),
-        (
-            "WSS_ORIGIN_ALLOW",
-            "https://a.example,b.example",
-            "write https://b.example",
-        ),
+        ("WSS_ORIGIN_ALLOW", "https://a.example,b.example", "write https://b.example"),
         ("WSS_CONFIG", "/nonexistent.toml", "/nonexistent.toml"),
-        (
-            "WSS_ORIGIN_ALOW",
-            "https://a.example",
-            "did you mean WSS_ORIGIN_ALLOW?",
-        ),
+        ("WSS_ORIGIN_ALOW", "https://a.example", "did you mean WSS_ORIGIN_ALLOW?"),
         ("WSS_XYZZY", "1", "not a setting"),
-    ] {
+    ];
+    for (name, value, part) in cases {
         let (code, errors) = check_with(&[], &[(name, value)]);
         assert_eq!(code, Some(2), "{name}: {errors}");
         let named = errors.contains(name) || name == "WSS_CONFIG";

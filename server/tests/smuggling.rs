@@ -71,65 +71,34 @@ const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
 #[tokio::test]
 async fn h10_heads_are_read_as_h1spec_asks() {
     let whole = get("", "");
+    #[rustfmt::skip]
     let mut cases: Vec<Case> = vec![
         ("whole", &[200], whole.clone()),
         ("two in one write", &[200, 200], whole.repeat(2)),
         ("empty line before", &[200], format!("\r\n{whole}")),
-        (
-            "without Host",
-            &[400],
-            "GET /healthz HTTP/1.1\r\n\r\n".to_owned(),
-        ),
+        ("without Host", &[400], "GET /healthz HTTP/1.1\r\n\r\n".to_owned()),
         ("two Hosts", &[400], get("Host: localhost\r\n", "")),
         ("empty value", &[200], get("X-Empty:\r\n", "")),
         ("tab in a value", &[200], get("X-Tab: a\tb\r\n", "")),
         ("8-bit value", &[200], get("X-Eight: \u{e9}\r\n", "")),
         ("bad character in a name", &[400], get("X-Bad[]: a\r\n", "")),
-        (
-            "control character in a value",
-            &[400],
-            get("X-Bad: a\x07\r\n", ""),
-        ),
+        ("control character in a value", &[400], get("X-Bad: a\x07\r\n", "")),
         ("NUL in a value", &[400], get("X-Bad: a\0b\r\n", "")),
         ("empty name", &[400], get(": a\r\n", "")),
         ("no colon", &[400], get("X-Bad\r\n", "")),
         ("space before the colon", &[400], get("X-Bad : a\r\n", "")),
         ("tab before the colon", &[400], get("X-Bad\t: a\r\n", "")),
-        (
-            "space before a name",
-            &[400],
-            "GET /healthz HTTP/1.1\r\n Host: localhost\r\n\r\n".to_owned(),
-        ),
+        ("space before a name", &[400], "GET /healthz HTTP/1.1\r\n Host: localhost\r\n\r\n".to_owned()),
         ("folded", &[400], get("X-Folded: a\r\n b\r\n", "")),
         ("version of one digit", &[400], whole.replace("1.1", "1")),
-        (
-            "version in lower case",
-            &[400],
-            whole.replace("HTTP", "http"),
-        ),
+        ("version in lower case", &[400], whole.replace("HTTP", "http")),
         ("no version", &[400], whole.replace(" HTTP/1.1", "")),
-        (
-            "words before the method",
-            &[400],
-            format!("Extra line{}", whole.replacen("GET", " GET", 1)),
-        ),
+        ("words before the method", &[400], format!("Extra line{}", whole.replacen("GET", " GET", 1))),
         ("two spaces", &[400], whole.replacen("GET ", "GET  ", 1)),
-        (
-            "tab in place of a space",
-            &[400],
-            whole.replacen("GET ", "GET\t", 1),
-        ),
-        (
-            "target without slash",
-            &[400],
-            whole.replace("/healthz", "healthz"),
-        ),
+        ("tab in place of a space", &[400], whole.replacen("GET ", "GET\t", 1)),
+        ("target without slash", &[400], whole.replace("/healthz", "healthz")),
         ("lower-case method", &[405], whole.replacen("GET", "get", 1)),
-        (
-            "CR without LF",
-            &[400],
-            whole.replacen("\r\nHost", "\rHost", 1),
-        ),
+        ("CR without LF", &[400], whole.replacen("\r\nHost", "\rHost", 1)),
     ];
     // Incomplete: there is nothing to answer; the deadline closes.
     for length in [
@@ -158,20 +127,13 @@ async fn h10_no_request_is_smuggled_in_another() {
     let te = |value: &str| get(&format!("Transfer-Encoding: {value}\r\n"), &chunk);
     let cl = |value: &str| get(&format!("Content-Length: {value}\r\n"), SMUGGLED);
     let both = |a: &str, b: &str| get(&format!("{a}\r\n{b}\r\n"), &chunk);
+    #[rustfmt::skip]
     let cases: Vec<Case> = vec![
         // Bodies whose end is certain are skipped, and what comes behind them is the next request.
         ("length", &[200], cl(&length.to_string())),
-        (
-            "length, then a request",
-            &[200, 404],
-            cl(&length.to_string()) + SMUGGLED,
-        ),
+        ("length, then a request", &[200, 404], cl(&length.to_string()) + SMUGGLED),
         ("chunked", &[200], te("chunked")),
-        (
-            "chunked, then a request",
-            &[200, 404],
-            te("chunked") + SMUGGLED,
-        ),
+        ("chunked, then a request", &[200, 404], te("chunked") + SMUGGLED),
         ("length of nought", &[200, 404], cl("0")),
         (
             // Valid (§6.3): it says one thing twice.
@@ -182,14 +144,7 @@ async fn h10_no_request_is_smuggled_in_another() {
                 SMUGGLED,
             ),
         ),
-        (
-            "two lengths",
-            &[400],
-            get(
-                &format!("Content-Length: 0\r\nContent-Length: {length}\r\n"),
-                SMUGGLED,
-            ),
-        ),
+        ("two lengths", &[400], get(&format!("Content-Length: 0\r\nContent-Length: {length}\r\n"), SMUGGLED)),
         ("list of lengths", &[400], cl(&format!("0, {length}"))),
         ("negative length", &[400], cl("-1")),
         ("signed length", &[400], cl("+5")),
@@ -206,63 +161,25 @@ async fn h10_no_request_is_smuggled_in_another() {
             &[200],
             both("Transfer-Encoding: chunked", "Content-Length: 5"),
         ),
-        (
-            "length and chunked",
-            &[200],
-            both("Content-Length: 5", "Transfer-Encoding: chunked"),
-        ),
+        ("length and chunked", &[200], both("Content-Length: 5", "Transfer-Encoding: chunked")),
         ("unknown coding", &[400], te("cow")),
         ("identity", &[400], te("identity")),
         ("chunked not last", &[400], te("chunked, gzip")),
         ("chunked twice", &[400], te("chunked, chunked")),
         ("gzip, chunked", &[400], te("gzip, chunked")),
-        (
-            "chunked in two lines",
-            &[400],
-            both("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
-        ),
-        (
-            "chunked, then identity",
-            &[400],
-            both("Transfer-Encoding: chunked", "Transfer-Encoding: identity"),
-        ),
+        ("chunked in two lines", &[400], both("Transfer-Encoding: chunked", "Transfer-Encoding: chunked")),
+        ("chunked, then identity", &[400], both("Transfer-Encoding: chunked", "Transfer-Encoding: identity")),
         ("quoted", &[400], te("\"chunked\"")),
         ("with a parameter", &[400], te("chunked;q=1")),
         ("vertical tab before", &[400], te("\x0bchunked")),
         ("prefix", &[400], te("xchunked")),
         ("suffix", &[400], te("chunkedx")),
-        (
-            "space in the name",
-            &[400],
-            get("Transfer-Encoding : chunked\r\n", &chunk),
-        ),
-        (
-            "folded coding",
-            &[400],
-            get("Transfer-Encoding:\r\n chunked\r\n", &chunk),
-        ),
-        (
-            "coding in HTTP/1.0",
-            &[400],
-            te("chunked").replacen("HTTP/1.1", "HTTP/1.0", 1),
-        ),
+        ("space in the name", &[400], get("Transfer-Encoding : chunked\r\n", &chunk)),
+        ("folded coding", &[400], get("Transfer-Encoding:\r\n chunked\r\n", &chunk)),
+        ("coding in HTTP/1.0", &[400], te("chunked").replacen("HTTP/1.1", "HTTP/1.0", 1)),
         // The head is answered before the body is looked at; what is wrong with that ends the connection.
-        (
-            "chunk size not a number",
-            &[200],
-            get(
-                "Transfer-Encoding: chunked\r\n",
-                &format!("zz\r\n{SMUGGLED}"),
-            ),
-        ),
-        (
-            "chunk size negative",
-            &[200],
-            get(
-                "Transfer-Encoding: chunked\r\n",
-                &format!("-1\r\n{SMUGGLED}"),
-            ),
-        ),
+        ("chunk size not a number", &[200], get("Transfer-Encoding: chunked\r\n", &format!("zz\r\n{SMUGGLED}"))),
+        ("chunk size negative", &[200], get("Transfer-Encoding: chunked\r\n", &format!("-1\r\n{SMUGGLED}"))),
         (
             "chunk size overflows",
             &[200],
@@ -271,22 +188,8 @@ async fn h10_no_request_is_smuggled_in_another() {
                 &format!("10000000000000000\r\n{SMUGGLED}"),
             ),
         ),
-        (
-            "chunk size with 0x",
-            &[200],
-            get(
-                "Transfer-Encoding: chunked\r\n",
-                &format!("0x5\r\n{SMUGGLED}"),
-            ),
-        ),
-        (
-            "chunk ended by LF",
-            &[200],
-            get(
-                "Transfer-Encoding: chunked\r\n",
-                &format!("5\nhello\n0\n\n{SMUGGLED}"),
-            ),
-        ),
+        ("chunk size with 0x", &[200], get("Transfer-Encoding: chunked\r\n", &format!("0x5\r\n{SMUGGLED}"))),
+        ("chunk ended by LF", &[200], get("Transfer-Encoding: chunked\r\n", &format!("5\nhello\n0\n\n{SMUGGLED}"))),
         (
             "chunk longer than said",
             &[200],
@@ -295,14 +198,7 @@ async fn h10_no_request_is_smuggled_in_another() {
                 &format!("1\r\nhello\r\n0\r\n\r\n{SMUGGLED}"),
             ),
         ),
-        (
-            "LF in an extension",
-            &[200],
-            get(
-                "Transfer-Encoding: chunked\r\n",
-                &format!("0;a\nb\r\n\r\n{SMUGGLED}"),
-            ),
-        ),
+        ("LF in an extension", &[200], get("Transfer-Encoding: chunked\r\n", &format!("0;a\nb\r\n\r\n{SMUGGLED}"))),
     ];
     check(&cases).await;
 }
@@ -312,41 +208,15 @@ async fn h10_a_body_before_an_upgrade_is_no_frames() {
     // A text frame with the word `hello`, as a client would send it.
     let frame = "\u{1}\u{5}hello";
     let upgrade = |fields: &str, rest: &str| handshake("/echo", fields) + rest;
+    #[rustfmt::skip]
     let cases: Vec<Case> = vec![
         ("length", &[400], upgrade("Content-Length: 7\r\n", frame)),
-        (
-            "length of nought",
-            &[101],
-            upgrade("Content-Length: 0\r\n", ""),
-        ),
-        (
-            "chunked",
-            &[400],
-            upgrade(
-                "Transfer-Encoding: chunked\r\n",
-                "7\r\n\u{1}\u{5}hello\r\n0\r\n\r\n",
-            ),
-        ),
-        (
-            "both",
-            &[400],
-            upgrade("Transfer-Encoding: chunked\r\nContent-Length: 7\r\n", frame),
-        ),
-        (
-            "two lengths",
-            &[400],
-            upgrade("Content-Length: 0\r\nContent-Length: 7\r\n", frame),
-        ),
-        (
-            "negative length",
-            &[400],
-            upgrade("Content-Length: -1\r\n", frame),
-        ),
-        (
-            "overflowing length",
-            &[400],
-            upgrade("Content-Length: 99999999999999999999\r\n", frame),
-        ),
+        ("length of nought", &[101], upgrade("Content-Length: 0\r\n", "")),
+        ("chunked", &[400], upgrade("Transfer-Encoding: chunked\r\n", "7\r\n\u{1}\u{5}hello\r\n0\r\n\r\n")),
+        ("both", &[400], upgrade("Transfer-Encoding: chunked\r\nContent-Length: 7\r\n", frame)),
+        ("two lengths", &[400], upgrade("Content-Length: 0\r\nContent-Length: 7\r\n", frame)),
+        ("negative length", &[400], upgrade("Content-Length: -1\r\n", frame)),
+        ("overflowing length", &[400], upgrade("Content-Length: 99999999999999999999\r\n", frame)),
         (
             "a request behind a refused upgrade",
             &[400],

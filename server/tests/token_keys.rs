@@ -107,6 +107,7 @@ fn no_secrets() -> Vec<(&'static str, Vec<u8>)> {
         let text: String = mark.into_iter().chain(text.chars()).collect();
         text.encode_utf16().flat_map(u16::to_le_bytes).collect()
     };
+    #[rustfmt::skip]
     let texts = [
         ("PEM", pem.clone()),
         ("PEM of RSA", rsa.public_key_pem()),
@@ -119,86 +120,42 @@ fn no_secrets() -> Vec<(&'static str, Vec<u8>)> {
         ("with CRLF", pem.replace('\n', "\r\n")),
         ("without its end", pem[..pem.len() - 30].to_owned()),
         ("without its beginning", pem[27..].to_owned()),
-        (
-            "its base64 alone",
-            pem.lines().filter(|line| !line.starts_with('-')).collect(),
-        ),
+        ("its base64 alone", pem.lines().filter(|line| !line.starts_with('-')).collect()),
         ("private PEM", private),
         ("certificate", certificate.pem()),
         ("set", keys.clone()),
         ("set behind a mark", format!("\u{feff}{keys}")),
         ("set cut off", keys[..keys.len() - 9].to_owned()),
-        (
-            "empty set",
-            r#"{"keys":[]}                        "#.to_owned(),
-        ),
+        ("empty set", r#"{"keys":[]}                        "#.to_owned()),
         ("key of a set", jwk(&pair, &json!({})).to_string()),
-        (
-            "JSON",
-            r#"{"error":"not_found","message":"no such realm"}"#.to_owned(),
-        ),
-        (
-            "list",
-            r#"["not_found", "no such realm", "at all"]"#.to_owned(),
-        ),
+        ("JSON", r#"{"error":"not_found","message":"no such realm"}"#.to_owned()),
+        ("list", r#"["not_found", "no such realm", "at all"]"#.to_owned()),
         ("OpenSSH", ssh.clone()),
-        (
-            "OpenSSH with options",
-            format!("no-pty,command=\"x\" {ssh}"),
-        ),
-        (
-            "SSH2",
-            "---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----".to_owned(),
-        ),
-        (
-            "PuTTY",
-            "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n".to_owned(),
-        ),
-        (
-            "HTML",
-            "<!DOCTYPE html><html><body>502 Bad Gateway</body></html>".to_owned(),
-        ),
-        (
-            "HTML in capitals",
-            "\n\n<HTML><TITLE>502 Bad Gateway, try again</TITLE></HTML>".to_owned(),
-        ),
-        (
-            "XML",
-            "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>".to_owned(),
-        ),
-        (
-            "RSA of .NET",
-            "<RSAKeyValue><Modulus>AQAB</Modulus></RSAKeyValue>".to_owned(),
-        ),
-        (
-            "a token",
-            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.AAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
-        ),
-        (
-            "HTTP",
-            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
-        ),
+        ("OpenSSH with options", format!("no-pty,command=\"x\" {ssh}")),
+        ("SSH2", "---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----".to_owned()),
+        ("PuTTY", "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n".to_owned()),
+        ("HTML", "<!DOCTYPE html><html><body>502 Bad Gateway</body></html>".to_owned()),
+        ("HTML in capitals", "\n\n<HTML><TITLE>502 Bad Gateway, try again</TITLE></HTML>".to_owned()),
+        ("XML", "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>".to_owned()),
+        ("RSA of .NET", "<RSAKeyValue><Modulus>AQAB</Modulus></RSAKeyValue>".to_owned()),
+        ("a token", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.AAAAAAAAAAAAAAAAAAAAAAAA".to_owned()),
+        ("HTTP", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ("nothing", String::new()),
         ("white space", " \n".repeat(40)),
     ];
+    #[rustfmt::skip]
     let binaries = [
         ("DER", der.clone()),
         ("DER with a new line", [&der[..], b"\n"].concat()),
         ("DER of RSA", rsa.subject_public_key_info()),
-        (
-            "DER of RSA cut off",
-            rsa.subject_public_key_info()[..200].to_vec(),
-        ),
+        ("DER of RSA cut off", rsa.subject_public_key_info()[..200].to_vec()),
         ("DER of a certificate", certificate.der().to_vec()),
         ("DER of a private key", pair.serialize_der()),
         ("a point", pair.der_bytes().to_vec()),
         ("blob of OpenSSH", blob),
         ("PEM in UTF-16", utf16(&pem, true)),
         ("PEM in UTF-16 without a mark", utf16(&pem, false)),
-        (
-            "HTML in UTF-16",
-            utf16("<!DOCTYPE html><html>502</html>", true),
-        ),
+        ("HTML in UTF-16", utf16("<!DOCTYPE html><html>502</html>", true)),
     ];
     let texts = texts
         .into_iter()
@@ -267,27 +224,17 @@ fn secrets_of_all_forms_are_accepted() {
     let hex = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     let binary: Vec<u8> = (100..180).collect();
     let encoded = |text: String| text.into_bytes();
-    for (content, secret) in [
+    #[rustfmt::skip]
+    let cases = [
         (text.to_vec(), text.to_vec()),
         (encoded(format!("{hex}\n")), hex.as_bytes().to_vec()),
         (binary.clone(), binary.clone()),
-        (
-            encoded(format!("base64:{}\n", STANDARD.encode(&binary))),
-            binary.clone(),
-        ),
-        (
-            encoded(format!("base64: {}", URL_SAFE_NO_PAD.encode(&binary))),
-            binary.clone(),
-        ),
-        (
-            encoded(format!("\u{feff}{hex}\r\n")),
-            hex.as_bytes().to_vec(),
-        ),
-        (
-            "um segredo com acentuação e espaços".into(),
-            "um segredo com acentuação e espaços".into(),
-        ),
-    ] {
+        (encoded(format!("base64:{}\n", STANDARD.encode(&binary))), binary.clone()),
+        (encoded(format!("base64: {}", URL_SAFE_NO_PAD.encode(&binary))), binary.clone()),
+        (encoded(format!("\u{feff}{hex}\r\n")), hex.as_bytes().to_vec()),
+        ("um segredo com acentuação e espaços".into(), "um segredo com acentuação e espaços".into()),
+    ];
+    for (content, secret) in cases {
         let access = access(SECRET, &content).unwrap();
         let key = EncodingKey::from_secret(&secret);
         assert!(
@@ -344,17 +291,12 @@ fn each_key_serves_its_own_algorithm() {
         STANDARD.encode(pkcs1)
     );
     let named = |pair, name: &str| set(&[jwk(pair, &json!({"alg": name}))]);
-    for (content, expected) in [
+    #[rustfmt::skip]
+    let cases = [
         (rsa.public_key_pem(), RS256),
         (pkcs1, RS256),
         (p256.public_key_pem(), ES256),
-        (
-            format!(
-                "\u{feff}  {}",
-                p256.public_key_pem().replace('\n', "\r\n  ")
-            ),
-            ES256,
-        ),
+        (format!("\u{feff}  {}", p256.public_key_pem().replace('\n', "\r\n  ")), ES256),
         (certificate.pem(), ES384),
         (ed25519.public_key_pem(), EdDSA),
         (set(&[jwk(&rsa, &json!({}))]), RS256),
@@ -367,11 +309,9 @@ fn each_key_serves_its_own_algorithm() {
         (named(&p384, "ES384"), ES384),
         (named(&ed25519, "EdDSA"), EdDSA),
         (named(&ed25519, "Ed25519"), EdDSA),
-        (
-            jwk(&p256, &json!({"use": "sig", "key_ops": ["verify"]})).to_string(),
-            ES256,
-        ),
-    ] {
+        (jwk(&p256, &json!({"use": "sig", "key_ops": ["verify"]})).to_string(), ES256),
+    ];
+    for (content, expected) in cases {
         let access = access(KEY, content.as_bytes()).unwrap();
         for (algorithm, key) in &algorithms {
             let token = token(*algorithm, &signing[*key], None);
@@ -459,51 +399,25 @@ fn unusable_keys_are_refused_by_name() {
     let x = |bytes: usize| URL_SAFE_NO_PAD.encode(vec![7; bytes]);
     let many: Vec<Value> = (0..101).map(|_| jwk(&good, &json!({}))).collect();
     let two = format!("{}{SECP256K1}", good.public_key_pem());
-    for (content, part) in [
-        (
-            SECP256K1.to_owned(),
-            "PEM section 1 (PUBLIC KEY) holds a key on the curve secp256k1",
-        ),
-        (
-            two,
-            "PEM section 2 (PUBLIC KEY) holds a key on the curve secp256k1",
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        (SECP256K1.to_owned(), "PEM section 1 (PUBLIC KEY) holds a key on the curve secp256k1"),
+        (two, "PEM section 2 (PUBLIC KEY) holds a key on the curve secp256k1"),
         (P521.to_owned(), "the curve P-521"),
         (RSA_1024.to_owned(), "an RSA key of 1024 bits"),
         (ED448.to_owned(), "of the kind 1.3.101.113"),
         (good.serialize_pem(), "a private key"),
-        (
-            "-----BEGIN CERTIFICATE-----\n".to_owned(),
-            "PEM section 1 is damaged",
-        ),
-        (
-            "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n".to_owned(),
-            "no public key (SPKI)",
-        ),
-        (
-            "-----BEGIN X509 CRL-----\nMFkw\n-----END X509 CRL-----\n".to_owned(),
-            "no public key",
-        ),
+        ("-----BEGIN CERTIFICATE-----\n".to_owned(), "PEM section 1 is damaged"),
+        ("-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n".to_owned(), "no public key (SPKI)"),
+        ("-----BEGIN X509 CRL-----\nMFkw\n-----END X509 CRL-----\n".to_owned(), "no public key"),
         (set(&[]), "none of its keys"),
         (set(&[json!({"kty": "unheard-of"})]), "none of its keys"),
-        (
-            bad(json!({"kid": "k1", "crv": "secp256k1"})),
-            r#"the key "k1" of the set is on the curve secp256k1"#,
-        ),
-        (
-            bad(json!({"kid": "small", "n": x(128)})),
-            r#"the key "small" of the set is an RSA key of 1019 bits"#,
-        ),
-        (
-            bad(json!({"n": x(2048)})),
-            "key 2 of the set is an RSA key of 16379 bits",
-        ),
+        (bad(json!({"kid": "k1", "crv": "secp256k1"})), r#"the key "k1" of the set is on the curve secp256k1"#),
+        (bad(json!({"kid": "small", "n": x(128)})), r#"the key "small" of the set is an RSA key of 1019 bits"#),
+        (bad(json!({"n": x(2048)})), "key 2 of the set is an RSA key of 16379 bits"),
         (bad(json!({"e": "AQ"})), "impossible modulus or exponent"),
         (bad(json!({"e": "Ag"})), "impossible modulus or exponent"),
-        (
-            bad(json!({"kid": "off", "x": x(32)})),
-            "does not lie on the curve P-256",
-        ),
+        (bad(json!({"kid": "off", "x": x(32)})), "does not lie on the curve P-256"),
         (bad(json!({"x": x(31)})), "has 31 bytes, not 32"),
         (bad(json!({"x": null})), "has no `x`"),
         (bad(json!({"x": "?"})), "no base64url"),
@@ -511,24 +425,16 @@ fn unusable_keys_are_refused_by_name() {
         (bad(json!({"alg": "HS256"})), "for the algorithm HS256"),
         (bad(json!({"alg": "none"})), "for the algorithm none"),
         (bad(json!({"d": "AQAB"})), "a private key"),
-        (
-            bad(json!({"kty": "oct", "k": "c2hvcnQ", "kid": "s"})),
-            "--rooms-token-secret FILE with `base64:`",
-        ),
+        (bad(json!({"kty": "oct", "k": "c2hvcnQ", "kid": "s"})), "--rooms-token-secret FILE with `base64:`"),
         (bad(json!({"kty": 7})), "malformed"),
         (set(&many), "101 keys, at most 100"),
         ("{]".to_owned(), "no JSON Web Key Set"),
         (r#"{"keys":{}}"#.to_owned(), "it has no list `keys`"),
-        (
-            "<!DOCTYPE html><html></html>".to_owned(),
-            "an HTML or XML document",
-        ),
-        (
-            "ssh-rsa AAAAB3NzaC1yc2E= ana".to_owned(),
-            "a public key of OpenSSH",
-        ),
+        ("<!DOCTYPE html><html></html>".to_owned(), "an HTML or XML document"),
+        ("ssh-rsa AAAAB3NzaC1yc2E= ana".to_owned(), "a public key of OpenSSH"),
         (String::new(), "an empty file"),
-    ] {
+    ];
+    for (content, part) in cases {
         let refused = access(KEY, content.as_bytes()).unwrap_err();
         assert!(refused.contains(part), "{content}: {refused}");
         assert!(refused.starts_with("--rooms-token-key /"), "{refused}");
@@ -562,45 +468,17 @@ fn s11_modes_decide_which_files_are_read() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("keys");
     let public = p256().public_key_pem();
-    for (option, content, mode, part) in [
-        (
-            SECRET,
-            "a secret of more than thirty-two bytes",
-            0o600,
-            None,
-        ),
-        (
-            SECRET,
-            "a secret of more than thirty-two bytes",
-            0o640,
-            None,
-        ),
-        (
-            SECRET,
-            "a secret of more than thirty-two bytes",
-            0o440,
-            None,
-        ),
-        (
-            SECRET,
-            "a secret of more than thirty-two bytes",
-            0o644,
-            Some("every user of this machine may use it"),
-        ),
-        (
-            SECRET,
-            "a secret of more than thirty-two bytes",
-            0o660,
-            Some("its group may change it"),
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        (SECRET, "a secret of more than thirty-two bytes", 0o600, None),
+        (SECRET, "a secret of more than thirty-two bytes", 0o640, None),
+        (SECRET, "a secret of more than thirty-two bytes", 0o440, None),
+        (SECRET, "a secret of more than thirty-two bytes", 0o644, Some("every user of this machine may use it")),
+        (SECRET, "a secret of more than thirty-two bytes", 0o660, Some("its group may change it")),
         (KEY, &public, 0o644, None),
-        (
-            KEY,
-            &public,
-            0o666,
-            Some("every user of this machine may change it"),
-        ),
-    ] {
+        (KEY, &public, 0o666, Some("every user of this machine may change it")),
+    ];
+    for (option, content, mode, part) in cases {
         std::fs::write(&file, content).unwrap();
         set_mode(&file, mode);
         let read = access_by(directory.path(), &[option, file.to_str().unwrap()]);

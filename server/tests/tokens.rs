@@ -229,40 +229,17 @@ async fn bad_tokens_are_401_and_too_many_are_429() {
     let wrong_key = EncodingKey::from_secret(b"another secret of thirty-two bytes or more");
     let oversize = hs256(json!({"more": "x".repeat(7_000)}));
     assert!(oversize.len() > 8 << 10);
+    #[rustfmt::skip]
     let cases = [
         ("expired", hs256(json!({"exp": now() - 31})), "has expired"),
-        (
-            "not yet",
-            hs256(json!({"nbf": now() + 60})),
-            "not valid yet",
-        ),
-        (
-            "wrong audience",
-            hs256(json!({"aud": "other"})),
-            "another audience",
-        ),
+        ("not yet", hs256(json!({"nbf": now() + 60})), "not valid yet"),
+        ("wrong audience", hs256(json!({"aud": "other"})), "another audience"),
         ("no audience", hs256(json!({"aud": null})), "no claim aud"),
         ("no end", hs256(json!({"exp": null})), ""),
         ("no name", hs256(json!({"sub": null})), ""),
-        (
-            "a name that is none",
-            hs256(json!({"sub": "a\nb"})),
-            "its sub is no name",
-        ),
-        (
-            "wrong key",
-            sign(Algorithm::HS256, &wrong_key, json!({})),
-            "signature is wrong",
-        ),
-        (
-            "HS384",
-            sign(
-                Algorithm::HS384,
-                &EncodingKey::from_secret(SECRET),
-                json!({}),
-            ),
-            "algorithm",
-        ),
+        ("a name that is none", hs256(json!({"sub": "a\nb"})), "its sub is no name"),
+        ("wrong key", sign(Algorithm::HS256, &wrong_key, json!({})), "signature is wrong"),
+        ("HS384", sign(Algorithm::HS384, &EncodingKey::from_secret(SECRET), json!({})), "algorithm"),
         ("none", unsigned, ""),
         ("oversize", oversize, "at most 8192"),
         ("cut", hs256(json!({}))[..40].to_owned(), ""),

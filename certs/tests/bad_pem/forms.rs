@@ -36,7 +36,7 @@ fn padded(pem_text: &str) -> Vec<u8> {
 }
 
 /// Files whose sections are what they should be, or nothing.
-#[expect(clippy::too_many_lines, reason = "a table")]
+#[rustfmt::skip]
 pub fn cases(good: &Good) -> Vec<Case> {
     let (crt, key) = (good.text("server.crt"), good.text("server.key"));
     let ca = good.text("ca.crt");
@@ -48,56 +48,16 @@ pub fn cases(good: &Good) -> Vec<Case> {
     vec![
         ("as made", c(), k(), None),
         ("CRLF", crlf(&crt), crlf(&key), None),
-        (
-            "old Mac line ends",
-            crt.replace('\n', "\r").into_bytes(),
-            key.replace('\n', "\r").into_bytes(),
-            None,
-        ),
-        (
-            "no last line end",
-            crt.trim_end().into(),
-            key.trim_end().into(),
-            None,
-        ),
-        (
-            "text around",
-            join(&["subject: x\n", &crt, "\nbye\n"]),
-            join(&["Bag Attributes\n", &key, "\n\n"]),
-            None,
-        ),
-        (
-            "byte order mark of UTF-8",
-            join(&["\u{feff}\n", &crt]),
-            k(),
-            None,
-        ),
-        (
-            "certificate empty",
-            vec![],
-            k(),
-            Some("server.crt is empty"),
-        ),
+        ("old Mac line ends", crt.replace('\n', "\r").into_bytes(), key.replace('\n', "\r").into_bytes(), None),
+        ("no last line end", crt.trim_end().into(), key.trim_end().into(), None),
+        ("text around", join(&["subject: x\n", &crt, "\nbye\n"]), join(&["Bag Attributes\n", &key, "\n\n"]), None),
+        ("byte order mark of UTF-8", join(&["\u{feff}\n", &crt]), k(), None),
+        ("certificate empty", vec![], k(), Some("server.crt is empty")),
         ("key empty", c(), vec![], Some("server.key is empty")),
-        (
-            "white space only",
-            b" \n\t\r\n".to_vec(),
-            k(),
-            Some("server.crt is empty"),
-        ),
-        (
-            "key is white space",
-            c(),
-            b"\n\n".to_vec(),
-            Some("server.key is empty"),
-        ),
+        ("white space only", b" \n\t\r\n".to_vec(), k(), Some("server.crt is empty")),
+        ("key is white space", c(), b"\n\n".to_vec(), Some("server.key is empty")),
         ("no END line", no_end(&crt), k(), Some("no END line")),
-        (
-            "key without END line",
-            c(),
-            no_end(&key),
-            Some("no END line"),
-        ),
+        ("key without END line", c(), no_end(&key), Some("no END line")),
         (
             "END of another kind",
             crt.replace("END CERTIFICATE", "END PRIVATE KEY")
@@ -114,55 +74,15 @@ pub fn cases(good: &Good) -> Vec<Case> {
         ),
         ("certificate in DER", der(&crt), k(), Some("is binary")),
         ("key in DER", c(), der(&ca), Some("is binary")),
-        (
-            "UTF-16 LE with mark",
-            utf16(&crt, false, true),
-            k(),
-            Some("is UTF-16"),
-        ),
-        (
-            "UTF-16 BE with mark",
-            utf16(&crt, true, true),
-            k(),
-            Some("is UTF-16"),
-        ),
-        (
-            "UTF-16 LE",
-            utf16(&crt, false, false),
-            k(),
-            Some("is UTF-16"),
-        ),
-        (
-            "UTF-16 BE",
-            utf16(&crt, true, false),
-            k(),
-            Some("is UTF-16"),
-        ),
-        (
-            "key in UTF-16",
-            c(),
-            utf16(&key, false, true),
-            Some("is UTF-16"),
-        ),
+        ("UTF-16 LE with mark", utf16(&crt, false, true), k(), Some("is UTF-16")),
+        ("UTF-16 BE with mark", utf16(&crt, true, true), k(), Some("is UTF-16")),
+        ("UTF-16 LE", utf16(&crt, false, false), k(), Some("is UTF-16")),
+        ("UTF-16 BE", utf16(&crt, true, false), k(), Some("is UTF-16")),
+        ("key in UTF-16", c(), utf16(&key, false, true), Some("is UTF-16")),
         ("NULs only", vec![0; 4096], k(), Some("no PEM section")),
-        (
-            "NUL in the base64",
-            crt.replacen("\nMI", "\n\0MI", 1).into_bytes(),
-            k(),
-            Some("not valid base64"),
-        ),
-        (
-            "star in the base64",
-            crt.replacen("\nMI", "\n*I", 1).into_bytes(),
-            k(),
-            Some("not valid base64"),
-        ),
-        (
-            "key with a damaged character",
-            c(),
-            key.replacen("\nM", "\n*", 1).into_bytes(),
-            Some("not valid base64"),
-        ),
+        ("NUL in the base64", crt.replacen("\nMI", "\n\0MI", 1).into_bytes(), k(), Some("not valid base64")),
+        ("star in the base64", crt.replacen("\nMI", "\n*I", 1).into_bytes(), k(), Some("not valid base64")),
+        ("key with a damaged character", c(), key.replacen("\nM", "\n*", 1).into_bytes(), Some("not valid base64")),
         (
             "empty section",
             b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_vec(),
@@ -181,12 +101,7 @@ pub fn cases(good: &Good) -> Vec<Case> {
             k(),
             Some("not an X.509"),
         ),
-        (
-            "bytes behind the certificate",
-            padded(&crt),
-            k(),
-            Some("not an X.509"),
-        ),
+        ("bytes behind the certificate", padded(&crt), k(), Some("not an X.509")),
         (
             "second certificate damaged",
             join(&[
@@ -196,29 +111,9 @@ pub fn cases(good: &Good) -> Vec<Case> {
             k(),
             Some("section 2"),
         ),
-        (
-            "plain words",
-            b"this is not a certificate".to_vec(),
-            k(),
-            Some("no PEM section"),
-        ),
-        (
-            "an HTML page",
-            b"<!DOCTYPE html><title>404</title>".to_vec(),
-            k(),
-            Some("no PEM section"),
-        ),
-        (
-            "10 MiB",
-            vec![b'A'; 10 << 20],
-            k(),
-            Some("has 10485760 bytes, exceeding the limit of 1048576"),
-        ),
-        (
-            "key of 10 MiB",
-            c(),
-            vec![b'A'; 10 << 20],
-            Some("has 10485760 bytes, exceeding the limit of 1048576"),
-        ),
+        ("plain words", b"this is not a certificate".to_vec(), k(), Some("no PEM section")),
+        ("an HTML page", b"<!DOCTYPE html><title>404</title>".to_vec(), k(), Some("no PEM section")),
+        ("10 MiB", vec![b'A'; 10 << 20], k(), Some("has 10485760 bytes, exceeding the limit of 1048576")),
+        ("key of 10 MiB", c(), vec![b'A'; 10 << 20], Some("has 10485760 bytes, exceeding the limit of 1048576")),
     ]
 }

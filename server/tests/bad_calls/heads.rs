@@ -9,6 +9,7 @@ use crate::random::Random;
 use Outcome::{Failed, Refused};
 
 /// Paths, and what is wrong with them: no such path, or no such method of a service that there is.
+#[rustfmt::skip]
 const PATHS: &[(&str, Option<Outcome>)] = &[
     ("/chat.ChatService/SendMessage?x=1", None),
     ("/chat.ChatService", Some(Refused(404))),
@@ -17,30 +18,12 @@ const PATHS: &[(&str, Option<Outcome>)] = &[
     ("/chat.v3.ChatService/Send", Some(Refused(404))),
     ("//chat.ChatService/SendMessage", Some(Refused(404))),
     ("/x/chat.ChatService/SendMessage", Some(Refused(404))),
-    (
-        "/chat.ChatService/Nothing",
-        Some(Failed(Code::Unimplemented)),
-    ),
-    (
-        "/chat.ChatService/sendMessage",
-        Some(Failed(Code::Unimplemented)),
-    ),
-    (
-        "/chat.ChatService/SendMessage/",
-        Some(Failed(Code::Unimplemented)),
-    ),
-    (
-        "/chat.ChatService/Send%4dessage",
-        Some(Failed(Code::Unimplemented)),
-    ),
-    (
-        "/chat.v2.ChatService/SendMessage",
-        Some(Failed(Code::Unimplemented)),
-    ),
-    (
-        "/grpc.health.v1.Health/List",
-        Some(Failed(Code::Unimplemented)),
-    ),
+    ("/chat.ChatService/Nothing", Some(Failed(Code::Unimplemented))),
+    ("/chat.ChatService/sendMessage", Some(Failed(Code::Unimplemented))),
+    ("/chat.ChatService/SendMessage/", Some(Failed(Code::Unimplemented))),
+    ("/chat.ChatService/Send%4dessage", Some(Failed(Code::Unimplemented))),
+    ("/chat.v2.ChatService/SendMessage", Some(Failed(Code::Unimplemented))),
+    ("/grpc.health.v1.Health/List", Some(Failed(Code::Unimplemented))),
 ];
 
 const METHODS: &[Method] = &[

@@ -60,35 +60,19 @@ async fn a_bad_post_is_refused_with_the_reason() {
     let server = start(&[]).await;
     let long = format!(r#"{{"from":"a","text":"{}"}}"#, "x".repeat(64 << 10));
     let good = r#"{"from":"a","text":"x"}"#;
-    for (room, headers, body, status, part) in [
+    #[rustfmt::skip]
+    let cases = [
         ("ops", JSON, long.as_str(), 413, "65536 bytes"),
-        (
-            "ops",
-            "Content-Type: text/plain\r\n",
-            good,
-            415,
-            "application/json",
-        ),
+        ("ops", "Content-Type: text/plain\r\n", good, 415, "application/json"),
         ("ops", "", good, 415, "application/json"),
         ("ops", JSON, "{", 400, "the body"),
         ("ops", JSON, r#"{"text":"x"}"#, 400, "a name is missing"),
-        (
-            "ops",
-            JSON,
-            r#"{"from":"a:b","text":"x"}"#,
-            400,
-            "member name",
-        ),
+        ("ops", JSON, r#"{"from":"a:b","text":"x"}"#, 400, "member name"),
         ("ops", JSON, r#"{"from":"a","text":""}"#, 400, "empty"),
         ("o%20ps", JSON, good, 400, "room name"),
-        (
-            "ops",
-            "Content-Type: application/json\r\nOrigin: https://evil.example\r\n",
-            good,
-            403,
-            "Origin",
-        ),
-    ] {
+        ("ops", "Content-Type: application/json\r\nOrigin: https://evil.example\r\n", good, 403, "Origin"),
+    ];
+    for (room, headers, body, status, part) in cases {
         let answer = post(&server, room, headers, body).await;
         assert_eq!(common::status_of(&answer), status, "{answer}");
         assert!(

@@ -19,6 +19,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn increments() -> Vec<Case> {
     let open = |what: &str| case("RFC 9113 §6.9", what).send(headers(1, 0, &post(&[])));
     let overflow = |what: &str| case("RFC 9113 §6.9.1", what).send(headers(1, 0, &post(&[])));
@@ -29,13 +30,8 @@ fn increments() -> Vec<Case> {
         open("increment of 0 for a stream")
             .send(window_update(1, 0))
             .may(&[Reset(PROTOCOL_ERROR), Goaway(PROTOCOL_ERROR)]),
-        open("increments for stream and connection")
-            .send(window_update(0, 1))
-            .send(window_update(1, 1))
-            .may(&[Alive]),
-        overflow("the connection's window up to its largest")
-            .send(window_update(0, LARGEST - 65_535))
-            .may(&[Alive]),
+        open("increments for stream and connection").send(window_update(0, 1)).send(window_update(1, 1)).may(&[Alive]),
+        overflow("the connection's window up to its largest").send(window_update(0, LARGEST - 65_535)).may(&[Alive]),
         overflow("the connection's window beyond its largest")
             .send(window_update(0, LARGEST))
             .may(&[Goaway(FLOW_CONTROL_ERROR)]),
@@ -43,9 +39,7 @@ fn increments() -> Vec<Case> {
             .send(window_update(0, LARGEST - 65_535))
             .send(window_update(0, 1))
             .may(&[Goaway(FLOW_CONTROL_ERROR)]),
-        overflow("a stream's window up to its largest")
-            .send(window_update(1, LARGEST - 65_535))
-            .may(&[Alive]),
+        overflow("a stream's window up to its largest").send(window_update(1, LARGEST - 65_535)).may(&[Alive]),
         overflow("a stream's window beyond its largest")
             .send(window_update(1, LARGEST))
             .may(&[Reset(FLOW_CONTROL_ERROR), Goaway(FLOW_CONTROL_ERROR)]),
@@ -73,6 +67,7 @@ fn sent(frames: &[Frame], wanted: usize) -> Result<(), String> {
 }
 
 /// What the server sends into our windows: the page at `/` has some kilobytes.
+#[rustfmt::skip]
 fn sending() -> Vec<Case> {
     let page = || headers(1, END_STREAM, &request("GET", "/"));
     let window = |bytes: u32, what: &str| {
@@ -83,12 +78,8 @@ fn sending() -> Vec<Case> {
     };
     let opened = |what: &str| case("RFC 9113 §6.9.2", what).send(page()).head(1).settle();
     vec![
-        window(1, "a window of one byte")
-            .may(&[Alive])
-            .check(|frames| sent(frames, 1)),
-        window(0, "no window at all")
-            .may(&[Alive])
-            .check(|frames| sent(frames, 0)),
+        window(1, "a window of one byte").may(&[Alive]).check(|frames| sent(frames, 1)),
+        window(0, "no window at all").may(&[Alive]).check(|frames| sent(frames, 0)),
         window(1, "a window that grows by one byte, three times")
             .send(window_update(1, 1))
             .send(window_update(1, 1))
@@ -96,10 +87,7 @@ fn sending() -> Vec<Case> {
             .settle()
             .may(&[Alive])
             .check(|frames| sent(frames, 4)),
-        window(0, "a window that opens at last")
-            .send(window_update(1, 100_000))
-            .answered(1)
-            .may(&[Alive]),
+        window(0, "a window that opens at last").send(window_update(1, 100_000)).answered(1).may(&[Alive]),
         window(0, "a window of the connection alone is not enough")
             .send(window_update(0, 100_000))
             .settle()

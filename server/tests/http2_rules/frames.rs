@@ -59,6 +59,7 @@ fn prefaces() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn formats() -> Vec<Case> {
     let mut cases = vec![
         case(
@@ -73,22 +74,14 @@ fn formats() -> Vec<Case> {
         )
         .send(headers(0x8000_0001, END_STREAM, &get(&[])))
         .may(&[Status(200)]),
-        case("RFC 9113 §4.1", "reserved bit of an increment")
-            .send(window_update(0, 0x8000_0001))
-            .may(&[Alive]),
+        case("RFC 9113 §4.1", "reserved bit of an increment").send(window_update(0, 0x8000_0001)).may(&[Alive]),
     ];
     let undefined: [(&str, Vec<u8>); 5] = [
         ("PING", frame(kind::PING, 0xfe, 0, &[0; 8])),
         ("SETTINGS", frame(kind::SETTINGS, 0xfe, 0, &[])),
-        (
-            "WINDOW_UPDATE",
-            frame(kind::WINDOW_UPDATE, 0xff, 0, &[0, 0, 0, 1]),
-        ),
+        ("WINDOW_UPDATE", frame(kind::WINDOW_UPDATE, 0xff, 0, &[0, 0, 0, 1])),
         ("GOAWAY", frame(kind::GOAWAY, 0xff, 0, &[0; 8])),
-        (
-            "PRIORITY",
-            frame(kind::PRIORITY, 0xff, 1, &[0, 0, 0, 0, 16]),
-        ),
+        ("PRIORITY", frame(kind::PRIORITY, 0xff, 1, &[0, 0, 0, 0, 16])),
     ];
     for (name, bytes) in undefined {
         let alone = case("RFC 9113 §4.1", format!("undefined flags of {name}")).send(bytes);
@@ -265,6 +258,7 @@ fn data_frames() -> Vec<Case> {
     ]
 }
 
+#[rustfmt::skip]
 fn header_frames() -> Vec<Case> {
     let section = "RFC 9113 §6.2";
     let padded = |length: u8, padding: usize| {
@@ -276,15 +270,9 @@ fn header_frames() -> Vec<Case> {
         headers(1, END_STREAM | PRIORITY_FLAG, &payload)
     };
     vec![
-        case(section, "padding")
-            .send(padded(9, 9))
-            .may(&[Status(200)]),
-        case(section, "priority")
-            .send(with_priority(0))
-            .may(&[Status(200)]),
-        case(section, "exclusive priority")
-            .send(with_priority(0x8000_0000))
-            .may(&[Status(200)]),
+        case(section, "padding").send(padded(9, 9)).may(&[Status(200)]),
+        case(section, "priority").send(with_priority(0)).may(&[Status(200)]),
+        case(section, "exclusive priority").send(with_priority(0x8000_0000)).may(&[Status(200)]),
         case(section, "padding and priority")
             .send(headers(
                 1,
@@ -305,20 +293,17 @@ fn header_frames() -> Vec<Case> {
         case(section, "PRIORITY without its five bytes")
             .send(headers(1, END_STREAM | PRIORITY_FLAG, &[0, 0, 0]))
             .may(&[Goaway(PROTOCOL_ERROR), Goaway(FRAME_SIZE_ERROR)]),
-        case(section, "HEADERS on stream 0")
-            .send(headers(0, END_STREAM, &get(&[])))
-            .may(&[Goaway(PROTOCOL_ERROR)]),
+        case(section, "HEADERS on stream 0").send(headers(0, END_STREAM, &get(&[]))).may(&[Goaway(PROTOCOL_ERROR)]),
         case("RFC 9113 §4.3", "a header block that cannot be read")
             .send(headers(1, END_STREAM, &[0x82, 0x87, 0x84, 0x41, 0x7f]))
             .may(&[Goaway(COMPRESSION_ERROR)]).deviates(Goaway(PROTOCOL_ERROR), "h2 gives PROTOCOL_ERROR where a header block cannot be read; the connection ends all the same"),
     ]
 }
 
+#[rustfmt::skip]
 fn other_frames() -> Vec<Case> {
     let mut cases = vec![
-        case("RFC 9113 §6.3", "PRIORITY on stream 0")
-            .send(priority(0, 1, 16))
-            .may(&[Goaway(PROTOCOL_ERROR)]),
+        case("RFC 9113 §6.3", "PRIORITY on stream 0").send(priority(0, 1, 16)).may(&[Goaway(PROTOCOL_ERROR)]),
         case("RFC 9113 §6.3", "PRIORITY of a stream that is idle")
             .send(priority(1, 0, 255))
             .send(headers(1, END_STREAM, &get(&[])))
@@ -335,16 +320,12 @@ fn other_frames() -> Vec<Case> {
             .answered(1)
             .send(priority(1, 0, 16))
             .may(&[Alive]),
-        case("RFC 9113 §6.3", "PRIORITY of a stream of ours")
-            .send(priority(2, 0, 16))
-            .may(&[Alive]),
+        case("RFC 9113 §6.3", "PRIORITY of a stream of ours").send(priority(2, 0, 16)).may(&[Alive]),
         case("RFC 7540 §5.3.1", "PRIORITY that depends on itself")
             .send(headers(1, 0, &post(&[])))
             .send(priority(1, 1, 16))
             .may(&[Alive, Reset(PROTOCOL_ERROR), Goaway(PROTOCOL_ERROR)]),
-        case("RFC 9113 §6.4", "RST_STREAM on stream 0")
-            .send(rst_stream(0, NO_ERROR))
-            .may(&[Goaway(PROTOCOL_ERROR)]),
+        case("RFC 9113 §6.4", "RST_STREAM on stream 0").send(rst_stream(0, NO_ERROR)).may(&[Goaway(PROTOCOL_ERROR)]),
         case("RFC 9113 §7", "RST_STREAM with an unknown code")
             .send(headers(1, 0, &post(&[])))
             .send(rst_stream(1, 0xff))
@@ -363,22 +344,10 @@ fn other_frames() -> Vec<Case> {
             .may(&[Goaway(PROTOCOL_ERROR)]),
     ];
     let streamless: [(&str, &str, Vec<u8>); 4] = [
-        (
-            "RFC 9113 §6.5",
-            "SETTINGS",
-            frame(kind::SETTINGS, 0, 1, &[]),
-        ),
-        (
-            "RFC 9113 §6.5",
-            "acknowledged SETTINGS",
-            frame(kind::SETTINGS, ACK, 1, &[]),
-        ),
+        ("RFC 9113 §6.5", "SETTINGS", frame(kind::SETTINGS, 0, 1, &[])),
+        ("RFC 9113 §6.5", "acknowledged SETTINGS", frame(kind::SETTINGS, ACK, 1, &[])),
         ("RFC 9113 §6.7", "PING", frame(kind::PING, 0, 1, &[0; 8])),
-        (
-            "RFC 9113 §6.8",
-            "GOAWAY",
-            frame(kind::GOAWAY, 0, 1, &[0; 8]),
-        ),
+        ("RFC 9113 §6.8", "GOAWAY", frame(kind::GOAWAY, 0, 1, &[0; 8])),
     ];
     for (section, name, bytes) in streamless {
         cases.push(
@@ -392,6 +361,7 @@ fn other_frames() -> Vec<Case> {
 }
 
 /// Header blocks in several frames (RFC 9113 §4.3, §6.10).
+#[rustfmt::skip]
 fn continuations() -> Vec<Case> {
     let section = "RFC 9113 §6.10";
     let begin = || frame(kind::HEADERS, END_STREAM, 1, &get(&[]));
@@ -421,24 +391,15 @@ fn continuations() -> Vec<Case> {
     );
     let between: [(&str, Vec<u8>); 10] = [
         ("DATA", data(1, END_STREAM, b"x")),
-        (
-            "HEADERS of the same stream",
-            headers(1, END_STREAM, &get(&[])),
-        ),
-        (
-            "HEADERS of another stream",
-            headers(3, END_STREAM, &get(&[])),
-        ),
+        ("HEADERS of the same stream", headers(1, END_STREAM, &get(&[]))),
+        ("HEADERS of another stream", headers(3, END_STREAM, &get(&[]))),
         ("PRIORITY", priority(1, 0, 16)),
         ("RST_STREAM", rst_stream(1, NO_ERROR)),
         ("SETTINGS", settings(&[])),
         ("PING", ping(0, [0; 8])),
         ("GOAWAY", frame(kind::GOAWAY, 0, 0, &[0; 8])),
         ("WINDOW_UPDATE", window_update(0, 1)),
-        (
-            "CONTINUATION of another stream",
-            continuation(3, END_HEADERS, &[]),
-        ),
+        ("CONTINUATION of another stream", continuation(3, END_HEADERS, &[])),
     ];
     for (name, bytes) in between {
         cases.push(
@@ -451,10 +412,7 @@ fn continuations() -> Vec<Case> {
     let strays: [(&str, Vec<u8>); 5] = [
         ("on stream 0", continuation(0, END_HEADERS, &get(&[]))),
         ("first of all", continuation(1, END_HEADERS, &get(&[]))),
-        (
-            "behind END_HEADERS",
-            [headers(1, 0, &post(&[])), continuation(1, END_HEADERS, &[])].concat(),
-        ),
+        ("behind END_HEADERS", [headers(1, 0, &post(&[])), continuation(1, END_HEADERS, &[])].concat()),
         (
             "behind END_HEADERS of a CONTINUATION",
             [
@@ -464,22 +422,10 @@ fn continuations() -> Vec<Case> {
             ]
             .concat(),
         ),
-        (
-            "behind DATA",
-            [
-                headers(1, 0, &post(&[])),
-                data(1, 0, b"x"),
-                continuation(1, END_HEADERS, &[]),
-            ]
-            .concat(),
-        ),
+        ("behind DATA", [headers(1, 0, &post(&[])), data(1, 0, b"x"), continuation(1, END_HEADERS, &[])].concat()),
     ];
     for (what, bytes) in strays {
-        cases.push(
-            case(section, format!("CONTINUATION {what}"))
-                .send(bytes)
-                .may(&[Goaway(PROTOCOL_ERROR)]),
-        );
+        cases.push(case(section, format!("CONTINUATION {what}")).send(bytes).may(&[Goaway(PROTOCOL_ERROR)]));
     }
     cases
 }

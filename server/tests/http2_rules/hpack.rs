@@ -63,6 +63,7 @@ fn examples() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn representations() -> Vec<Case> {
     let section = "RFC 7541 §6.2";
     let custom = |pattern: u8| [vec![pattern], string(b"x-test"), string(b"1")].concat();
@@ -79,14 +80,8 @@ fn representations() -> Vec<Case> {
         ("never indexed, name written out", with(custom(0x10))),
         ("never indexed, name by index", with(indexed_name(0x10, 4))),
         ("a field of the static table", with(vec![0x80 | 16])),
-        (
-            "indexed and then used",
-            with([custom(0x40), vec![0xbe]].concat()),
-        ),
-        (
-            "indexed, its name used",
-            with([custom(0x40), integer(0x40, 6, 62), string(b"2")].concat()),
-        ),
+        ("indexed and then used", with([custom(0x40), vec![0xbe]].concat())),
+        ("indexed, its name used", with([custom(0x40), integer(0x40, 6, 62), string(b"2")].concat())),
     ];
     let mut cases: Vec<Case> = valid
         .into_iter()
@@ -168,14 +163,12 @@ fn unreadable(section: &'static str, what: impl Into<String>, block: &[u8]) -> C
 }
 
 /// RFC 7541 §5.1: what does not fit, or does not end, is an error.
+#[rustfmt::skip]
 fn integers() -> Vec<Case> {
     let section = "RFC 7541 §5.1";
     let broken: [(&str, Vec<u8>); 8] = [
         ("an index of 2^35", hex("ff ff ff ff ff 7f")),
-        (
-            "an index of many bytes",
-            [vec![0xff], vec![0xff; 20], vec![0x01]].concat(),
-        ),
+        ("an index of many bytes", [vec![0xff], vec![0xff; 20], vec![0x01]].concat()),
         ("an index without its end", hex("ff 80 80")),
         ("an index that is cut off", hex("ff")),
         ("a name of 2^35 bytes", hex("00 7f ff ff ff ff 7f")),
@@ -196,14 +189,8 @@ fn integers() -> Vec<Case> {
         .collect();
     // 16 in seven bits, and 58 in six, each with zeros that mean nothing.
     for (what, field) in [
-        (
-            "an index with a needless zero",
-            [hex("7f 00"), string(b"rules")].concat(),
-        ),
-        (
-            "a length in two bytes with a zero behind",
-            [hex("0f 2b 01"), b"x".to_vec()].concat(),
-        ),
+        ("an index with a needless zero", [hex("7f 00"), string(b"rules")].concat()),
+        ("a length in two bytes with a zero behind", [hex("0f 2b 01"), b"x".to_vec()].concat()),
     ] {
         let block = [get(&[]), field.clone()].concat();
         // 63 is the table's second entry: there is none, and only the decoding of the number counts.
@@ -219,6 +206,7 @@ fn integers() -> Vec<Case> {
 }
 
 /// RFC 7541 §5.2: lengths, and the padding of Huffman codes.
+#[rustfmt::skip]
 fn strings() -> Vec<Case> {
     let section = "RFC 7541 §5.2";
     let value = |bytes: &[u8]| {
@@ -233,24 +221,15 @@ fn strings() -> Vec<Case> {
         .concat()
     };
     let broken: [(&str, Vec<u8>); 8] = [
-        (
-            "a name longer than the block",
-            [get(&[]), hex("00 0a 78 2d")].concat(),
-        ),
-        (
-            "a value longer than the block",
-            [get(&[]), hex("00 01 78 0a 31")].concat(),
-        ),
+        ("a name longer than the block", [get(&[]), hex("00 0a 78 2d")].concat()),
+        ("a value longer than the block", [get(&[]), hex("00 01 78 0a 31")].concat()),
         ("no value at all", [get(&[]), hex("00 01 78")].concat()),
         // `a` is 00011; what is behind it must be ones.
         ("padding of zeros", value(&[0b0001_1000])),
         ("padding with a zero in it", value(&[0b0001_1110])),
         ("padding of a whole byte", value(&[0b0001_1111, 0xff])),
         ("EOS in a string", value(&[0xff, 0xff, 0xff, 0xfc])),
-        (
-            "EOS behind a letter",
-            value(&[0b0001_1111, 0xff, 0xff, 0xff, 0b1110_0111]),
-        ),
+        ("EOS behind a letter", value(&[0b0001_1111, 0xff, 0xff, 0xff, 0b1110_0111])),
     ];
     let mut cases: Vec<Case> = broken
         .into_iter()
@@ -262,11 +241,7 @@ fn strings() -> Vec<Case> {
         ("a letter of eight bits", value(&[0b1111_1000])),
         ("an empty string in Huffman code", value(&[])),
     ] {
-        cases.push(
-            case(section, what)
-                .send(headers(1, END_STREAM, &block))
-                .may(&[Status(200)]),
-        );
+        cases.push(case(section, what).send(headers(1, END_STREAM, &block)).may(&[Status(200)]));
     }
     cases
 }

@@ -17,33 +17,19 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn values() -> Vec<Case> {
     let section = "RFC 9113 §6.5.2";
     let wrong = [
         ("ENABLE_PUSH", ENABLE_PUSH, 2, PROTOCOL_ERROR),
         ("ENABLE_PUSH", ENABLE_PUSH, u32::MAX, PROTOCOL_ERROR),
-        (
-            "INITIAL_WINDOW_SIZE",
-            INITIAL_WINDOW_SIZE,
-            0x8000_0000,
-            FLOW_CONTROL_ERROR,
-        ),
-        (
-            "INITIAL_WINDOW_SIZE",
-            INITIAL_WINDOW_SIZE,
-            u32::MAX,
-            FLOW_CONTROL_ERROR,
-        ),
+        ("INITIAL_WINDOW_SIZE", INITIAL_WINDOW_SIZE, 0x8000_0000, FLOW_CONTROL_ERROR),
+        ("INITIAL_WINDOW_SIZE", INITIAL_WINDOW_SIZE, u32::MAX, FLOW_CONTROL_ERROR),
         ("MAX_FRAME_SIZE", MAX_FRAME_SIZE, 0, PROTOCOL_ERROR),
         ("MAX_FRAME_SIZE", MAX_FRAME_SIZE, 16_383, PROTOCOL_ERROR),
         ("MAX_FRAME_SIZE", MAX_FRAME_SIZE, 16_777_216, PROTOCOL_ERROR),
         ("MAX_FRAME_SIZE", MAX_FRAME_SIZE, u32::MAX, PROTOCOL_ERROR),
-        (
-            "ENABLE_CONNECT_PROTOCOL",
-            ENABLE_CONNECT_PROTOCOL,
-            2,
-            PROTOCOL_ERROR,
-        ),
+        ("ENABLE_CONNECT_PROTOCOL", ENABLE_CONNECT_PROTOCOL, 2, PROTOCOL_ERROR),
     ];
     let mut cases: Vec<Case> = wrong
         .into_iter()

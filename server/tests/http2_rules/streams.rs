@@ -56,6 +56,7 @@ fn idle() -> Vec<Case> {
 }
 
 /// Behind `END_STREAM`, while the server still answers.
+#[rustfmt::skip]
 fn half_closed() -> Vec<Case> {
     let section = "RFC 9113 §5.1";
     let open = |what: &str| {
@@ -80,15 +81,9 @@ fn half_closed() -> Vec<Case> {
             // It follows no HEADERS either.
             .may(closed)
             .may(&[Goaway(PROTOCOL_ERROR)]),
-        open("WINDOW_UPDATE behind END_STREAM")
-            .send(window_update(1, 100))
-            .may(&[Alive]),
-        open("PRIORITY behind END_STREAM")
-            .send(priority(1, 0, 1))
-            .may(&[Alive]),
-        open("RST_STREAM behind END_STREAM")
-            .send(rst_stream(1, CANCEL))
-            .may(&[Alive]),
+        open("WINDOW_UPDATE behind END_STREAM").send(window_update(1, 100)).may(&[Alive]),
+        open("PRIORITY behind END_STREAM").send(priority(1, 0, 1)).may(&[Alive]),
+        open("RST_STREAM behind END_STREAM").send(rst_stream(1, CANCEL)).may(&[Alive]),
     ]
 }
 

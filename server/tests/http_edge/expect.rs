@@ -65,24 +65,14 @@ async fn a_101_is_preceded_by_the_100_that_was_asked_for() {
 async fn a_refusal_comes_without_it() {
     let server = start(&[]).await;
     let expect = "Expect: 100-continue\r\n";
-    for (request, status) in [
-        (
-            handshake(
-                "/echo",
-                &format!("{expect}Origin: https://evil.example\r\n"),
-            ),
-            "HTTP/1.1 403 ",
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        (handshake("/echo", &format!("{expect}Origin: https://evil.example\r\n")), "HTTP/1.1 403 "),
         (handshake("/nothing", expect), "HTTP/1.1 404 "),
-        (
-            handshake("/echo", expect).replace("Version: 13", "Version: 12"),
-            "HTTP/1.1 426 ",
-        ),
-        (
-            handshake("/echo", expect).replace(" HTTP/1.1", " HTTP/1.0"),
-            "HTTP/1.0 505 ",
-        ),
-    ] {
+        (handshake("/echo", expect).replace("Version: 13", "Version: 12"), "HTTP/1.1 426 "),
+        (handshake("/echo", expect).replace(" HTTP/1.1", " HTTP/1.0"), "HTTP/1.0 505 "),
+    ];
+    for (request, status) in cases {
         let answer = until(&server, &request, "\r\n\r\n").await;
         assert!(
             answer[9..].starts_with(&status[9..]) && !answer.contains("100 Continue"),

@@ -15,6 +15,7 @@ fn get(target: &str, more: &str) -> String {
 /// A request, the status of its refusal, and fields of its line.
 type Case = (String, u16, Vec<(&'static str, &'static str)>);
 
+#[rustfmt::skip]
 fn cases() -> Vec<Case> {
     let close = "Connection: close\r\n";
     vec![
@@ -26,11 +27,7 @@ fn cases() -> Vec<Case> {
                 ("request_target", "/ws"),
             ],
         ),
-        (
-            handshake("/ws", "Origin: https://e\u{202e}vil\r\n"),
-            403,
-            vec![("origin", r"https://e\u{202e}vil")],
-        ),
+        (handshake("/ws", "Origin: https://e\u{202e}vil\r\n"), 403, vec![("origin", r"https://e\u{202e}vil")]),
         (
             get("/rooms/hall/messages", "Origin: https://evil.example\r\n"),
             403,
@@ -49,23 +46,11 @@ fn cases() -> Vec<Case> {
             401,
             vec![("request_target", "/chat/hall?name=ana")],
         ),
-        (
-            get("/nothing?a=%1b", ""),
-            404,
-            vec![("request_target", "/nothing?a=%1b")],
-        ),
+        (get("/nothing?a=%1b", ""), 404, vec![("request_target", "/nothing?a=%1b")]),
         (get("/ws", ""), 426, vec![("request_target", "/ws")]),
-        (
-            get("/", "").replace("localhost", "evil.example"),
-            421,
-            vec![("host", "evil.example")],
-        ),
+        (get("/", "").replace("localhost", "evil.example"), 421, vec![("host", "evil.example")]),
         (get(&format!("/{}", "a".repeat(9_000)), ""), 414, vec![]),
-        (
-            get("/", "").replace("GET", "BREW"),
-            405,
-            vec![("method", "BREW")],
-        ),
+        (get("/", "").replace("GET", "BREW"), 405, vec![("method", "BREW")]),
         (
             format!(
                 "POST /chat.ChatService/SendMessage HTTP/1.1\r\nHost: localhost\r\n{close}Content-Length: 0\r\n\r\n"
@@ -73,11 +58,7 @@ fn cases() -> Vec<Case> {
             415,
             vec![("method", "POST")],
         ),
-        (
-            format!("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n{close}\r\n"),
-            400,
-            vec![],
-        ),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n{close}\r\n"), 400, vec![]),
     ]
 }
 

@@ -15,6 +15,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn lengths() -> Vec<Case> {
     let section = "RFC 9113 §8.1.1";
     let body = br#"{"from":"rules","text":"hello"}"#;
@@ -27,19 +28,11 @@ fn lengths() -> Vec<Case> {
         ))
     };
     let mut cases = vec![
-        with(&length)
-            .send(data(1, END_STREAM, body))
-            .may(&[Status(200), Status(201)]),
+        with(&length).send(data(1, END_STREAM, body)).may(&[Status(200), Status(201)]),
         with("1").send(data(1, END_STREAM, body)).may(MALFORMED),
-        with("1")
-            .send(data(1, 0, b"{"))
-            .send(data(1, END_STREAM, b"}"))
-            .may(MALFORMED),
+        with("1").send(data(1, 0, b"{")).send(data(1, END_STREAM, b"}")).may(MALFORMED),
         with("100").send(data(1, END_STREAM, body)).may(MALFORMED),
-        with("100")
-            .send(data(1, 0, body))
-            .send(data(1, END_STREAM, b""))
-            .may(MALFORMED),
+        with("100").send(data(1, 0, body)).send(data(1, END_STREAM, b"")).may(MALFORMED),
         with("100")
             .send(data(1, 0, body))
             .send(frame(
@@ -49,22 +42,9 @@ fn lengths() -> Vec<Case> {
                 &block(&[("x-sum", "1")]),
             ))
             .may(MALFORMED),
-        refused(
-            section,
-            "content-length of 1 without content",
-            &post(&[("content-length", "1")]),
-        ),
-        refused(
-            section,
-            "content-length of 1 at a GET without content",
-            &get(&[("content-length", "1")]),
-        ),
-        answered(
-            section,
-            "content-length of 0 at a GET",
-            &get(&[("content-length", "0")]),
-            200,
-        ),
+        refused(section, "content-length of 1 without content", &post(&[("content-length", "1")])),
+        refused(section, "content-length of 1 at a GET without content", &get(&[("content-length", "1")])),
+        answered(section, "content-length of 0 at a GET", &get(&[("content-length", "0")]), 200),
         case(section, "two content-lengths that differ")
             .send(headers(
                 1,
@@ -90,6 +70,7 @@ fn lengths() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn bodies_and_trailers() -> Vec<Case> {
     let section = "RFC 9113 §8.1";
     let body = br#"{"from":"rules","text":"hello"}"#;
@@ -100,12 +81,8 @@ fn bodies_and_trailers() -> Vec<Case> {
     };
     let trailers = |flags: u8, block: &[u8]| frame(kind::HEADERS, END_HEADERS | flags, 1, block);
     vec![
-        open("trailers")
-            .send(trailers(END_STREAM, &block(&[("x-sum", "1")])))
-            .may(&[Status(200), Status(201)]),
-        open("trailers that do not end the stream")
-            .send(trailers(0, &block(&[("x-sum", "1")])))
-            .may(MALFORMED),
+        open("trailers").send(trailers(END_STREAM, &block(&[("x-sum", "1")]))).may(&[Status(200), Status(201)]),
+        open("trailers that do not end the stream").send(trailers(0, &block(&[("x-sum", "1")]))).may(MALFORMED),
         open("a pseudo-field in trailers")
             .send(trailers(END_STREAM, &block(&[(":method", "GET")])))
             .may(MALFORMED)
@@ -114,9 +91,7 @@ fn bodies_and_trailers() -> Vec<Case> {
             .send(trailers(END_STREAM, &get(&[])))
             .may(MALFORMED)
             .deviates(Status(201), PSEUDO_TRAILERS),
-        open("upper case in trailers")
-            .send(trailers(END_STREAM, &block(&[("X-Sum", "1")])))
-            .may(MALFORMED),
+        open("upper case in trailers").send(trailers(END_STREAM, &block(&[("X-Sum", "1")]))).may(MALFORMED),
         open("a connection-specific field in trailers")
             .send(trailers(END_STREAM, &block(&[("connection", "close")])))
             .may(MALFORMED),

@@ -5,6 +5,7 @@ use crate::case::Outcome::Status;
 use crate::case::{Case, case};
 use crate::wire::{block, headers, websocket};
 
+#[rustfmt::skip]
 pub fn cases() -> Vec<Case> {
     let section = "RFC 8441 §4";
     let of = |fields: &[(&str, &str)]| block(fields);
@@ -15,31 +16,11 @@ pub fn cases() -> Vec<Case> {
     vec![
         open("a WebSocket", &websocket("/echo")).may(&[Status(200)]),
         open("a WebSocket where there is none", &websocket("/nowhere")).may(&[Status(404)]),
-        open(
-            ":protocol with GET",
-            &of(&[(":method", "GET"), scheme, authority, path, protocol]),
-        )
-        .may(MALFORMED),
-        open(
-            ":protocol twice",
-            &of(&[connect, scheme, authority, path, protocol, protocol]),
-        )
-        .may(MALFORMED),
-        open(
-            "no :scheme",
-            &of(&[connect, authority, path, protocol, version]),
-        )
-        .may(MALFORMED),
-        open(
-            "no :path",
-            &of(&[connect, scheme, authority, protocol, version]),
-        )
-        .may(MALFORMED),
-        open(
-            "no :authority",
-            &of(&[connect, scheme, path, protocol, version]),
-        )
-        .may(MALFORMED),
+        open(":protocol with GET", &of(&[(":method", "GET"), scheme, authority, path, protocol])).may(MALFORMED),
+        open(":protocol twice", &of(&[connect, scheme, authority, path, protocol, protocol])).may(MALFORMED),
+        open("no :scheme", &of(&[connect, authority, path, protocol, version])).may(MALFORMED),
+        open("no :path", &of(&[connect, scheme, authority, protocol, version])).may(MALFORMED),
+        open("no :authority", &of(&[connect, scheme, path, protocol, version])).may(MALFORMED),
         open(
             "another protocol",
             &of(&[
@@ -80,8 +61,6 @@ pub fn cases() -> Vec<Case> {
         case("RFC 9113 §8.5", "CONNECT with :scheme and :path")
             .send(headers(1, 0, &of(&[connect, scheme, authority, path])))
             .may(MALFORMED),
-        case("RFC 9113 §8.5", "CONNECT without :authority")
-            .send(headers(1, 0, &of(&[connect])))
-            .may(MALFORMED),
+        case("RFC 9113 §8.5", "CONNECT without :authority").send(headers(1, 0, &of(&[connect]))).may(MALFORMED),
     ]
 }

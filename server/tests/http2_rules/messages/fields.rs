@@ -14,34 +14,24 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn names() -> Vec<Case> {
     let section = "RFC 9113 §8.2.1";
     let mut cases = vec![
-        refused(
-            "RFC 9113 §8.2",
-            "a name in upper case",
-            &get(&[("X-TEST", "1")]),
-        ),
-        refused(
-            "RFC 9113 §8.2",
-            "a name with one upper-case letter",
-            &get(&[("x-tesT", "1")]),
-        ),
+        refused("RFC 9113 §8.2", "a name in upper case", &get(&[("X-TEST", "1")])),
+        refused("RFC 9113 §8.2", "a name with one upper-case letter", &get(&[("x-tesT", "1")])),
         refused(section, "an empty name", &get(&[("", "1")])),
         refused(section, "a colon in a name", &get(&[("x:y", "1")])),
     ];
     for byte in [0x00, 0x09, 0x0a, 0x0d, 0x1f, 0x20, 0x7f, 0x80, 0xff] {
         let name = [b'x', byte, b'y'];
         let block = [get(&[]), literal(&name, b"1")].concat();
-        cases.push(refused(
-            section,
-            format!("byte {byte:#04x} in a name"),
-            &block,
-        ));
+        cases.push(refused(section, format!("byte {byte:#04x} in a name"), &block));
     }
     cases
 }
 
+#[rustfmt::skip]
 fn values() -> Vec<Case> {
     let section = "RFC 9113 §8.2.1";
     let mut cases: Vec<Case> = [b'\0', b'\n', b'\r']
@@ -61,20 +51,11 @@ fn values() -> Vec<Case> {
         .collect();
     for value in [" a", "a ", "\ta", "a\t", " "] {
         let block = get(&[("x-test", value)]);
-        cases.push(refused(
-            section,
-            format!("white space around the value {value:?}"),
-            &block,
-        ));
+        cases.push(refused(section, format!("white space around the value {value:?}"), &block));
     }
     for value in [&b""[..], b"a b", b"a\tb", b"\x80\xff", "Olá".as_bytes()] {
         let block = [get(&[]), literal(b"x-test", value)].concat();
-        cases.push(answered(
-            section,
-            format!("the value {value:?}"),
-            &block,
-            200,
-        ));
+        cases.push(answered(section, format!("the value {value:?}"), &block, 200));
     }
     cases
 }
