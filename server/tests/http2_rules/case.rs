@@ -72,6 +72,16 @@ pub fn case(section: &'static str, what: impl Into<String>) -> Case {
     }
 }
 
+/// The case of `section` that consists of `bytes`, after which `allowed` may come.
+pub fn rule(
+    section: &'static str,
+    what: impl Into<String>,
+    bytes: impl Into<Vec<u8>>,
+    allowed: &[Outcome],
+) -> Case {
+    case(section, what).send(bytes).may(allowed)
+}
+
 impl Case {
     pub fn without_preface(mut self) -> Self {
         self.settings = None;

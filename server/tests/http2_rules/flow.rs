@@ -1,7 +1,7 @@
 //! Flow control both ways (RFC 9113 §5.2, §6.9).
 
 use super::case::Outcome::{Alive, Goaway, Reset, Status};
-use super::case::{Case, case};
+use super::case::{Case, case, rule};
 use super::wire::code::{FLOW_CONTROL_ERROR, PROTOCOL_ERROR};
 use super::wire::setting::INITIAL_WINDOW_SIZE;
 use super::wire::{
@@ -24,9 +24,7 @@ fn increments() -> Vec<Case> {
     let open = |what: &str| case("RFC 9113 §6.9", what).send(headers(1, 0, &post(&[])));
     let overflow = |what: &str| case("RFC 9113 §6.9.1", what).send(headers(1, 0, &post(&[])));
     vec![
-        case("RFC 9113 §6.9", "increment of 0 for the connection")
-            .send(window_update(0, 0))
-            .may(&[Goaway(PROTOCOL_ERROR)]),
+        rule("RFC 9113 §6.9", "increment of 0 for the connection", window_update(0, 0), &[Goaway(PROTOCOL_ERROR)]),
         open("increment of 0 for a stream")
             .send(window_update(1, 0))
             .may(&[Reset(PROTOCOL_ERROR), Goaway(PROTOCOL_ERROR)]),
@@ -103,10 +101,7 @@ fn sending() -> Vec<Case> {
             }),
         opened("a response without limits of ours").may(&[Alive]),
         // 65,535 bytes are all that the connection gives: 20 streams of 4 KiB and more cannot end.
-        case(
-            "RFC 9113 §6.9.1",
-            "the connection's window bounds all streams together",
-        )
+        case("RFC 9113 §6.9.1", "the connection's window bounds all streams together")
         .with_settings(&[(INITIAL_WINDOW_SIZE, 1_000_000)])
         .send(
             (0..40_u32)
@@ -130,6 +125,7 @@ fn sending() -> Vec<Case> {
 }
 
 /// `SETTINGS_INITIAL_WINDOW_SIZE` changed while streams are open (RFC 9113 §6.9.2).
+#[rustfmt::skip]
 fn changes() -> Vec<Case> {
     let section = "RFC 9113 §6.9.2";
     let page = |window: u32, what: &str| {
@@ -165,10 +161,7 @@ fn changes() -> Vec<Case> {
             .send(settings(&[(INITIAL_WINDOW_SIZE, LARGEST)]))
             // All of the page is gone by then, unless the stream still waits.
             .may(&[Goaway(FLOW_CONTROL_ERROR), Alive]),
-        case(
-            section,
-            "a change that lifts the window of an open stream beyond its largest",
-        )
+        case(section, "a change that lifts the window of an open stream beyond its largest")
         .send(headers(1, 0, &post(&[])))
         .send(window_update(1, LARGEST - 65_535))
         .send(settings(&[(INITIAL_WINDOW_SIZE, 65_536)]))

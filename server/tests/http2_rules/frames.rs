@@ -1,7 +1,7 @@
 //! The preface, the format and size of frames, and each type's own rules (RFC 9113 §3.4, §4, §5.5, §6).
 
 use super::case::Outcome::{Alive, Close, Goaway, Reset, Status};
-use super::case::{Case, case};
+use super::case::{Case, case, rule};
 use super::wire::code::{COMPRESSION_ERROR, FRAME_SIZE_ERROR, NO_ERROR, PROTOCOL_ERROR};
 use super::wire::{
     ACK, END_HEADERS, END_STREAM, PADDED, PREFACE, PRIORITY_FLAG, continuation, data, frame, get,
@@ -62,19 +62,9 @@ fn prefaces() -> Vec<Case> {
 #[rustfmt::skip]
 fn formats() -> Vec<Case> {
     let mut cases = vec![
-        case(
-            "RFC 9113 §4.1",
-            "reserved bit of a PING's stream identifier",
-        )
-        .send(frame(kind::PING, 0, 0x8000_0000, &[0; 8]))
-        .may(&[Alive]),
-        case(
-            "RFC 9113 §4.1",
-            "reserved bit of a request's stream identifier",
-        )
-        .send(headers(0x8000_0001, END_STREAM, &get(&[])))
-        .may(&[Status(200)]),
-        case("RFC 9113 §4.1", "reserved bit of an increment").send(window_update(0, 0x8000_0001)).may(&[Alive]),
+        rule("RFC 9113 §4.1", "reserved bit of a PING's stream identifier", frame(kind::PING, 0, 0x8000_0000, &[0; 8]), &[Alive]),
+        rule("RFC 9113 §4.1", "reserved bit of a request's stream identifier", headers(0x8000_0001, END_STREAM, &get(&[])), &[Status(200)]),
+        rule("RFC 9113 §4.1", "reserved bit of an increment", window_update(0, 0x8000_0001), &[Alive]),
     ];
     let undefined: [(&str, Vec<u8>); 5] = [
         ("PING", frame(kind::PING, 0xfe, 0, &[0; 8])),
@@ -98,14 +88,7 @@ fn formats() -> Vec<Case> {
         );
     }
     cases.push(
-        case("RFC 9113 §4.1", "undefined flags of HEADERS")
-            .send(frame(
-                kind::HEADERS,
-                0xd2 | END_STREAM | END_HEADERS,
-                1,
-                &get(&[]),
-            ))
-            .may(&[Status(200)]),
+        rule("RFC 9113 §4.1", "undefined flags of HEADERS", frame(kind::HEADERS, 0xd2 | END_STREAM | END_HEADERS, 1, &get(&[])), &[Status(200)]),
     );
     cases
 }
@@ -122,18 +105,30 @@ fn sizes() -> Vec<Case> {
             .send(headers(1, 0, &post(&[])))
             .send(data(1, END_STREAM, &[b' '; 16_385]))
             .may(&[Reset(FRAME_SIZE_ERROR), Goaway(FRAME_SIZE_ERROR)]),
-        case("RFC 9113 §4.2", "HEADERS of 16,385 bytes")
-            .send(headers(1, END_STREAM, &[0; 16_385]))
-            .may(&[Goaway(FRAME_SIZE_ERROR)]),
-        case("RFC 9113 §4.2", "a frame that says it has 16,777,215 bytes")
-            .send(lying_frame(kind::DATA, 0, 1, 0xff_ffff, &[0; 100]))
-            .may(&[Goaway(FRAME_SIZE_ERROR)]),
-        case("RFC 9113 §4.2", "unknown frame of 16,385 bytes")
-            .send(frame(0xee, 0, 0, &[0; 16_385]))
-            .may(&[Goaway(FRAME_SIZE_ERROR)]),
-        case("RFC 9113 §4.2", "SETTINGS of 16,386 bytes")
-            .send(frame(kind::SETTINGS, 0, 0, &[0; 16_386]))
-            .may(&[Goaway(FRAME_SIZE_ERROR)]),
+        rule(
+            "RFC 9113 §4.2",
+            "HEADERS of 16,385 bytes",
+            headers(1, END_STREAM, &[0; 16_385]),
+            &[Goaway(FRAME_SIZE_ERROR)],
+        ),
+        rule(
+            "RFC 9113 §4.2",
+            "a frame that says it has 16,777,215 bytes",
+            lying_frame(kind::DATA, 0, 1, 0xff_ffff, &[0; 100]),
+            &[Goaway(FRAME_SIZE_ERROR)],
+        ),
+        rule(
+            "RFC 9113 §4.2",
+            "unknown frame of 16,385 bytes",
+            frame(0xee, 0, 0, &[0; 16_385]),
+            &[Goaway(FRAME_SIZE_ERROR)],
+        ),
+        rule(
+            "RFC 9113 §4.2",
+            "SETTINGS of 16,386 bytes",
+            frame(kind::SETTINGS, 0, 0, &[0; 16_386]),
+            &[Goaway(FRAME_SIZE_ERROR)],
+        ),
     ];
     let generic = "h2 gives PROTOCOL_ERROR for lengths that a type cannot have; the connection ends all the same";
     let mut lengths = |section, name: &str, kind, stream, wrong: &[usize]| {
@@ -186,12 +181,12 @@ fn unknown() -> Vec<Case> {
     let mut cases: Vec<Case> = [0x0a, 0x0b, 0x0c, 0x10, 0x7f, 0xff]
         .into_iter()
         .map(|kind| {
-            case(
+            rule(
                 "RFC 9113 §5.5",
                 format!("frame of the unknown type {kind:#x}"),
+                frame(kind, 0xff, 0, b"anything"),
+                &[Alive],
             )
-            .send(frame(kind, 0xff, 0, b"anything"))
-            .may(&[Alive])
         })
         .collect();
     cases.push(
@@ -210,6 +205,7 @@ fn unknown() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn data_frames() -> Vec<Case> {
     let open = |what: &str| case("RFC 9113 §6.1", what).send(headers(1, 0, &post(&[])));
     let body = br#"{"from":"rules","text":"hello"}"#;
@@ -252,9 +248,7 @@ fn data_frames() -> Vec<Case> {
         open("PADDED without a length")
             .send(data(1, END_STREAM | PADDED, &[]))
             .may(&[Goaway(PROTOCOL_ERROR), Goaway(FRAME_SIZE_ERROR)]),
-        case("RFC 9113 §6.1", "DATA on stream 0")
-            .send(data(0, END_STREAM, b"x"))
-            .may(&[Goaway(PROTOCOL_ERROR)]),
+        rule("RFC 9113 §6.1", "DATA on stream 0", data(0, END_STREAM, b"x"), &[Goaway(PROTOCOL_ERROR)]),
     ]
 }
 
@@ -270,30 +264,16 @@ fn header_frames() -> Vec<Case> {
         headers(1, END_STREAM | PRIORITY_FLAG, &payload)
     };
     vec![
-        case(section, "padding").send(padded(9, 9)).may(&[Status(200)]),
-        case(section, "priority").send(with_priority(0)).may(&[Status(200)]),
-        case(section, "exclusive priority").send(with_priority(0x8000_0000)).may(&[Status(200)]),
-        case(section, "padding and priority")
-            .send(headers(
-                1,
-                END_STREAM | PADDED | PRIORITY_FLAG,
-                &[vec![2, 0, 0, 0, 3, 16], get(&[]), vec![0; 2]].concat(),
-            ))
-            .may(&[Status(200)]),
+        rule(section, "padding", padded(9, 9), &[Status(200)]),
+        rule(section, "priority", with_priority(0), &[Status(200)]),
+        rule(section, "exclusive priority", with_priority(0x8000_0000), &[Status(200)]),
+        rule(section, "padding and priority", headers(1, END_STREAM | PADDED | PRIORITY_FLAG, &[vec![2, 0, 0, 0, 3, 16], get(&[]), vec![0; 2]].concat()), &[Status(200)]),
         // RFC 7540 §5.3.1 forbade it; RFC 9113 has no word about it any more.
-        case("RFC 7540 §5.3.1", "HEADERS that depend on themselves")
-            .send(with_priority(1))
-            .may(&[Status(200), Reset(PROTOCOL_ERROR), Goaway(PROTOCOL_ERROR)]),
-        case(section, "padding longer than the payload")
-            .send(headers(1, END_STREAM | PADDED, &[200, 0x82, 0x87]))
-            .may(&[Goaway(PROTOCOL_ERROR)]),
-        case(section, "PADDED without a length")
-            .send(headers(1, END_STREAM | PADDED, &[]))
-            .may(&[Goaway(PROTOCOL_ERROR), Goaway(FRAME_SIZE_ERROR)]),
-        case(section, "PRIORITY without its five bytes")
-            .send(headers(1, END_STREAM | PRIORITY_FLAG, &[0, 0, 0]))
-            .may(&[Goaway(PROTOCOL_ERROR), Goaway(FRAME_SIZE_ERROR)]),
-        case(section, "HEADERS on stream 0").send(headers(0, END_STREAM, &get(&[]))).may(&[Goaway(PROTOCOL_ERROR)]),
+        rule("RFC 7540 §5.3.1", "HEADERS that depend on themselves", with_priority(1), &[Status(200), Reset(PROTOCOL_ERROR), Goaway(PROTOCOL_ERROR)]),
+        rule(section, "padding longer than the payload", headers(1, END_STREAM | PADDED, &[200, 0x82, 0x87]), &[Goaway(PROTOCOL_ERROR)]),
+        rule(section, "PADDED without a length", headers(1, END_STREAM | PADDED, &[]), &[Goaway(PROTOCOL_ERROR), Goaway(FRAME_SIZE_ERROR)]),
+        rule(section, "PRIORITY without its five bytes", headers(1, END_STREAM | PRIORITY_FLAG, &[0, 0, 0]), &[Goaway(PROTOCOL_ERROR), Goaway(FRAME_SIZE_ERROR)]),
+        rule(section, "HEADERS on stream 0", headers(0, END_STREAM, &get(&[])), &[Goaway(PROTOCOL_ERROR)]),
         case("RFC 9113 §4.3", "a header block that cannot be read")
             .send(headers(1, END_STREAM, &[0x82, 0x87, 0x84, 0x41, 0x7f]))
             .may(&[Goaway(COMPRESSION_ERROR)]).deviates(Goaway(PROTOCOL_ERROR), "h2 gives PROTOCOL_ERROR where a header block cannot be read; the connection ends all the same"),
@@ -303,15 +283,12 @@ fn header_frames() -> Vec<Case> {
 #[rustfmt::skip]
 fn other_frames() -> Vec<Case> {
     let mut cases = vec![
-        case("RFC 9113 §6.3", "PRIORITY on stream 0").send(priority(0, 1, 16)).may(&[Goaway(PROTOCOL_ERROR)]),
+        rule("RFC 9113 §6.3", "PRIORITY on stream 0", priority(0, 1, 16), &[Goaway(PROTOCOL_ERROR)]),
         case("RFC 9113 §6.3", "PRIORITY of a stream that is idle")
             .send(priority(1, 0, 255))
             .send(headers(1, END_STREAM, &get(&[])))
             .may(&[Status(200)]),
-        case(
-            "RFC 9113 §6.3",
-            "PRIORITY of a later stream, then an earlier request",
-        )
+        case("RFC 9113 §6.3", "PRIORITY of a later stream, then an earlier request")
         .send(priority(9, 0, 0))
         .send(headers(1, END_STREAM, &get(&[])))
         .may(&[Status(200)]),
@@ -320,12 +297,12 @@ fn other_frames() -> Vec<Case> {
             .answered(1)
             .send(priority(1, 0, 16))
             .may(&[Alive]),
-        case("RFC 9113 §6.3", "PRIORITY of a stream of ours").send(priority(2, 0, 16)).may(&[Alive]),
+        rule("RFC 9113 §6.3", "PRIORITY of a stream of ours", priority(2, 0, 16), &[Alive]),
         case("RFC 7540 §5.3.1", "PRIORITY that depends on itself")
             .send(headers(1, 0, &post(&[])))
             .send(priority(1, 1, 16))
             .may(&[Alive, Reset(PROTOCOL_ERROR), Goaway(PROTOCOL_ERROR)]),
-        case("RFC 9113 §6.4", "RST_STREAM on stream 0").send(rst_stream(0, NO_ERROR)).may(&[Goaway(PROTOCOL_ERROR)]),
+        rule("RFC 9113 §6.4", "RST_STREAM on stream 0", rst_stream(0, NO_ERROR), &[Goaway(PROTOCOL_ERROR)]),
         case("RFC 9113 §7", "RST_STREAM with an unknown code")
             .send(headers(1, 0, &post(&[])))
             .send(rst_stream(1, 0xff))
@@ -339,9 +316,7 @@ fn other_frames() -> Vec<Case> {
                 &[vec![0, 0, 0, 2], get(&[])].concat(),
             ))
             .may(&[Goaway(PROTOCOL_ERROR)]),
-        case("RFC 9113 §6.6", "PUSH_PROMISE on stream 0")
-            .send(frame(kind::PUSH_PROMISE, END_HEADERS, 0, &[0, 0, 0, 2]))
-            .may(&[Goaway(PROTOCOL_ERROR)]),
+        rule("RFC 9113 §6.6", "PUSH_PROMISE on stream 0", frame(kind::PUSH_PROMISE, END_HEADERS, 0, &[0, 0, 0, 2]), &[Goaway(PROTOCOL_ERROR)]),
     ];
     let streamless: [(&str, &str, Vec<u8>); 4] = [
         ("RFC 9113 §6.5", "SETTINGS", frame(kind::SETTINGS, 0, 1, &[])),
@@ -378,9 +353,7 @@ fn continuations() -> Vec<Case> {
     let mut cases: Vec<Case> = [50, 20]
         .into_iter()
         .map(|size| {
-            case(section, format!("a block in pieces of {size} bytes"))
-                .send(in_pieces(size))
-                .may(&[Status(200)])
+            rule(section, format!("a block in pieces of {size} bytes"), in_pieces(size), &[Status(200)])
         })
         .collect();
     cases.push(
@@ -425,7 +398,7 @@ fn continuations() -> Vec<Case> {
         ("behind DATA", [headers(1, 0, &post(&[])), data(1, 0, b"x"), continuation(1, END_HEADERS, &[])].concat()),
     ];
     for (what, bytes) in strays {
-        cases.push(case(section, format!("CONTINUATION {what}")).send(bytes).may(&[Goaway(PROTOCOL_ERROR)]));
+        cases.push(rule(section, format!("CONTINUATION {what}"), bytes, &[Goaway(PROTOCOL_ERROR)]));
     }
     cases
 }

@@ -1,7 +1,7 @@
 //! Header blocks (RFC 7541).
 
 use super::case::Outcome::{Goaway, Reset, Status};
-use super::case::{Case, case};
+use super::case::{Case, case, rule};
 use super::wire::code::{COMPRESSION_ERROR, PROTOCOL_ERROR};
 use super::wire::{END_STREAM, get, headers, integer, literal, request, string};
 
@@ -34,6 +34,7 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 /// The requests of RFC 7541 appendix C.3 and C.4, each behind the one before.
+#[rustfmt::skip]
 fn examples() -> Vec<Case> {
     let plain = [
         "8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d",
@@ -48,10 +49,7 @@ fn examples() -> Vec<Case> {
     let mut cases = Vec::new();
     for (section, requests) in [("RFC 7541 C.3", plain), ("RFC 7541 C.4", huffman)] {
         for count in 1..=3_u32 {
-            let mut behind = case(
-                section,
-                format!("the first {count} requests of the example"),
-            );
+            let mut behind = case(section, format!("the first {count} requests of the example"));
             for (number, request) in (0..count).zip(requests) {
                 behind = behind.send(headers(2 * number + 1, END_STREAM, &hex(request)));
             }
@@ -86,9 +84,7 @@ fn representations() -> Vec<Case> {
     let mut cases: Vec<Case> = valid
         .into_iter()
         .map(|(what, block)| {
-            case(section, what)
-                .send(headers(1, END_STREAM, &block))
-                .may(&[Status(200)])
+            rule(section, what, headers(1, END_STREAM, &block), &[Status(200)])
         })
         .collect();
     for (pattern, what) in [
@@ -119,24 +115,16 @@ fn representations() -> Vec<Case> {
             .may(&[Status(200)]),
     );
     cases.push(
-        case(
-            "RFC 9113 §8.3",
-            "a :status of the static table in a request",
-        )
-        .send(headers(1, END_STREAM, &[vec![0x88], get(&[])].concat()))
-        .may(&[Reset(PROTOCOL_ERROR), Goaway(PROTOCOL_ERROR)]),
+        rule("RFC 9113 §8.3", "a :status of the static table in a request", headers(1, END_STREAM, &[vec![0x88], get(&[])].concat()), &[Reset(PROTOCOL_ERROR), Goaway(PROTOCOL_ERROR)]),
     );
     cases
 }
 
 /// Indices that stand for nothing (RFC 7541 §2.3.3, §6.1).
+#[rustfmt::skip]
 fn indices() -> Vec<Case> {
     let behind_get = |field: Vec<u8>| [get(&[]), field].concat();
-    let mut cases = vec![unreadable(
-        "RFC 7541 §6.1",
-        "index 0",
-        &behind_get(vec![0x80]),
-    )];
+    let mut cases = vec![unreadable("RFC 7541 §6.1", "index 0", &behind_get(vec![0x80]))];
     for index in [62, 63, 70, 127, 128, 1_000, 100_000] {
         let what = format!("index {index} with an empty table");
         let block = behind_get(integer(0x80, 7, index));
@@ -197,9 +185,7 @@ fn integers() -> Vec<Case> {
         cases.push(if field[0] == 0x7f {
             unreadable(section, what, &block)
         } else {
-            case(section, what)
-                .send(headers(1, END_STREAM, &block))
-                .may(&[Status(200)])
+            rule(section, what, headers(1, END_STREAM, &block), &[Status(200)])
         });
     }
     cases
@@ -241,12 +227,13 @@ fn strings() -> Vec<Case> {
         ("a letter of eight bits", value(&[0b1111_1000])),
         ("an empty string in Huffman code", value(&[])),
     ] {
-        cases.push(case(section, what).send(headers(1, END_STREAM, &block)).may(&[Status(200)]));
+        cases.push(rule(section, what, headers(1, END_STREAM, &block), &[Status(200)]));
     }
     cases
 }
 
 /// RFC 7541 §4.2 and §6.3.
+#[rustfmt::skip]
 fn size_updates() -> Vec<Case> {
     let section = "RFC 7541 §4.2";
     let update = |size: usize| integer(0x20, 5, size);
@@ -258,13 +245,16 @@ fn size_updates() -> Vec<Case> {
         first(0, "no table").may(&[Status(200)]),
         first(1_000, "a smaller table").may(&[Status(200)]),
         first(4_096, "as large a table as is allowed").may(&[Status(200)]),
-        case(section, "smaller and then larger")
-            .send(headers(
+        rule(
+            section,
+            "smaller and then larger",
+            headers(
                 1,
                 END_STREAM,
                 &[update(0), update(4_096), get(&[])].concat(),
-            ))
-            .may(&[Status(200)]),
+            ),
+            &[Status(200)],
+        ),
         case("RFC 7541 §6.3", "a larger table than is allowed")
             .send(headers(1, END_STREAM, &[update(4_097), get(&[])].concat()))
             .may(BROKEN)
@@ -300,10 +290,7 @@ fn size_updates() -> Vec<Case> {
             .watching(3)
             .may(BROKEN)
             .deviates(Goaway(PROTOCOL_ERROR), GENERIC),
-        case(
-            "RFC 7541 §4.3",
-            "a table that is gone and comes back is empty",
-        )
+        case("RFC 7541 §4.3", "a table that is gone and comes back is empty")
         .send(headers(1, END_STREAM, &[get(&[]), custom].concat()))
         .answered(1)
         .send(headers(
@@ -360,9 +347,12 @@ fn evictions() -> Vec<Case> {
             .send(headers(3, END_STREAM, &with(&[vec![0xbe], vec![0xbf]])))
             .watching(3)
             .may(&[Status(200)]),
-        case(section, "a field larger than the table is no error")
-            .send(headers(1, END_STREAM, &with(&[indexed("x-a", 5_000)])))
-            .may(&[Status(200)]),
+        rule(
+            section,
+            "a field larger than the table is no error",
+            headers(1, END_STREAM, &with(&[indexed("x-a", 5_000)])),
+            &[Status(200)],
+        ),
         case(section, "a field larger than the table empties it")
             .send(headers(
                 1,
@@ -371,15 +361,18 @@ fn evictions() -> Vec<Case> {
             ))
             .may(BROKEN)
             .deviates(Goaway(PROTOCOL_ERROR), GENERIC),
-        case(section, "a name of the table that its own entry pushes out")
-            .send(headers(
+        rule(
+            section,
+            "a name of the table that its own entry pushes out",
+            headers(
                 1,
                 END_STREAM,
                 &with(&[
                     indexed("x-a", 10),
                     [integer(0x40, 6, 62), string(&[b'v'; 4_040])].concat(),
                 ]),
-            ))
-            .may(&[Status(200)]),
+            ),
+            &[Status(200)],
+        ),
     ]
 }

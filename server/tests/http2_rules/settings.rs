@@ -1,7 +1,7 @@
 //! SETTINGS and their acknowledgement, PING, GOAWAY (RFC 9113 §6.5, §6.7, §6.8; RFC 8441 §3).
 
 use super::case::Outcome::{Alive, Close, Goaway, Status};
-use super::case::{Case, case};
+use super::case::{Case, case, rule};
 use super::wire::code::{FLOW_CONTROL_ERROR, PROTOCOL_ERROR};
 use super::wire::setting::{
     ENABLE_CONNECT_PROTOCOL, ENABLE_PUSH, HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE,
@@ -34,9 +34,7 @@ fn values() -> Vec<Case> {
     let mut cases: Vec<Case> = wrong
         .into_iter()
         .map(|(name, identifier, value, code)| {
-            let wrong = case(section, format!("{name} of {value}"))
-                .send(settings(&[(identifier, value)]))
-                .may(&[Goaway(code)]);
+            let wrong = rule(section, format!("{name} of {value}"), settings(&[(identifier, value)]), &[Goaway(code)]);
             if code == FLOW_CONTROL_ERROR {
                 let reason = "h2 gives PROTOCOL_ERROR for it; the connection ends all the same";
                 wrong.deviates(Goaway(PROTOCOL_ERROR), reason)
@@ -63,13 +61,12 @@ fn values() -> Vec<Case> {
         ("a setting reserved for grease", 0x0a0a, u32::MAX),
     ];
     cases.extend(right.into_iter().map(|(name, identifier, value)| {
-        case(section, format!("{name} of {value}"))
-            .send(settings(&[(identifier, value)]))
-            .may(&[Alive])
+        rule(section, format!("{name} of {value}"), settings(&[(identifier, value)]), &[Alive])
     }));
     cases
 }
 
+#[rustfmt::skip]
 fn acknowledgements() -> Vec<Case> {
     let section = "RFC 9113 §6.5.3";
     vec![
@@ -79,10 +76,7 @@ fn acknowledgements() -> Vec<Case> {
             .send(settings(&[(0xff, 1)]))
             .may(&[Alive])
             .check(|frames| acknowledged(frames, 4)),
-        case(
-            section,
-            "SETTINGS with the same setting twice: the last counts",
-        )
+        case(section, "SETTINGS with the same setting twice: the last counts")
         .send(settings(&[
             (INITIAL_WINDOW_SIZE, 100),
             (INITIAL_WINDOW_SIZE, 1),
@@ -98,13 +92,13 @@ fn acknowledgements() -> Vec<Case> {
                 bytes => Err(format!("{bytes} bytes, 1 expected")),
             }
         }),
-        case(section, "an acknowledgement that nothing was sent for")
-            .send(frame(kind::SETTINGS, ACK, 0, &[]))
-            .may(&[Alive, Goaway(PROTOCOL_ERROR)]),
-        case(
+        rule(
             section,
-            "the server's SETTINGS allow WebSockets and bound streams and heads",
-        )
+            "an acknowledgement that nothing was sent for",
+            frame(kind::SETTINGS, ACK, 0, &[]),
+            &[Alive, Goaway(PROTOCOL_ERROR)],
+        ),
+        case(section, "the server's SETTINGS allow WebSockets and bound streams and heads")
         .may(&[Alive])
         .check(|frames| {
             let first = frames

@@ -1,7 +1,7 @@
 //! Streams: their states, their identifiers and their number (RFC 9113 §5.1).
 
 use super::case::Outcome::{self, Alive, Goaway, Reset, Status};
-use super::case::{Case, case};
+use super::case::{Case, case, rule};
 use super::wire::code::{CANCEL, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED};
 use super::wire::{
     END_HEADERS, END_STREAM, continuation, data, frame, get, goaway, headers, kind, post, priority,
@@ -20,6 +20,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn idle() -> Vec<Case> {
     let section = "RFC 9113 §5.1";
     let frames: [(&str, Vec<u8>); 4] = [
@@ -31,15 +32,11 @@ fn idle() -> Vec<Case> {
     let mut cases: Vec<Case> = frames
         .into_iter()
         .map(|(name, bytes)| {
-            case(section, format!("{name} on an idle stream"))
-                .send(bytes)
-                .may(&[Goaway(PROTOCOL_ERROR)])
+            rule(section, format!("{name} on an idle stream"), bytes, &[Goaway(PROTOCOL_ERROR)])
         })
         .collect();
     cases.push(
-        case(section, "PRIORITY on an idle stream")
-            .send(priority(1, 0, 1))
-            .may(&[Alive]),
+        rule(section, "PRIORITY on an idle stream", priority(1, 0, 1), &[Alive]),
     );
     for (name, bytes) in [
         ("DATA", data(2, 0, b"x")),
@@ -47,9 +44,7 @@ fn idle() -> Vec<Case> {
         ("WINDOW_UPDATE", window_update(2, 1)),
     ] {
         cases.push(
-            case(section, format!("{name} on an idle stream of the server's"))
-                .send(bytes)
-                .may(&[Goaway(PROTOCOL_ERROR)]),
+            rule(section, format!("{name} on an idle stream of the server's"), bytes, &[Goaway(PROTOCOL_ERROR)]),
         );
     }
     cases
@@ -87,6 +82,7 @@ fn half_closed() -> Vec<Case> {
     ]
 }
 
+#[rustfmt::skip]
 fn closed() -> Vec<Case> {
     let section = "RFC 9113 §5.1";
     let done = |what: &str| {
@@ -126,21 +122,14 @@ fn closed() -> Vec<Case> {
         let what = format!("{name} on a stream that has ended");
         cases.push(done(&what).send(frame).may(allowed));
     }
-    cases.push(
-        done("PRIORITY on a stream that has ended")
-            .send(priority(1, 0, 1))
-            .may(&[Alive]),
-    );
+    cases.push(done("PRIORITY on a stream that has ended").send(priority(1, 0, 1)).may(&[Alive]));
     for (name, frame, allowed) in late() {
         let what = format!("{name} on a stream that we have reset");
         cases.push(reset(&what).send(frame).may(allowed).may(closed));
     }
     cases.push(
         // The RST_STREAM crosses what we have sent before we saw it.
-        case(
-            "RFC 9113 §5.4.2",
-            "DATA on a stream that the server has reset",
-        )
+        case("RFC 9113 §5.4.2", "DATA on a stream that the server has reset")
         .send(headers(1, 0, &super::wire::request("GET", "/healthz")))
         .answered(1)
         .send(data(1, 0, b"x"))
@@ -155,9 +144,12 @@ fn identifiers() -> Vec<Case> {
     let mut cases: Vec<Case> = [2, 4, 0x7fff_fffe]
         .into_iter()
         .map(|stream| {
-            case(section, format!("a request on the even stream {stream}"))
-                .send(headers(stream, END_STREAM, &get(&[])))
-                .may(&[Goaway(PROTOCOL_ERROR)])
+            rule(
+                section,
+                format!("a request on the even stream {stream}"),
+                headers(stream, END_STREAM, &get(&[])),
+                &[Goaway(PROTOCOL_ERROR)],
+            )
         })
         .collect();
     cases.push(
@@ -212,6 +204,7 @@ fn identifiers() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn numbers() -> Vec<Case> {
     let many = |count: u32| -> Vec<u8> {
         (0..count)
@@ -224,10 +217,7 @@ fn numbers() -> Vec<Case> {
         Goaway(PROTOCOL_ERROR),
     ];
     vec![
-        case(
-            "RFC 9113 §5.1.2",
-            "as many streams as are allowed, one of them ended",
-        )
+        case("RFC 9113 §5.1.2", "as many streams as are allowed, one of them ended")
         .send(many(100))
         .send(rst_stream(1, CANCEL))
         .may(&[Alive]),
@@ -236,10 +226,7 @@ fn numbers() -> Vec<Case> {
             .watching(201)
             .without_probe()
             .may(refused),
-        case(
-            "RFC 9113 §5.1.2",
-            "a WebSocket more than streams are allowed",
-        )
+        case("RFC 9113 §5.1.2", "a WebSocket more than streams are allowed")
         .send(many(100))
         .send(headers(201, 0, &websocket("/echo")))
         .watching(201)

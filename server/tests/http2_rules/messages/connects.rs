@@ -2,7 +2,7 @@
 
 use super::MALFORMED;
 use crate::case::Outcome::Status;
-use crate::case::{Case, case};
+use crate::case::{Case, case, rule};
 use crate::wire::{block, headers, websocket};
 
 #[rustfmt::skip]
@@ -45,22 +45,8 @@ pub fn cases() -> Vec<Case> {
             ]),
         )
         .may(&[Status(426), Status(400)]),
-        case("RFC 9113 §8.5", "CONNECT to another host")
-            .send(headers(
-                1,
-                0,
-                &of(&[connect, (":authority", "example.org:443")]),
-            ))
-            .may(&[
-                Status(400),
-                Status(404),
-                Status(405),
-                Status(426),
-                Status(501),
-            ]),
-        case("RFC 9113 §8.5", "CONNECT with :scheme and :path")
-            .send(headers(1, 0, &of(&[connect, scheme, authority, path])))
-            .may(MALFORMED),
-        case("RFC 9113 §8.5", "CONNECT without :authority").send(headers(1, 0, &of(&[connect]))).may(MALFORMED),
+        rule("RFC 9113 §8.5", "CONNECT to another host", headers(1, 0, &of(&[connect, (":authority", "example.org:443")])), &[Status(400), Status(404), Status(405), Status(426), Status(501)]),
+        rule("RFC 9113 §8.5", "CONNECT with :scheme and :path", headers(1, 0, &of(&[connect, scheme, authority, path])), MALFORMED),
+        rule("RFC 9113 §8.5", "CONNECT without :authority", headers(1, 0, &of(&[connect])), MALFORMED),
     ]
 }

@@ -2,7 +2,7 @@
 
 use super::{answered, refused};
 use crate::case::Outcome::{Goaway, Status};
-use crate::case::{Case, case};
+use crate::case::{Case, rule};
 use crate::wire::code::{COMPRESSION_ERROR, ENHANCE_YOUR_CALM};
 use crate::wire::{END_HEADERS, END_STREAM, frame, get, headers, kind, literal, request};
 
@@ -60,6 +60,7 @@ fn values() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn connection_specific() -> Vec<Case> {
     let section = "RFC 9113 §8.2.2";
     let fields = [
@@ -78,16 +79,12 @@ fn connection_specific() -> Vec<Case> {
         .into_iter()
         .map(|field| refused(section, format!("{}: {}", field.0, field.1), &get(&[field])))
         .collect();
-    cases.push(answered(
-        section,
-        "te: trailers",
-        &get(&[("te", "trailers")]),
-        200,
-    ));
+    cases.push(answered(section, "te: trailers", &get(&[("te", "trailers")]), 200));
     cases
 }
 
 /// Heads beyond 16 KiB (RFC 9113 §10.5.1).
+#[rustfmt::skip]
 fn large() -> Vec<Case> {
     let section = "RFC 9113 §10.5.1";
     let long = "a".repeat(9_000);
@@ -115,29 +112,9 @@ fn large() -> Vec<Case> {
         .flat_map(|number| literal(format!("x-{number}").as_bytes(), b"1"))
         .collect();
     vec![
-        case(section, "a field list of 18 KiB")
-            .send(split(&block))
-            .may(&[Status(431)]),
-        case(section, "101 small fields")
-            .send(split(&[get(&[]), many].concat()))
-            .may(&[Status(431)]),
-        case(section, "a path of 9,000 bytes")
-            .send(headers(1, END_STREAM, &request("GET", &format!("/{long}"))))
-            .may(&[Status(414)]),
-        case(section, "a field list of a megabyte")
-            .send(split(
-                &[
-                    get(&[]),
-                    (0..120)
-                        .flat_map(|_| literal(b"x-a", long.as_bytes()))
-                        .collect(),
-                ]
-                .concat(),
-            ))
-            .may(&[
-                Status(431),
-                Goaway(ENHANCE_YOUR_CALM),
-                Goaway(COMPRESSION_ERROR),
-            ]),
+        rule(section, "a field list of 18 KiB", split(&block), &[Status(431)]),
+        rule(section, "101 small fields", split(&[get(&[]), many].concat()), &[Status(431)]),
+        rule(section, "a path of 9,000 bytes", headers(1, END_STREAM, &request("GET", &format!("/{long}"))), &[Status(414)]),
+        rule(section, "a field list of a megabyte", split(&[get(&[]), (0..120).flat_map(|_| literal(b"x-a", long.as_bytes())).collect()].concat()), &[Status(431), Goaway(ENHANCE_YOUR_CALM), Goaway(COMPRESSION_ERROR)]),
     ]
 }

@@ -6,7 +6,7 @@ mod fields;
 mod targets;
 
 use super::case::Outcome::{self, Goaway, Reset, Status};
-use super::case::{Case, case};
+use super::case::{Case, rule};
 use super::wire::code::PROTOCOL_ERROR;
 use super::wire::{END_STREAM, get, headers, kind, request};
 
@@ -24,15 +24,12 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn refused(section: &'static str, what: impl Into<String>, block: &[u8]) -> Case {
-    case(section, what)
-        .send(headers(1, END_STREAM, block))
-        .may(MALFORMED)
+    rule(section, what, headers(1, END_STREAM, block), MALFORMED)
 }
 
+#[rustfmt::skip]
 fn answered(section: &'static str, what: impl Into<String>, block: &[u8], status: u16) -> Case {
-    case(section, what)
-        .send(headers(1, END_STREAM, block))
-        .may(&[Status(status)])
+    rule(section, what, headers(1, END_STREAM, block), &[Status(status)])
 }
 
 #[rustfmt::skip]
