@@ -29,7 +29,7 @@ pub(crate) const CERTIFICATE: &str = "ca.crt";
 /// File name of the CA's private key.
 pub(crate) const KEY: &str = "ca.key";
 
-/// How long the CA is valid. Whoever trusts it should not have to do it again soon; its names are constrained.
+/// Lifetime of the CA: nobody should have to trust a new one soon, and its names are constrained.
 const LIFETIME: Duration = Duration::days(3650);
 /// By this organisation a CA of ours is told from one that somebody else put here.
 const ORGANISATION: &str = "tungstenite-deflate development CA";
@@ -40,7 +40,7 @@ pub(crate) struct Authority {
     certificate: CertificateDer<'static>,
     pem: String,
     key: KeyPair,
-    /// What it may sign for, or `None` when nothing restricts it.
+    /// Names that it may sign for; `None` when nothing restricts it.
     permitted: Option<Permitted>,
     not_after: OffsetDateTime,
     /// Made by this crate, so it may be reissued.
@@ -144,7 +144,7 @@ impl Authority {
         }))
     }
 
-    /// Whether this CA signed `certificate`, whatever the dates say.
+    /// Reports whether this CA signed `certificate`, whatever the dates say.
     pub(crate) fn signed(&self, certificate: &CertificateDer<'_>) -> bool {
         issue::is_signed_by(certificate, &self.certificate)
     }

@@ -1,4 +1,4 @@
-//! What a certificate says, for people and for pins.
+//! Certificates described for people and for pins.
 
 use std::fmt::{self, Display};
 
@@ -15,9 +15,9 @@ use crate::name::ip_from_octets;
 /// The facts of a certificate that are shown to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// Whom it names, as one line (`CN=localhost, O=…`). May hold characters chosen by a stranger: escape it on a terminal.
+    /// Subject as one line (`CN=localhost, O=…`). May hold characters chosen by a stranger: escape it on a terminal.
     pub subject: String,
-    /// Who signed it, as one line, with the same warning.
+    /// Issuer as one line, with the same warning.
     pub issuer: String,
     /// DNS names and IP addresses of the subject alternative name, in their order.
     pub names: Vec<String>,
@@ -44,7 +44,7 @@ impl Description {
         format!("sha256//{}", STANDARD.encode(self.spki.0))
     }
 
-    /// Whether `now` lies within the validity.
+    /// Reports whether `now` lies within the validity.
     pub fn is_valid_at(&self, now: OffsetDateTime) -> bool {
         self.not_before <= now && now <= self.not_after
     }

@@ -1,4 +1,4 @@
-//! What to do with the certificates of a directory: make, keep or renew.
+//! Decides about the certificates of a directory: make, keep or renew.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
@@ -17,7 +17,7 @@ use crate::{Description, Error, Name, SecretFiles, describe, load_pair_with};
 /// Most names in one certificate.
 const MAX_NAMES: usize = 100;
 
-/// What certificate is wanted.
+/// A request for a certificate.
 ///
 /// The default is the server's pair for `localhost`, `127.0.0.1` and `::1`, valid for 90 days.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Default for Request {
     }
 }
 
-/// What was done with a file or pair.
+/// The treatment of a file or pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// It did not exist.
@@ -140,15 +140,15 @@ pub struct Outcome {
     pub authority: PathBuf,
     /// The CA's private key.
     pub authority_key: PathBuf,
-    /// What was done with the CA.
+    /// The treatment of the CA.
     pub authority_action: Action,
     /// The certificate that was asked for: the one certificate, without the CA's.
     pub certificate: PathBuf,
     /// Its private key, PKCS#8.
     pub key: PathBuf,
-    /// What was done with the pair.
+    /// The treatment of the pair.
     pub action: Action,
-    /// What the certificate says.
+    /// The content of the certificate.
     pub description: Description,
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong with certificate files, one clear line each.
+//! Errors about certificate files, one clear line each.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub enum Error {
     /// The file is not there.
     #[error("{kind} {} does not exist; {}", path.display(), kind.remedy())]
     Missing {
-        /// What it was opened for.
+        /// The purpose for which it was opened.
         kind: Kind,
         /// The file.
         path: PathBuf,
@@ -22,7 +22,7 @@ pub enum Error {
     /// The operating system refused to read the file.
     #[error("cannot read {kind} {}: {source}", path.display())]
     Read {
-        /// What it was opened for.
+        /// The purpose for which it was opened.
         kind: Kind,
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum Error {
     /// The path is a directory, a device or a pipe.
     #[error("{kind} {} is not a regular file; name a file", path.display())]
     NotAFile {
-        /// What it was opened for.
+        /// The purpose for which it was opened.
         kind: Kind,
         /// The path.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum Error {
     /// The file is larger than any certificate or key.
     #[error("{kind} {} has {bytes} bytes, exceeding the limit of {allowed}; name the right file", path.display())]
     TooLarge {
-        /// What it was opened for.
+        /// The purpose for which it was opened.
         kind: Kind,
         /// The file.
         path: PathBuf,
@@ -62,11 +62,11 @@ pub enum Error {
     /// The file's content cannot be used.
     #[error("{kind} {} {fault}", path.display())]
     Pem {
-        /// What it was opened for.
+        /// The purpose for which it was opened.
         kind: Kind,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         fault: PemFault,
     },
     /// Certificate and key are both readable but do not belong together.
@@ -78,14 +78,14 @@ pub enum Error {
         key: PathBuf,
     },
     /// The key belongs to a later certificate of the file: the chain is upside down.
-    #[error("certificate {} has its chain in the wrong order: the certificate of {} is number {place}, it must come first", certificate.display(), key.display())]
+    #[error("certificate {} has its chain in the wrong order: the certificate of {} is number {position}, it must come first", certificate.display(), key.display())]
     WrongOrder {
         /// The certificate's file.
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
         /// Where the key's certificate stands, from 1.
-        place: usize,
+        position: usize,
     },
     /// One file of a pair is there, the other is not. Nothing was written.
     #[error("{} exists but {} does not; restore the missing one or move {} away, nothing was changed", present.display(), absent.display(), present.display())]
@@ -108,7 +108,7 @@ pub enum Error {
     Authority {
         /// The CA's file.
         path: PathBuf,
-        /// What is missing, and what helps.
+        /// The shortcoming and its remedy.
         reason: String,
     },
     /// A test certificate was asked for where a good one is. Nothing was written.

@@ -18,7 +18,7 @@ use crate::store::Store;
 /// For clocks that are a little late.
 const BACKDATED: Duration = Duration::hours(1);
 /// Longest validity that Apple's platforms accept, to the second.
-const LONGEST: Duration = Duration::seconds(825 * 86_400 - 1);
+const MAX_VALIDITY: Duration = Duration::seconds(825 * 86_400 - 1);
 
 /// First and last instant of a certificate.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +50,13 @@ impl Validity {
     /// No longer than any platform accepts.
     pub(crate) fn limited(self) -> Self {
         Self {
-            not_after: self.not_after.min(self.not_before + LONGEST),
+            not_after: self.not_after.min(self.not_before + MAX_VALIDITY),
             ..self
         }
     }
 }
 
-/// What a leaf certificate is for.
+/// The purpose of a leaf certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// A server that is reached under these names.
@@ -136,7 +136,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], rcgen::Error> {
     Ok(bytes)
 }
 
-/// Whether the key of `issuer` made the signature on `certificate`.
+/// Reports whether the key of `issuer` made the signature on `certificate`.
 pub(crate) fn is_signed_by(certificate: &CertificateDer<'_>, issuer: &CertificateDer<'_>) -> bool {
     let (Ok((_, leaf)), Ok((_, issuer))) = (
         X509Certificate::from_der(certificate),
@@ -161,7 +161,7 @@ pub(crate) fn is_signed_by(certificate: &CertificateDer<'_>, issuer: &Certificat
             })
 }
 
-/// Whether a pair of files is there as a whole.
+/// Reports whether a pair of files is there as a whole.
 ///
 /// # Errors
 /// [`Error::HalfPresent`] when one of the two is missing.

@@ -53,7 +53,7 @@ pub fn load_pair_with(
         Some(index) => Err(Error::WrongOrder {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
-            place: index + 1,
+            position: index + 1,
         }),
         None => Err(Error::Mismatch {
             certificate: certificate.to_owned(),

@@ -63,9 +63,9 @@ pub enum PemFault {
     /// A complete file without the section that was asked for.
     #[error("holds {found}, but no {wanted}; name the file with the {wanted}")]
     Absent {
-        /// What the file was opened for.
+        /// The purpose for which the file was opened.
         wanted: Kind,
-        /// What it holds instead.
+        /// The content that it has instead.
         found: &'static str,
     },
     /// The private key needs a pass phrase.
@@ -74,7 +74,7 @@ pub enum PemFault {
     /// More private keys than one, so that nobody knows which is meant.
     #[error("holds {count} private keys, exactly one is allowed; split the file")]
     SeveralKeys {
-        /// How many there are.
+        /// Their number.
         count: usize,
     },
     /// The section's content is not an X.509 certificate.

@@ -42,7 +42,7 @@ impl Store {
         self.path.join(name)
     }
 
-    /// Whether something has this name, be it a dangling link.
+    /// Reports whether something has this name, be it a dangling link.
     pub(crate) fn holds(&self, name: &str) -> bool {
         fs::symlink_metadata(self.file(name)).is_ok()
     }

@@ -45,7 +45,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// What a rustls client that trusts `authority` says of the pair under `name`.
+/// Verifies the pair under `name` as a rustls client that trusts `authority`.
 fn verify(outcome: &Outcome, authority: &Path, name: &str) -> Result<(), rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let roots = Arc::new(load_roots(authority).unwrap());

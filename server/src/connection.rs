@@ -1,11 +1,12 @@
 //! What a handler is told about its connection.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tracing::{Span, info_span};
 use tungstenite_deflate::Agreed;
 use tungstenite_deflate::tungstenite::Message;
+use values::sync::lock;
 
 use crate::drain::Departure;
 use crate::ledger::Account;
@@ -117,10 +118,7 @@ impl ConnectionInfo {
 
     /// How the connection was closed, as far as was counted.
     pub fn closed(&self) -> Closed {
-        let closed = *self
-            .first_close
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let closed = *lock(&self.first_close);
         closed.unwrap_or(Closed {
             code: 1006,
             by: "nobody",
@@ -129,10 +127,7 @@ impl ConnectionInfo {
 
     /// Whether a Close of either side was counted.
     pub(crate) fn is_closed(&self) -> bool {
-        self.first_close
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+        lock(&self.first_close).is_some()
     }
 
     /// Takes the engine's account of the end, which knows the Close of a failed connection too.
@@ -148,20 +143,14 @@ impl ConnectionInfo {
             Some(None) => 1005,
             None => 1006,
         };
-        *self
-            .first_close
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Closed { code, by });
+        *lock(&self.first_close) = Some(Closed { code, by });
     }
 
     /// Keeps the first Close of all.
     pub(crate) fn note_close(&self, message: &Message, by: &'static str) {
         if let Message::Close(frame) = message {
             let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
-            let mut closed = self
-                .first_close
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut closed = lock(&self.first_close);
             closed.get_or_insert(Closed { code, by });
         }
     }

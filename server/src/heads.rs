@@ -10,7 +10,7 @@
 //! turn. A version that is not spoken here becomes 1.1, and the service is told to answer with 505. Only what hyper accepts
 //! has to be followed: whatever else comes is the last on its connection.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_TYPE};
@@ -18,6 +18,7 @@ use http::{HeaderValue, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
+use values::sync::lock;
 
 /// The heads of one connection, shared by its transport and its service.
 #[derive(Debug, Default)]
@@ -64,7 +65,7 @@ impl Heads {
     }
 
     fn scanner(&self) -> MutexGuard<'_, Scanner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use prometheus_client::metrics::gauge::Gauge;
 use values::limiter::source;
+use values::sync::lock;
 
 /// Counts the connections that are held; [`Permit`] is one of them.
 #[derive(Debug)]
@@ -78,7 +79,7 @@ impl ConnectionLimits {
     /// A limit is reached.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Permit, Full> {
         let source = source(address);
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.held);
         if held.total >= self.total {
             return Err(Full::Total);
         }
@@ -97,11 +98,7 @@ impl ConnectionLimits {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut held = self
-            .limits
-            .held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.limits.held);
         held.total -= 1;
         if let Some(count) = held.by_source.get_mut(&self.source) {
             *count -= 1;

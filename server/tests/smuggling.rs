@@ -119,7 +119,6 @@ async fn h10_heads_are_read_as_h1spec_asks() {
     check(&cases).await;
 }
 
-#[expect(clippy::too_many_lines, reason = "one table")]
 #[tokio::test]
 async fn h10_no_request_is_smuggled_in_another() {
     let length = SMUGGLED.len();

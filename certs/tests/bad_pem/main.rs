@@ -16,7 +16,7 @@ mod paths;
 use certs::load_pair;
 use good::Good;
 
-/// What the files of a pair hold, and a part of the line that must come of it; `None` when it must be accepted.
+/// A name, the content of both files of a pair, and a part of the line that must come of it; `None` when it must be accepted.
 type Case = (&'static str, Vec<u8>, Vec<u8>, Option<&'static str>);
 
 #[test]

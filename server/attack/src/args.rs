@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// The server's program
     #[arg(long, value_name = "FILE", default_value = "target/release/server")]
     pub(crate) server: PathBuf,
-    /// How much of each attack.
+    /// The extent of each attack.
     #[command(flatten)]
     pub(crate) extent: Extent,
     /// Run this row alone, by its name or its threat, as in `d8-bombs-1m` or `D8`; repeatable
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     pub(crate) advised: bool,
 }
 
-/// How much of each attack.
+/// The extent of each attack.
 #[derive(Clone, Copy, Debug, Group)]
 #[group(multiple = false)]
 pub(crate) struct Extent {

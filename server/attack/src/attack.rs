@@ -1,4 +1,4 @@
-//! What an attack is given to work with.
+//! The means of an attack.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use crate::dial::Dialler;
 use crate::target::Target;
 
-/// How much is done.
+/// The extent of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Small counts, short deadlines.
@@ -40,7 +40,7 @@ pub(crate) struct Attack<'a> {
     pub(crate) dial: Dialler,
     /// Opens an honest client's connection, which costs the attackers nothing.
     pub(crate) honest: Dialler,
-    /// How much is to be done.
+    /// The extent.
     pub(crate) form: Form,
 }
 

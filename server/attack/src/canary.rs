@@ -1,4 +1,4 @@
-//! What must hold after each attack: the server echoes, and has given back what the attack made it take.
+//! Conditions after each attack: the server echoes, and has given back what the attack made it take.
 
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ pub(crate) async fn echoes(dial: &Dialler) -> Result<()> {
 /// Checks everything; memory and descriptors have ten seconds to come back.
 ///
 /// # Errors
-/// What does not hold.
+/// Names the condition that does not hold.
 pub(crate) async fn sings(target: &mut Target, dial: &Dialler, before: Before) -> Result<()> {
     if let Some(status) = target.ended() {
         bail!("the server ended with {status}: {}", target.last_lines());

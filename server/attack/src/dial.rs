@@ -34,7 +34,7 @@ pub(crate) struct Dialler {
     receive_buffer: Option<u32>,
 }
 
-/// What is spoken over TLS.
+/// A protocol over TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// HTTP/1.1.

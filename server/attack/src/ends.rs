@@ -1,4 +1,4 @@
-//! How connections ended, counted.
+//! Ends of connections, counted.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use anyhow::{Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-/// How one connection ended, as its client saw it.
+/// The end of one connection, as its client saw it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum End {
     /// A Close frame with this code.
@@ -37,7 +37,7 @@ impl fmt::Display for End {
 pub(crate) struct Ends(BTreeMap<End, usize>);
 
 impl Ends {
-    /// How many ended in a way that `accepts`.
+    /// The number of those whose end `accepts` takes.
     pub(crate) fn count(&self, accepts: impl Fn(&End) -> bool) -> usize {
         self.0
             .iter()

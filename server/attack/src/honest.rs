@@ -1,7 +1,7 @@
 //! Honest clients: what they send must come back, and how long that takes.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use tungstenite_deflate::tungstenite::client::IntoClientRequest;
 use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{Options, WebSocketStream, client_async_with_options};
+use values::sync::lock;
 
 use crate::dial::{Dialler, Protocol, Tls};
 use crate::token;
@@ -51,7 +52,7 @@ struct Figures {
     microseconds: Mutex<Histogram<u64>>,
 }
 
-/// What came of the messages of one phase.
+/// The outcome of the messages of one phase.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Traffic {
     /// Messages sent.
@@ -100,7 +101,7 @@ impl Honest {
         Ok(honest)
     }
 
-    /// What is sent from now on belongs to `phase`.
+    /// Counts messages sent from now on to `phase`.
     pub(crate) fn enter(&self, phase: Phase) {
         self.shared.phase.store(phase as usize, Ordering::Release);
     }
@@ -115,7 +116,7 @@ impl Honest {
         }
     }
 
-    /// What came of a phase; complete only after [`stop`](Self::stop).
+    /// The outcome of a phase; complete only after [`stop`](Self::stop).
     pub(crate) fn traffic(&self, phase: Phase) -> Traffic {
         let figures = &self.shared.figures[phase as usize];
         let times = lock(&figures.microseconds);
@@ -260,10 +261,6 @@ async fn exchange(socket: &mut WebSocketStream<Tls>, text: String, wanted: &str)
     Ok(timeout(ANSWER, exchanging)
         .await
         .context("no answer in time")??)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Time between two messages of one client.

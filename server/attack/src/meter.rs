@@ -1,4 +1,4 @@
-//! What an attacker has spent: bytes on the wire, connections.
+//! The spending of an attacker: bytes on the wire, connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

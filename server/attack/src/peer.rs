@@ -1,7 +1,7 @@
 //! A client of HTTP/2 that keeps to nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use values::sync::lock;
 
 use crate::dial::{Dialler, Protocol, Tls};
 use crate::ends::End;
@@ -30,12 +31,12 @@ struct Shared {
     news: Notify,
 }
 
-/// What the server has sent so far.
+/// Frames of the server so far, counted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     /// Code of its GOAWAY, unless that was the one without error.
     pub(crate) goaway: Option<u32>,
-    /// Whether the stream has ended.
+    /// True if the stream has ended.
     pub(crate) ended: bool,
     /// Streams with a response's head.
     pub(crate) answered: BTreeSet<u32>,
@@ -53,7 +54,7 @@ pub(crate) struct Seen {
     pub(crate) ping_acks: usize,
 }
 
-/// What became of bytes.
+/// The outcome of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// TCP has taken them.
@@ -127,9 +128,9 @@ impl Peer {
         Ok(())
     }
 
-    /// What the server has sent.
+    /// Frames of the server so far, counted.
     pub(crate) fn seen(&self) -> Seen {
-        lock(&self.shared).clone()
+        self.shared.seen().clone()
     }
 
     /// Waits until what was seen satisfies `enough`; false if that takes longer than `patience`.
@@ -137,7 +138,7 @@ impl Peer {
         let waiting = async {
             loop {
                 let news = self.shared.news.notified();
-                if enough(&lock(&self.shared)) {
+                if enough(&self.shared.seen()) {
                     return;
                 }
                 news.await;
@@ -146,10 +147,10 @@ impl Peer {
         timeout(patience, waiting).await.is_ok()
     }
 
-    /// How the connection ends within `patience`.
+    /// The end of the connection within `patience`.
     pub(crate) async fn end(&self, patience: Duration) -> End {
         self.until(patience, Seen::is_over).await;
-        let seen = lock(&self.shared);
+        let seen = self.shared.seen();
         match seen.goaway {
             Some(code) => End::GoAway(code),
             None if seen.ended => End::Cut,
@@ -225,7 +226,7 @@ async fn read(mut reader: ReadHalf<Tls>, shared: Arc<Shared>) {
             reader.read_exact(&mut payload).await
         };
         let read = reading.await;
-        let mut seen = lock(&shared);
+        let mut seen = shared.seen();
         if read.is_err() {
             seen.ended = true;
         } else {
@@ -241,6 +242,8 @@ async fn read(mut reader: ReadHalf<Tls>, shared: Arc<Shared>) {
     }
 }
 
-fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, Seen> {
-    shared.seen.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        lock(&self.seen)
+    }
 }

@@ -1,4 +1,4 @@
-//! What the system knows of a process: memory, processor time, descriptors.
+//! Figures of the system about a process: memory, processor time, descriptors.
 
 use std::fs;
 use std::time::Duration;

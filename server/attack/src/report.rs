@@ -8,14 +8,14 @@ use std::time::Duration;
 use crate::attack::Form;
 use crate::honest::Traffic;
 
-/// What one row came to.
+/// The result of one row.
 #[derive(Debug)]
 pub(crate) struct Report {
     /// The row's name.
     pub(crate) name: &'static str,
     /// Its threats.
     pub(crate) threats: &'static str,
-    /// What the attackers did.
+    /// The attack in a few words.
     pub(crate) what: &'static str,
     /// Bytes that the attackers sent.
     pub(crate) sent: u64,
@@ -29,15 +29,15 @@ pub(crate) struct Report {
     pub(crate) server_cpu: Duration,
     /// Processor time of the attackers.
     pub(crate) attacker_cpu: Duration,
-    /// How long it took.
+    /// Its duration.
     pub(crate) took: Duration,
     /// Honest traffic before it.
     pub(crate) quiet: Traffic,
     /// Honest traffic beside it.
     pub(crate) beside: Traffic,
-    /// What was seen, or what went wrong.
+    /// The observation, or the fault.
     pub(crate) outcome: String,
-    /// What does not hold; empty if all does.
+    /// Conditions that do not hold.
     pub(crate) faults: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl Report {
         self.server_cpu.as_secs_f64() / spent.as_secs_f64()
     }
 
-    /// Whether the honest clients' 99th percentile stayed within five times the quiet one.
+    /// Reports whether the honest clients' 99th percentile stayed within five times the quiet one.
     pub(crate) fn is_within_five(&self) -> bool {
         self.beside.p99 <= self.quiet.p99 * 5
     }

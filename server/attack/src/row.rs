@@ -11,7 +11,7 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// Its threats in `THREAT_MODEL.md`, separated by commas.
     pub(crate) threats: &'static str,
-    /// What the attackers do, in a few words.
+    /// The attack in a few words.
     pub(crate) what: &'static str,
     /// Flags of the server, short and long.
     pub(crate) flags: (&'static str, &'static str),
@@ -29,7 +29,7 @@ pub(crate) struct Row {
 pub(crate) type Run = for<'a> fn(&'a Attack<'a>) -> LocalBoxFuture<'a, Result<String>>;
 
 impl Row {
-    /// What most rows have in common: the server as everybody starts it, which keeps nothing.
+    /// Values that most rows have in common: the server as everybody starts it, which keeps nothing.
     pub(crate) const DEFAULT: Self = Self {
         name: "",
         threats: "",
@@ -46,7 +46,7 @@ impl Row {
         form.of(self.flags.0, self.flags.1)
     }
 
-    /// Whether `wanted` is its name or one of its threats.
+    /// Reports whether `wanted` is its name or one of its threats.
     pub(crate) fn is(&self, wanted: &str) -> bool {
         self.name == wanted
             || self

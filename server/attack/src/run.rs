@@ -55,7 +55,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     }
 }
 
-/// Whether every row held.
+/// Reports whether every row held.
 fn run(args: &Args, rows: &[&Row]) -> Result<bool> {
     ensure!(
         args.server.is_file(),
@@ -104,7 +104,7 @@ fn run(args: &Args, rows: &[&Row]) -> Result<bool> {
     if let Some(cgroup) = &cgroup {
         let (peak, reached) = cgroup.account()?;
         let peak = peak.map_or_else(
-            || "not told".to_owned(),
+            || "unknown".to_owned(),
             |peak| format!("{} MiB", peak >> 20),
         );
         more.push(format!(
@@ -133,7 +133,7 @@ fn run(args: &Args, rows: &[&Row]) -> Result<bool> {
     Ok(failed == 0)
 }
 
-/// What all rows share.
+/// State that all rows share.
 struct Suite<'a> {
     args: &'a Args,
     form: Form,
@@ -254,9 +254,9 @@ impl Suite<'_> {
     fn judge(&self, row: &Row, honest: &Honest, report: &mut Report) {
         let mut faults = Vec::new();
         let lost = report.beside.lost + report.quiet.lost + honest.traffic(Phase::After).lost;
-        let told = honest.faults();
-        if lost > 0 || !told.is_empty() {
-            faults.push(format!("{lost} honest messages lost: {}", told.join("; ")));
+        let seen = honest.faults();
+        if lost > 0 || !seen.is_empty() {
+            faults.push(format!("{lost} honest messages lost: {}", seen.join("; ")));
         }
         let (quiet, beside) = (report.quiet.p99, report.beside.p99);
         // Where the quiet figure is bad already, others are using the machine.

@@ -31,7 +31,7 @@ pub(crate) struct Reader {
 pub(crate) struct Frame {
     /// FIN, RSV and opcode.
     pub(crate) first: u8,
-    /// What it carries.
+    /// The payload.
     pub(crate) payload: Bytes,
 }
 

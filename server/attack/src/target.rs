@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tempfile::TempDir;
+use values::sync::lock;
 
 use crate::cgroup::Cgroup;
 use crate::process::Process;
@@ -27,7 +28,7 @@ pub(crate) struct Target {
     log: Arc<Log>,
 }
 
-/// What the server has written.
+/// Output of the server.
 #[derive(Debug, Default)]
 struct Log {
     panics: AtomicUsize,
@@ -109,7 +110,7 @@ impl Target {
         Process::new(self.child.id())
     }
 
-    /// How many panics its log tells of.
+    /// The number of panics in its log.
     pub(crate) fn panics(&self) -> usize {
         self.log.panics.load(Ordering::Relaxed)
     }
@@ -119,7 +120,7 @@ impl Target {
         self.log.tail()
     }
 
-    /// How it ended, if it did.
+    /// The status with which it ended, if it did.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -202,7 +203,7 @@ impl Log {
         if line.contains("panicked") {
             self.panics.fetch_add(1, Ordering::Relaxed);
         }
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         if last.len() == KEPT_LINES {
             last.pop_front();
         }
@@ -210,7 +211,7 @@ impl Log {
     }
 
     fn tail(&self) -> String {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = lock(&self.last);
         last.iter()
             .map(String::as_str)
             .collect::<Vec<_>>()

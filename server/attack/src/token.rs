@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 
-/// What flags of a row name where the file with the secret is to stand.
+/// Stands in the flags of a row where the file with the secret is named.
 pub(crate) const PLACEHOLDER: &str = "{secret}";
 
 /// Writes the secret to `file`, for its owner alone.

@@ -1,4 +1,4 @@
-//! What the drone can be told, and how that is spelled in a line of text.
+//! Commands, and their spelling in a line of text.
 
 use std::fmt;
 
@@ -229,7 +229,7 @@ fn check(
     }
 }
 
-/// The beginning of what a peer wrote, fit to be told back: short and without control characters.
+/// The beginning of what a peer wrote, fit to be sent back: short and without control characters.
 pub(crate) fn excerpt(text: &str) -> String {
     let short: String = text
         .chars()
@@ -268,7 +268,7 @@ pub enum CommandError {
         name: String,
         /// The arguments it takes.
         wanted: &'static [&'static str],
-        /// How many were given.
+        /// The number that was given.
         given: usize,
     },
     /// A word where a number belongs.

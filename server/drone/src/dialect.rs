@@ -16,7 +16,7 @@ use crate::state::DroneState;
 /// The subprotocol under which messages are JSON objects.
 pub const JSON_SUBPROTOCOL: &str = "drone.v1.json";
 
-/// How a connection spells commands, answers and telemetry.
+/// A spelling of commands, answers and telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Lines of text.
@@ -35,7 +35,7 @@ impl Dialect {
         }
     }
 
-    /// Whether telemetry is sent before anybody asked for it.
+    /// Reports whether telemetry is sent before anybody asked for it.
     pub fn telemetry_by_default(self) -> bool {
         self == Self::Json
     }
@@ -143,7 +143,7 @@ mod tests {
     use crate::command::Axis;
     use crate::fleet::Fleet;
 
-    /// What a fresh drone that has taken off answers to `message`.
+    /// The answer to `message` of a fresh drone that has taken off.
     fn answer(dialect: Dialect, message: &str) -> String {
         let now = Instant::now();
         let mut member = Fleet::default().private(now);

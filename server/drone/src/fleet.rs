@@ -3,10 +3,11 @@
 //! A drone lives as long as somebody is connected to it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::watch;
+use values::sync::lock;
 
 use crate::command::Command;
 use crate::hangar::{Hangar, Report};
@@ -19,7 +20,7 @@ pub const MAX_NAME_BYTES: usize = 32;
 /// Shared drones at one time; private ones are bounded by the connections.
 pub const MAX_SHARED_DRONES: usize = 1_000;
 
-/// Connections to one shared drone: each is told every state, so the cost of a tick grows with them.
+/// Connections to one shared drone: each gets every state, so the cost of a tick grows with them.
 pub const MAX_MEMBERS: usize = 64;
 
 /// The drones that several connections share, by name.
@@ -75,7 +76,7 @@ impl Fleet {
         Ok(membership)
     }
 
-    /// How many drones are shared now.
+    /// The number of drones that are shared now.
     pub fn shared_drones(&self) -> usize {
         lock(&self.shared).len()
     }
@@ -118,7 +119,7 @@ impl Membership {
         self.shared.as_ref().map(|(_, name)| name.as_str())
     }
 
-    /// How many connections have this drone, this one included.
+    /// The number of connections that have this drone, this one included.
     pub fn members(&self) -> usize {
         self.hangar.members()
     }
@@ -172,11 +173,6 @@ impl Drop for Membership {
             shared.remove(name);
         }
     }
-}
-
-/// Locks; what a panicking holder left behind is a plain value and still makes sense.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

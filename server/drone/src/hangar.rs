@@ -5,10 +5,11 @@
 //! states, and nothing queues.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use values::sync::lock;
 
 use crate::command::Command;
 use crate::orders::{Outcome, Refusal};
@@ -23,12 +24,12 @@ pub(crate) struct Hangar {
     members: AtomicUsize,
 }
 
-/// What the members of a drone are told.
+/// A report to the members of a drone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Report {
     /// The drone's state.
     pub state: DroneState,
-    /// How many connections have the drone.
+    /// The number of connections that have the drone.
     pub members: usize,
 }
 
@@ -70,7 +71,7 @@ impl Hangar {
         left
     }
 
-    /// How many watch.
+    /// The number of those who watch.
     pub(crate) fn members(&self) -> usize {
         self.members.load(Ordering::Relaxed)
     }
@@ -99,7 +100,7 @@ impl Hangar {
         self.publish(Some(state));
     }
 
-    /// The state that was told last.
+    /// The state that was reported last.
     pub(crate) fn state(&self) -> DroneState {
         self.latest.borrow().state
     }
@@ -130,7 +131,7 @@ impl Hangar {
 
     /// Locks; what a panicking holder left behind is a plain value and still makes sense.
     fn flight(&self) -> MutexGuard<'_, Flight> {
-        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.flight)
     }
 }
 
@@ -155,5 +156,5 @@ impl Flight {
 /// Longest stretch of time that is made up for at once; a machine that slept longer lost the rest.
 const MAX_CATCH_UP: Duration = Duration::from_secs(30);
 
-/// How often a drone that stands or hovers is looked at: only its charge changes.
+/// Interval for a drone that stands or hovers: only its charge changes.
 pub(crate) const AT_REST: Duration = Duration::from_secs(1);

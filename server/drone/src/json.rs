@@ -172,7 +172,7 @@ fn command_of(mut object: Map<String, Value>) -> Result<Command, CommandError> {
         let value = object.remove(argument);
         let missing = || CommandError::NotANumber {
             argument,
-            given: value.as_ref().map_or("nothing".to_owned(), told),
+            given: value.as_ref().map_or("nothing".to_owned(), shown),
         };
         numbers.push(value.as_ref().and_then(Value::as_f64).ok_or_else(missing)?);
     }
@@ -201,6 +201,6 @@ fn refuse_others(object: &Map<String, Value>, name: &str) -> Result<(), CommandE
     }
 }
 
-fn told(value: &Value) -> String {
+fn shown(value: &Value) -> String {
     excerpt(&value.to_string())
 }

@@ -1,4 +1,4 @@
-//! The simulated drone of `/drone`: what it is told, how it flies, who shares it.
+//! The simulated drone of `/drone`: its commands, its flight, its members.
 //!
 //! Nothing here knows WebSocket, HTTP or the clock of the machine: text and instants come in, text comes out, so every
 //! rule is tested without a socket and without waiting.
@@ -6,7 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`state`] | where the drone is and the space it may use |
-//! | [`command`] | what it can be told, and how that is spelled |
+//! | [`command`] | commands, and their spelling |
 //! | [`orders`] | what each command does, or why it is refused |
 //! | [`simulation`] | the rules of flight, twenty ticks a second |
 //! | [`request`] | a message as far as it was understood |

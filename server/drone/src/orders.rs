@@ -1,15 +1,15 @@
-//! What a command does to the drone, or why it is refused.
+//! The effect of a command on the drone, or the reason why it is refused.
 
 use crate::command::{Axis, Command};
 use crate::simulation::{ACCELERATION, Drone, RESERVE, TAKEOFF_ALTITUDE, TAKEOFF_CHARGE};
 use crate::state::{BrokenBound, MIN_ALTITUDE, Phase, Point};
 
-/// What a command that was obeyed does, in words.
+/// The effect of a command that was obeyed, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// What happens now.
+    /// The movement that begins.
     pub text: String,
-    /// Whether a movement under way was given up for it.
+    /// True if a movement under way was given up for it.
     pub replaced: bool,
 }
 
@@ -28,7 +28,7 @@ pub enum Refusal {
     /// A takeoff or landing is not to be mixed with other movements.
     #[error("the drone is {doing}; wait, or use `stop` first")]
     Busy {
-        /// What it is doing.
+        /// Its movement.
         doing: &'static str,
     },
     /// The movement would leave the space.

@@ -1,4 +1,4 @@
-//! What went wrong: a code and values for programs, a sentence for people.
+//! Problems: a code and values for programs, a sentence for people.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ pub(crate) struct Problem {
     pub(crate) code: &'static str,
     /// For people; it may change.
     pub(crate) message: String,
-    /// What the sentence speaks of, so that a program can say it in another language.
+    /// The values in the sentence, so that a program can say it in another language.
     #[serde(skip_serializing_if = "Map::is_empty")]
     values: Map<String, Value>,
 }

@@ -69,12 +69,12 @@ impl Drone {
         self.state.rounded()
     }
 
-    /// Whether time changes nothing until the next command: on the ground with a full battery.
+    /// Reports whether time changes nothing until the next command: on the ground with a full battery.
     pub fn is_settled(&self) -> bool {
         self.state.phase == Phase::Grounded && self.state.battery >= 100.0
     }
 
-    /// Whether the place or the heading is changing.
+    /// Reports whether the position or the heading is changing.
     pub fn is_moving(&self) -> bool {
         self.state.phase.is_moving()
     }

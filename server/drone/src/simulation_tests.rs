@@ -212,7 +212,7 @@ fn empty_battery_lands_the_drone_and_keeps_it_down() {
     assert_eq!(drone.obey(Command::Takeoff).unwrap_err().code(), "battery");
 }
 
-/// Whatever is commanded and whenever, the drone stays in its space, with a battery that makes sense.
+/// The drone stays, by any commands at any time, in its space, with a battery that makes sense.
 #[test]
 fn any_commands_keep_the_drone_in_bounds() {
     for seed in 0..200 {

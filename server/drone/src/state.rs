@@ -80,7 +80,7 @@ impl Point {
 pub struct BrokenBound {
     /// `x`, `y` or `altitude`.
     pub name: &'static str,
-    /// What it would be, in metres.
+    /// The value that it would have, in metres.
     pub value: f64,
     /// Least allowed.
     pub min: f64,
@@ -109,7 +109,7 @@ impl fmt::Display for Point {
     }
 }
 
-/// What the drone is doing.
+/// The movement of the drone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -138,16 +138,16 @@ impl Phase {
         }
     }
 
-    /// Whether the place or the heading is changing.
+    /// Reports whether the position or the heading is changing.
     pub fn is_moving(self) -> bool {
         matches!(self, Self::TakingOff | Self::Flying | Self::Landing)
     }
 }
 
-/// Everything that is told about a drone, rounded to what is worth telling.
+/// The reported state of a drone.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct DroneState {
-    /// What it is doing.
+    /// Its movement.
     pub phase: Phase,
     /// Where it is.
     #[serde(flatten)]
@@ -234,8 +234,8 @@ mod tests {
             (Point::new(0.0, 0.0, 0.2), "altitude would be 0.2 m, allowed are 0.5 to 50"),
         ];
         for (position, text) in cases {
-            let told = position.broken_bound().map(|bound| bound.to_string());
-            assert_eq!(told.as_deref(), Some(text));
+            let text_of = position.broken_bound().map(|bound| bound.to_string());
+            assert_eq!(text_of.as_deref(), Some(text));
         }
     }
 

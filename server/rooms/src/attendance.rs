@@ -1,11 +1,12 @@
 //! Decides which joins and leaves a room reports at once, which later, and which as a number.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use values::limiter::{Rate, RateLimiter};
+use values::sync::lock;
 
 use super::event::Event;
 use super::message::MemberId;
@@ -143,7 +144,7 @@ impl Attendance {
 impl Late {
     /// Notes that `room` has something to tell later.
     pub(super) fn add(&self, room: &RoomName) {
-        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rooms = lock(&self.rooms);
         if !rooms.contains(room) {
             rooms.insert(room.clone());
             self.added.notify_one();
@@ -157,7 +158,7 @@ impl Late {
 
     /// Takes all of them.
     pub(super) fn take(&self) -> HashSet<RoomName> {
-        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rooms = lock(&self.rooms);
         std::mem::take(&mut rooms)
     }
 }

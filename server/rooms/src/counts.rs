@@ -1,4 +1,4 @@
-//! What is counted.
+//! The counters of rooms.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::renderings::Rendering;
 
-/// What is counted of rooms on this node; cheap to clone, every clone counts the same.
+/// The counters of rooms on this node; cheap to clone, every clone counts the same.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Counts {
@@ -21,11 +21,11 @@ pub struct Counts {
     pub delivered: Counter,
     /// Events that were written in a form, by the form; once for all members that get it.
     pub rendered: Family<FormLabel, Counter>,
-    /// Times that a member was too far behind, by what its room does then.
+    /// Members that lagged too far, by the policy of their room.
     pub lagged: Family<PolicyLabel, Counter>,
-    /// Events that members were not told because they were too far behind, by what their room does then.
+    /// Events that lagging members did not get, by the policy of their room.
     pub dropped: Family<PolicyLabel, Counter>,
-    /// Gaps that members were told, by reason.
+    /// Gaps reported to members, by reason.
     pub gaps: Family<ReasonLabel, Counter>,
     /// Requests that were refused, by reason.
     pub rejected: Family<ReasonLabel, Counter>,
@@ -43,7 +43,7 @@ pub struct Counts {
     pub key_fetches: Family<ResultLabel, Counter>,
 }
 
-/// What became of it.
+/// The result of a message, or of reading keys.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ResultLabel {
     /// `stored`, `duplicate`, `provisional` or `refused`; of keys `loaded`, `fetched` or `refused`.

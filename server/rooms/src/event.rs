@@ -1,4 +1,4 @@
-//! What members are told, rendered once for all of them.
+//! Events for members, rendered once for all of them.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use super::position::Position;
 use super::presence::{Change, Present};
 use super::renderings::{Rendering, Renderings};
 
-/// What members of a room are told.
+/// An event for the members of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A message with its place.
+    /// A message with its position.
     Message(Stored),
     /// A message that is not yet stored, because the backplane is away. It comes again as [`Message`](Self::Message), with
     /// the same sender and id, once it is.
@@ -19,12 +19,12 @@ pub enum Event {
     Presence {
         /// Which of both.
         change: Change,
-        /// Who.
+        /// The member.
         who: Present,
-        /// How many are in the room now.
+        /// The number of members in the room now.
         count: usize,
     },
-    /// How many are in the room now, where coming and going is no longer told one by one.
+    /// The number of members, in rooms too large to report joins and leaves one by one.
     Count(usize),
     /// Messages are missing here.
     Gap(Gap),
@@ -33,9 +33,9 @@ pub enum Event {
 /// Messages that are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The last place before it, as far as is known.
+    /// The last position before it, as far as is known.
     pub after: Option<Position>,
-    /// The place of the first message behind it, as far as is known.
+    /// The position of the first message after it, as far as is known.
     pub next: Option<Position>,
     /// Why they are missing.
     pub reason: Reason,
@@ -48,7 +48,7 @@ pub enum Reason {
     Slow,
     /// They are no longer kept.
     Expired,
-    /// The store was made anew, or the place is not one of this room.
+    /// The store was made anew, or the position is not one of this room.
     Epoch,
     /// The store does not answer; they may still be there.
     Unavailable,
@@ -76,7 +76,7 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
-    /// An event that nobody has been told yet.
+    /// An event that no member has got yet.
     pub fn new(event: Event) -> Self {
         Self {
             event,
@@ -101,7 +101,7 @@ impl Broadcast {
         self.renderings.get(rendering, || make(&self.event))
     }
 
-    /// What it takes of a queue, in bytes.
+    /// Its share of a queue, in bytes.
     pub(super) fn bytes(&self) -> usize {
         match &self.event {
             Event::Message(stored) => stored.draft.bytes(),

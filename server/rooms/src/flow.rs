@@ -1,4 +1,4 @@
-//! What flows through the rooms of this node by itself: deliveries, waiting messages, presence.
+//! The tasks of a node's rooms: deliveries, waiting messages, presence.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
+use values::sync::lock;
 
 use super::backplane::{Delivery, PublishError, Published, Query, Range, Unavailable};
 use super::event::{Gap, Reason};
-use super::hub::{Hub, gauge, lock, reason};
+use super::hub::{Hub, gauge, reason};
 use super::message::Stored;
 use super::name::RoomName;
 use super::position::Position;
@@ -74,7 +75,7 @@ impl Hub {
     fn deliver(&self, name: &RoomName, stored: Stored) {
         let inner = &self.inner;
         let position = stored.position;
-        // Locked until it is in the room: it begins to wait either before and is found here, or behind and is found there.
+        // Locked until it is in the room: it begins to wait either before and is found here, or after and is found there.
         let mut outbox = lock(&inner.outbox);
         let waiting = outbox.take(name, &stored.draft);
         if let Some(room) = self.room(name) {
@@ -177,7 +178,7 @@ impl Hub {
         }
     }
 
-    /// Whether the member's connection is, or was, on this node, which then knows better than what others tell.
+    /// Reports whether the member's connection is, or was, on this node, which then knows better than what others tell.
     fn is_ours(&self, who: &Present) -> bool {
         who.member.is_of(&self.inner.node)
     }
@@ -189,7 +190,7 @@ impl Hub {
     async fn flush(&self) {
         let inner = &self.inner;
         let mut patience = inner.settings.publish_timeout;
-        let longest = patience.saturating_mul(MOST_PATIENCE);
+        let max_patience = patience.saturating_mul(MAX_PATIENCE_FACTOR);
         loop {
             let Some((room, draft)) = lock(&inner.outbox).front() else {
                 patience = inner.settings.publish_timeout;
@@ -201,10 +202,10 @@ impl Hub {
                 () = inner.resumed.notified() => continue,
             };
             if let Err(PublishError::Unavailable(_)) = outcome {
-                patience = patience.saturating_mul(2).min(longest);
+                patience = patience.saturating_mul(2).min(max_patience);
                 let _ = timeout(RETRY_PAUSE, inner.flush.notified()).await;
                 // Woken by another message that waits, this would try again at once, and again.
-                sleep(RETRY_MINIMUM).await;
+                sleep(MIN_RETRY_PAUSE).await;
                 continue;
             }
             let mut outbox = lock(&inner.outbox);
@@ -231,7 +232,7 @@ impl Hub {
                 inner.waits.notified().await;
                 continue;
             };
-            // Those behind it came later, and whatever leaves meanwhile does no harm.
+            // Those after it came later, and whatever leaves meanwhile does no harm.
             sleep_until(oldest + limit).await;
             let mut outbox = lock(&inner.outbox);
             let waiting = outbox.take_older(Instant::now() - limit);
@@ -263,13 +264,13 @@ impl Hub {
             };
             match timeout(inner.settings.publish_timeout, telling).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => debug!(%room, %error, "presence not told"),
-                Err(_) => debug!(%room, "presence not told in time"),
+                Ok(Err(error)) => debug!(%room, %error, "presence not announced"),
+                Err(_) => debug!(%room, "presence not announced in time"),
             }
         }
     }
 
-    /// Tells the joins and leaves that could not be told at once.
+    /// Reports the joins and leaves that could not be reported at once.
     async fn tell_late(&self) {
         let late = &self.inner.late;
         loop {
@@ -286,7 +287,7 @@ impl Hub {
             if wait == Duration::MAX {
                 late.added().await;
             } else {
-                sleep(wait.max(LATE_MINIMUM)).await;
+                sleep(wait.max(MIN_LATE_PAUSE)).await;
             }
         }
     }
@@ -304,13 +305,13 @@ impl Hub {
 
 /// Rooms that catch up at once after an interruption.
 const CATCHING_UP: usize = 16;
-/// By how much the time that the backplane is given to store a message that waits may grow.
-const MOST_PATIENCE: u32 = 8;
+/// Maximum growth of the time that the backplane has to store a message that waits.
+const MAX_PATIENCE_FACTOR: u32 = 8;
 /// Time after which a message that waits is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Shortest time between two tries.
-const RETRY_MINIMUM: Duration = Duration::from_millis(50);
+const MIN_RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// Minimum time between two looks at the rooms that have something to tell later.
-const LATE_MINIMUM: Duration = Duration::from_millis(10);
-/// How often the health of the backplane is looked at, for the metrics.
+const MIN_LATE_PAUSE: Duration = Duration::from_millis(10);
+/// Interval at which the health of the backplane is looked at, for the metrics.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);

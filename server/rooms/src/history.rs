@@ -34,7 +34,7 @@ impl Ring {
         }
     }
 
-    /// The place behind the newest message.
+    /// The position after the newest message.
     pub fn end(&self) -> Position {
         self.position(self.end)
     }
@@ -88,18 +88,20 @@ impl Ring {
     pub fn read(&self, query: Query) -> History {
         match query.range {
             Range::Newest => self.before(self.end.saturating_add(1), query),
-            Range::Before(place) if place.epoch == self.epoch => self.before(place.offset, query),
+            Range::Before(position) if position.epoch == self.epoch => {
+                self.before(position.offset, query)
+            }
             Range::Before(_) => self.answer(Vec::new(), false, false),
-            Range::After(place) => self.after(place, query),
+            Range::After(position) => self.after(position, query),
         }
     }
 
-    /// Messages behind `place`, the oldest first.
-    fn after(&self, place: Position, query: Query) -> History {
-        let is_ours = place.epoch == self.epoch && place.offset <= self.end;
-        let complete = is_ours && place.offset + 1 >= self.first();
+    /// Messages after `position`, the oldest first.
+    fn after(&self, position: Position, query: Query) -> History {
+        let is_ours = position.epoch == self.epoch && position.offset <= self.end;
+        let complete = is_ours && position.offset + 1 >= self.first();
         let skipped = if complete {
-            usize::try_from(place.offset + 1 - self.first()).unwrap_or(usize::MAX)
+            usize::try_from(position.offset + 1 - self.first()).unwrap_or(usize::MAX)
         } else {
             0
         };
@@ -211,7 +213,7 @@ mod tests {
         }
     }
 
-    fn place(offset: u64) -> Position {
+    fn at(offset: u64) -> Position {
         Position {
             epoch: EPOCH,
             offset,
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_a_place_is_given_or_said_to_be_lost() {
+    fn what_is_after_a_position_is_given_or_said_to_be_lost() {
         let ring = ring(10, 4);
         for (offset, expected, complete) in [
             (10, vec![], true),
@@ -236,14 +238,14 @@ mod tests {
             (11, vec![7, 8, 9, 10], false),
             (u64::MAX, vec![7, 8, 9, 10], false),
         ] {
-            let history = ring.read(query(Range::After(place(offset)), 100));
+            let history = ring.read(query(Range::After(at(offset)), 100));
             assert_eq!(offsets(&history), expected, "{offset}");
             assert_eq!(
                 (history.complete, history.more),
                 (complete, false),
                 "{offset}"
             );
-            assert_eq!(history.end, Some(place(10)));
+            assert_eq!(history.end, Some(at(10)));
         }
         let foreign = Position {
             epoch: Epoch(8),
@@ -260,16 +262,16 @@ mod tests {
     #[test]
     fn an_empty_history_has_nothing_to_miss() {
         let ring = ring(0, 4);
-        let history = ring.read(query(Range::After(place(0)), 9));
+        let history = ring.read(query(Range::After(at(0)), 9));
         assert!(history.complete && history.messages.is_empty());
-        assert!(!ring.read(query(Range::After(place(1)), 9)).complete);
+        assert!(!ring.read(query(Range::After(at(1)), 9)).complete);
         assert!(ring.read(query(Range::Newest, 9)).complete);
     }
 
     #[test]
     fn limits_cut_at_the_far_end() {
         let ring = ring(10, 8);
-        let after = ring.read(query(Range::After(place(4)), 2));
+        let after = ring.read(query(Range::After(at(4)), 2));
         assert_eq!(
             (offsets(&after), after.complete, after.more),
             (vec![5, 6], true, true)
@@ -279,12 +281,12 @@ mod tests {
             (offsets(&newest), newest.complete, newest.more),
             (vec![9, 10], false, true)
         );
-        let before = ring.read(query(Range::Before(place(5)), 9));
+        let before = ring.read(query(Range::Before(at(5)), 9));
         assert_eq!(
             (offsets(&before), before.complete, before.more),
             (vec![3, 4], false, false)
         );
-        let all = ring.read(query(Range::Before(place(99)), 99));
+        let all = ring.read(query(Range::Before(at(99)), 99));
         assert_eq!(offsets(&all).len(), 8);
         let mut small = query(Range::Newest, 9);
         small.max_bytes = 1;
@@ -330,7 +332,7 @@ mod tests {
             "{}",
             ring.bytes()
         );
-        assert_eq!(ring.find(&draft(50, &"x".repeat(100))), Some(place(50)));
+        assert_eq!(ring.find(&draft(50, &"x".repeat(100))), Some(at(50)));
         assert_eq!(ring.find(&draft(50, "another text")), None);
         assert_eq!(ring.find(&draft(1, &"x".repeat(100))), None);
         assert_eq!(ring.known.len(), ring.messages.len());
@@ -340,7 +342,7 @@ mod tests {
             (0, 0),
             "what does not fit at all is not kept"
         );
-        assert!(ring.read(query(Range::After(place(51)), 9)).complete);
-        assert!(!ring.read(query(Range::After(place(50)), 9)).complete);
+        assert!(ring.read(query(Range::After(at(51)), 9)).complete);
+        assert!(!ring.read(query(Range::After(at(50)), 9)).complete);
     }
 }

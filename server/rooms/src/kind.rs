@@ -1,18 +1,18 @@
-//! What happens to members that read too slowly, by the room's name.
+//! Policies for members that read too slowly, by the room's name.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::name::RoomName;
 
-/// What happens to a member that is further behind than its queue is long.
+/// The policy for a member whose lag exceeds what the room keeps for members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Policy {
     /// The member is sent away with 1013 and may come back to where it was: nothing is lost as long as it is kept.
     Disconnect,
     /// The oldest events are left out, and a gap says so.
     DropOldest,
-    /// Whoever is behind gets the newest message alone: right for figures, of which the last one counts.
+    /// A lagging member gets the newest message alone: right for figures, of which the last one counts.
     Latest,
 }
 
@@ -30,7 +30,7 @@ pub struct Pattern {
 pub struct PatternError(String);
 
 impl Pattern {
-    /// Whether `room` is meant.
+    /// Reports whether `room` is meant.
     pub fn fits(&self, room: &RoomName) -> bool {
         match self.text.strip_suffix('*') {
             Some(beginning) => room.as_str().starts_with(beginning),

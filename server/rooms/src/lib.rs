@@ -7,12 +7,12 @@
 //! |---|---|
 //! | [`name`] | what rooms and members may be called |
 //! | [`message`] | a message before and after it is stored |
-//! | [`position`] | a place in a room's history, `epoch:offset` |
+//! | [`position`] | a position in a room's history, `epoch:offset` |
 //! | [`history`] | the newest messages of a room, bounded by number and bytes |
 //! | [`presence`] | who is in a room |
-//! | `attendance` | which joins and leaves are told at once, which later, and which as a number |
+//! | `attendance` | which joins and leaves are reported at once, which later, and which as a number |
 //! | [`kind`] | what happens to members that read too slowly, by the room's name |
-//! | [`event`] | what members are told, rendered once for all of them |
+//! | [`event`] | events for members, rendered once for all of them |
 //! | [`room`] | the members of one room on this node and what they have yet to read |
 //! | [`member`] | one member's way through a room's events |
 //! | [`participant`] | everybody who uses rooms: what they may do, how often, and until when |

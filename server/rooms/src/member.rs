@@ -21,7 +21,7 @@ use super::room::{Room, RoomState};
 /// room    first ─────────────────────────────────────► next
 ///         │ kept events                                │ the next one pushed
 /// member            cursor: what it reads next ──►     caught up at `next`, then waits for `head`
-///         ◄─ behind `first`: events are lost, the room's policy decides (`fall_behind`)
+///         ◄─ before `first`: events are lost, the room's policy decides (`fall_behind`)
 ///
 /// given         messages up to here came with the replay, they are skipped
 /// present_from  joins and leaves before this event are in the list of members, they are skipped
@@ -45,7 +45,7 @@ pub struct Membership {
     head: watch::Receiver<u64>,
 }
 
-/// What a member reads.
+/// An event as one member reads it.
 #[derive(Clone, Debug)]
 pub enum Seen {
     /// An event, for the first time.
@@ -155,7 +155,7 @@ impl Membership {
         }
     }
 
-    /// What the event is to this member; `None` if it has it already.
+    /// The event as this member sees it; `None` if it has it already.
     fn see(&mut self, broadcast: Arc<Broadcast>) -> Option<Seen> {
         match broadcast.event() {
             // Stored: new, unless the replay had it; known already if it was seen as provisional.

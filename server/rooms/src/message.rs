@@ -13,7 +13,7 @@ use super::position::Position;
 /// Longest id of a message, in bytes.
 pub const MAX_ID_BYTES: usize = 64;
 
-/// What a sender calls a message so that a repeat is known as one: 1 to 64 printable ASCII characters without space.
+/// A sender's id of a message, by which a repeat is known: 1 to 64 printable ASCII characters without space.
 ///
 /// It is part of the message's [`Identity`]: whoever sends it again after a lost connection uses the same one. A message
 /// without gets a random one of 128 bits, which nobody can guess.
@@ -29,14 +29,14 @@ pub struct MemberId(pub Arc<str>);
 /// A message that is not yet stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
-    /// What the sender calls it.
+    /// The sender's id of it.
     pub id: MessageId,
-    /// Who sends it.
+    /// The sender's name.
     pub from: MemberName,
     /// The connection that it came over; none if it came without joining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberId>,
-    /// What it says.
+    /// The text.
     pub text: Arc<str>,
     /// When the node that took it took it: milliseconds since 1970.
     pub at: u64,
@@ -135,7 +135,7 @@ impl Draft {
         self.id == other.id && self.from == other.from && self.text == other.text
     }
 
-    /// What the message takes of limits in bytes: its text and what comes with it.
+    /// Its size as limits count it, in bytes: the text and what comes with it.
     pub fn bytes(&self) -> usize {
         let member = self.member.as_ref().map_or(0, |member| member.0.len());
         self.text.len() + self.from.as_str().len() + self.id.0.len() + member + OVERHEAD

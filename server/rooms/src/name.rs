@@ -1,4 +1,4 @@
-//! What rooms and members may be called.
+//! Names of rooms and members.
 
 mod error;
 mod spelling;
@@ -53,7 +53,7 @@ impl FromStr for MemberName {
     }
 }
 
-/// What both kinds of names can do.
+/// Methods of both kinds of names.
 macro_rules! name {
     ($name:ident) => {
         impl $name {

@@ -9,21 +9,21 @@ use super::backplane::{PublishError, Published};
 use super::message::Draft;
 use super::name::RoomName;
 
-/// What a sender is told in the end.
+/// The outcome for a sender.
 pub(super) type Outcome = Result<Published, PublishError>;
 
 /// Messages that wait for the backplane to return, in the order in which they came.
 ///
-/// Bounded: when it is full the oldest is dropped, and its sender is told; so is the sender of one that waits too long.
+/// Bounded: when it is full the oldest is dropped, and its sender is notified; so is the sender of one that waits too long.
 #[derive(Debug)]
 pub struct Outbox {
-    waiting: VecDeque<Waiting>,
-    most: usize,
+    waiting: VecDeque<Queued>,
+    limit: usize,
 }
 
 /// A message that waits.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct Queued {
     /// Where it belongs.
     pub room: RoomName,
     /// The message.
@@ -34,19 +34,19 @@ pub struct Waiting {
 
 impl Outbox {
     /// Empty, for at most so many messages.
-    pub fn new(most: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self {
             waiting: VecDeque::new(),
-            most: most.max(1),
+            limit: limit.max(1),
         }
     }
 
-    /// How many wait.
+    /// The number of messages that wait.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Whether none waits.
+    /// Reports whether none waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -59,9 +59,9 @@ impl Outbox {
         &mut self,
         room: &RoomName,
         draft: &Draft,
-    ) -> (oneshot::Receiver<Outcome>, bool, Option<Waiting>) {
+    ) -> (oneshot::Receiver<Outcome>, bool, Option<Queued>) {
         let (sender, receiver) = oneshot::channel();
-        let same = |waiting: &&mut Waiting| waiting.is(room, draft);
+        let same = |waiting: &&mut Queued| waiting.is(room, draft);
         if let Some(waiting) = self.waiting.iter_mut().find(same) {
             if waiting.senders.len() >= MAX_SENDERS {
                 // Whoever repeats itself that often has long given up waiting for the first answers.
@@ -70,13 +70,13 @@ impl Outbox {
             waiting.senders.push(sender);
             return (receiver, false, None);
         }
-        self.waiting.push_back(Waiting {
+        self.waiting.push_back(Queued {
             room: room.clone(),
             draft: draft.clone(),
             since: Instant::now(),
             senders: vec![sender],
         });
-        let dropped = if self.waiting.len() > self.most {
+        let dropped = if self.waiting.len() > self.limit {
             self.waiting.pop_front()
         } else {
             None
@@ -96,7 +96,7 @@ impl Outbox {
     }
 
     /// Takes the oldest out, if it waits since `then` or longer.
-    pub fn take_older(&mut self, then: Instant) -> Option<Waiting> {
+    pub fn take_older(&mut self, then: Instant) -> Option<Queued> {
         if self.oldest()? > then {
             return None;
         }
@@ -104,19 +104,19 @@ impl Outbox {
     }
 
     /// Takes a message out, if it has not been dropped meanwhile.
-    pub fn take(&mut self, room: &RoomName, draft: &Draft) -> Option<Waiting> {
+    pub fn take(&mut self, room: &RoomName, draft: &Draft) -> Option<Queued> {
         let mut waiting = self.waiting.iter();
         let index = waiting.position(|waiting| waiting.is(room, draft))?;
         self.waiting.remove(index)
     }
 }
 
-impl Waiting {
+impl Queued {
     fn is(&self, room: &RoomName, draft: &Draft) -> bool {
         self.draft.is_repeat_of(draft) && self.room == *room
     }
 
-    /// Tells the sender what became of it; who sent it again is told that it is a repeat.
+    /// Notifies its sender of the outcome; one that sent it again learns that it is a repeat.
     pub fn settle(self, outcome: &Outcome) {
         for (index, sender) in self.senders.into_iter().enumerate() {
             let outcome = outcome.clone().map(|published| Published {

@@ -1,4 +1,4 @@
-//! A place in a room's history, `epoch:offset`.
+//! A position in a room's history, `epoch:offset`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(pub u64);
 
-/// A place in a room's history: right behind the message with this offset. Written `epoch:offset`.
+/// A position in a room's history: right after the message with this offset. Written `epoch:offset`.
 ///
-/// Offset 0 is the place before the first message.
+/// Offset 0 is the position before the first message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
     /// Which store counts.

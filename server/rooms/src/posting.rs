@@ -29,7 +29,7 @@ pub struct Posting {
     waiting: FuturesUnordered<Outcome<Published>>,
 }
 
-/// What becomes of a message, with what its sender calls it.
+/// The fate of a message, with its sender's id of it.
 type Outcome<T> =
     Pin<Box<dyn Future<Output = (Option<MessageId>, Result<T, PublishError>)> + Send>>;
 
@@ -46,12 +46,12 @@ impl Posting {
         }
     }
 
-    /// Whether more may be said; while not, nothing is to be read from the member.
+    /// Reports whether more may be said; while not, nothing is to be read from the member.
     pub fn has_capacity(&self) -> bool {
         self.backlog.len() < MAX_BACKLOG && self.waiting.len() < MAX_WAITING
     }
 
-    /// Whether it is known of every message what became of it.
+    /// Reports whether it is known of every message what became of it.
     pub fn is_settled(&self) -> bool {
         self.backlog.is_empty() && self.publishing.is_none() && self.waiting.is_empty()
     }

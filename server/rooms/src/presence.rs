@@ -1,4 +1,4 @@
-//! Who is in a room.
+//! The members of a room.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,11 +12,11 @@ use super::name::MemberName;
 pub struct Present {
     /// Which connection.
     pub member: MemberId,
-    /// What it calls itself.
+    /// Its name.
     pub name: MemberName,
 }
 
-/// Whether somebody came or went.
+/// A join or a leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Came.
@@ -37,7 +37,7 @@ pub struct Roster {
 #[derive(Debug)]
 struct RosterEntry {
     name: MemberName,
-    /// Whether the member's connection is on this node.
+    /// True if the member's connection is on this node.
     here: bool,
     coming: u64,
 }
@@ -72,12 +72,12 @@ impl Roster {
         })
     }
 
-    /// How many there are.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Whether there is nobody.
+    /// Reports whether there is nobody.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }

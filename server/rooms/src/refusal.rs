@@ -171,7 +171,7 @@ impl From<PublishError> for Refusal {
         match error {
             PublishError::Unavailable(unavailable) => Self::Unavailable(unavailable),
             PublishError::Refused(reason) => Self::NotStored(reason),
-            PublishError::TooLong { bytes, most } => Self::TooLong { bytes, max: most },
+            PublishError::TooLong { bytes, max } => Self::TooLong { bytes, max },
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The members of one room on this node and what they have yet to read.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use values::sync::lock;
 
 use super::attendance::{Attendance, Late};
 use super::backplane::Published;
@@ -33,11 +34,11 @@ pub struct Room {
     queue_bytes: usize,
     /// The list of rooms that have something to report later.
     late: Arc<Late>,
-    /// What those who write events share.
+    /// Values that the writers of events share.
     writers: Renderings,
 }
 
-/// What changes in a room.
+/// The mutable state of a room.
 #[derive(Debug)]
 pub(super) struct RoomState {
     ring: VecDeque<Arc<Broadcast>>,
@@ -49,9 +50,9 @@ pub(super) struct RoomState {
     pub(super) roster: Roster,
     /// Members on this node.
     pub(super) local: usize,
-    /// The place of the newest message that the backplane delivered.
+    /// The position of the newest message that the backplane delivered.
     pub(super) dispatched: Option<Position>,
-    /// The lowest place from which a member went on before anything was delivered.
+    /// The lowest position from which a member went on before anything was delivered.
     pub(super) base: Option<Position>,
     /// Numbers of the messages that wait for the backplane.
     provisional: HashMap<Identity, u64>,
@@ -88,7 +89,7 @@ impl Room {
 
     /// Locks; what a panicking holder left behind still makes sense.
     pub(super) fn state(&self) -> MutexGuard<'_, RoomState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Returns what all who write events in this form share.
@@ -146,7 +147,7 @@ impl Room {
         self.push(&mut state, broadcast);
     }
 
-    /// How a message was stored that the backplane delivered a moment ago.
+    /// The position of a message that the backplane delivered a moment ago.
     pub(super) fn published(&self, draft: &Draft) -> Option<Published> {
         let state = self.state();
         let mut newest = state.ring.iter().rev();
@@ -210,7 +211,7 @@ impl Room {
         }
     }
 
-    /// Tells what could not be told at once, as far as its time has come; gives the time until the rest is due.
+    /// Reports what could not be reported at once, as far as its time has come; returns the time until the rest is due.
     pub(super) fn tell_late(&self, now: Instant) -> Option<Duration> {
         let mut state = self.state();
         let count = state.roster.len();
@@ -238,7 +239,7 @@ impl RoomState {
         self.ring.get(index)
     }
 
-    /// Number of the newest message, at or behind `from`.
+    /// Number of the newest message, at or after `from`.
     pub(super) fn newest_message(&self, from: u64) -> Option<u64> {
         let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let ring = self.ring.iter().enumerate().skip(skipped).rev();
@@ -249,7 +250,7 @@ impl RoomState {
         messages.next().map(|(index, _)| self.first + index as u64)
     }
 
-    /// The place of the first message at or behind the event with `number`.
+    /// The position of the first message at or after the event with `number`.
     pub(super) fn position_from(&self, number: u64) -> Option<Position> {
         let skipped = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let mut ring = self.ring.iter().skip(skipped);
@@ -259,7 +260,7 @@ impl RoomState {
         })
     }
 
-    /// The place behind everything that members have been given.
+    /// The position after everything that members have been given.
     pub(super) fn reached(&self) -> Option<Position> {
         self.dispatched.or(self.base)
     }

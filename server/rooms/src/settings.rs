@@ -10,16 +10,16 @@ use super::name::RoomName;
 /// The limits of rooms, on this node.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What happens to members that read too slowly.
+    /// Policy for members that read too slowly.
     pub policy: Policy,
     /// The same for rooms of certain names; the first that fits counts.
     pub kinds: Vec<(Pattern, Policy)>,
     /// Rooms with members, and rooms that are remembered. Default: 10,000.
     pub max_rooms: usize,
-    /// Members of one room on this node. Default: 20,000, more than the server takes connections unless told to.
+    /// Members of one room on this node. Default: 20,000, more than the server takes connections by default.
     pub max_members: usize,
-    /// Members up to which every coming and going is told one by one; above it only their number, once a second.
-    /// Default: 256, since the telling grows with the square.
+    /// Maximum number of members for which joins and leaves are reported one by one; above it their number, once a second.
+    /// Default: 256, since the reports grow with the square.
     pub max_presence: usize,
     /// Longest text of a message, in bytes. Default: 64 KiB.
     pub max_text_bytes: usize,
@@ -33,22 +33,22 @@ pub struct Settings {
     pub history_bytes: usize,
     /// Bytes of all rooms that are kept together. Default: 256 MiB.
     pub history_memory: usize,
-    /// How long a room without members is remembered. Default: 10 minutes.
+    /// Time for which a room without members is remembered. Default: 10 minutes.
     pub retention: Duration,
     /// Messages that wait while the backplane is away; beyond it the oldest is dropped. Default: 1,000.
     pub outbox_messages: usize,
-    /// Longest time that a message waits while the backplane is away; beyond it its sender is told that it was not stored.
+    /// Longest time that a message waits while the backplane is away; after it the sender learns that it was not stored.
     /// Default: 10 minutes.
     pub outbox_time: Duration,
-    /// How long the backplane may take to store a message before it counts as away. Default: 2 s.
+    /// Time for the backplane to store a message, after which it counts as away. Default: 2 s.
     pub publish_timeout: Duration,
     /// Messages that a member may send at once. Default: 400.
     pub burst: u32,
     /// Messages per second that a member may send for ever. Default: 50.
     pub per_second: u32,
-    /// Joins and leaves that a room tells one by one at once; what exceeds it is told later. Default: 256.
+    /// Burst of joins and leaves that a room reports one by one; what exceeds it is reported later. Default: 256.
     pub presence_burst: u32,
-    /// Joins and leaves per second that a room tells, sustained. Default: 20.
+    /// Joins and leaves per second that a room reports, sustained. Default: 20.
     pub presence_per_second: u32,
     /// Joins of one address at once. Default: 2,000.
     pub join_burst: u32,
@@ -61,7 +61,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What happens to slow members of `room`.
+    /// The policy for slow members of `room`.
     pub fn policy_of(&self, room: &RoomName) -> Policy {
         let kind = self.kinds.iter().find(|(pattern, _)| pattern.fits(room));
         kind.map_or(self.policy, |(_, policy)| *policy)

@@ -1,12 +1,13 @@
 //! Limits on how many lines a second peers can cause (R19).
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 use values::limiter::{Rate, RateLimiter};
+use values::sync::lock;
 
 /// Admits a number of lines per second and counts those left out; one further line then reports their number.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Throttle {
 
     /// Sets the number of lines per second.
     pub(super) fn set_limit(&self, lines: u32) {
-        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut limiter = lock(&self.limiter);
         limiter.set_rate(Rate::per_second(lines, lines));
     }
 
@@ -75,7 +76,7 @@ impl Throttle {
     pub(crate) fn admit(&'static self) -> bool {
         if !self.is_exceeded.load(Ordering::Relaxed) {
             let now = Instant::now();
-            let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut limiter = lock(&self.limiter);
             if limiter.admit(now).is_ok() {
                 return true;
             }

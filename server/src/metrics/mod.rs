@@ -9,12 +9,13 @@ mod rooms;
 mod traffic;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use values::sync::lock;
 
 use ::rooms::Counts;
 use ::rooms::backplane::NatsCounts;
@@ -193,7 +194,7 @@ impl Metrics {
 
     /// The counters of the WebSocket route `route`.
     pub(crate) fn traffic(&self, route: &'static str) -> Traffic {
-        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = lock(&self.routes);
         let traffic = routes
             .entry(route)
             .or_insert_with(|| Traffic::new(&self.traffic, route));
@@ -203,7 +204,7 @@ impl Metrics {
     /// Sums over all WebSocket routes, of the counters that [`render`](Self::render) shows one by one; messages and bytes
     /// of the route `unseen` are left out.
     pub(crate) fn totals(&self, unseen: &str) -> Totals {
-        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let routes = lock(&self.routes);
         let mut totals = Totals::default();
         for (route, traffic) in &*routes {
             traffic.add_connections(&mut totals);

@@ -1,12 +1,13 @@
 //! `/stats`: the server's figures once a second, for the dashboard.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 use tungstenite_deflate::WebSocketStream;
 use tungstenite_deflate::tungstenite::{Error, Message};
+use values::sync::lock;
 
 use crate::connection::ConnectionInfo;
 use crate::conversation::Conversation;
@@ -59,7 +60,7 @@ impl Figures {
 
     /// The latest sample, taken anew if it is too old.
     fn sample(&self, now: Instant) -> Sample {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = lock(&self.latest);
         match *latest {
             Some((taken, sample)) if now.saturating_duration_since(taken) < FRESH => sample,
             _ => {

@@ -1,4 +1,4 @@
-//! What an application, a peer and a transport see of this stream and of `tokio_rustls::server::TlsStream` is the same.
+//! This stream and `tokio_rustls::server::TlsStream` look the same to an application, a peer and a transport.
 //!
 //! Each test runs a scenario over both, step by step, compares what was seen and checks it against what is right.
 //! One difference is wanted, and tested as such: the alert for versions before TLS 1.2.

@@ -4,4 +4,5 @@
 
 pub mod escape;
 pub mod limiter;
+pub mod sync;
 pub mod units;

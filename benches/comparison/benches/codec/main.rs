@@ -244,7 +244,7 @@ fn echo_deflate(criterion: &mut Criterion) {
     }
 }
 
-/// What it costs to have the extension agreed on and not use it: nothing, beside a connection without it.
+/// The cost of an agreed extension that is not used: nothing, beside a connection without it.
 fn compression_off(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compression-off");
     for size in SIZES {

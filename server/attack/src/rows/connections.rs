@@ -94,7 +94,7 @@ async fn connections(attack: &Attack<'_>) -> Result<String> {
     ))
 }
 
-/// Whether the server has closed `stream`, by what is known at this moment.
+/// Reports whether the server has closed `stream`, by what is known at this moment.
 fn is_closed(stream: &mut Wire) -> bool {
     // Without the runtime's budget, which would make most of many streams look open.
     tokio::task::unconstrained(stream.read(&mut [0]))

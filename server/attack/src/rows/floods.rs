@@ -47,7 +47,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
 ];
 
-/// Who sends more Pings than are allowed is sent away.
+/// Sends more Pings than are allowed, and expects to be closed for it.
 async fn pings(attack: &Attack<'_>) -> Result<String> {
     let each = attack.of(50_000, 250_000);
     let ends = try_each(4, 4, async |number| {

@@ -157,7 +157,7 @@ async fn half_open(attack: &Attack<'_>) -> Result<String> {
     Ok(format!("{ends} within {:.1} s", took.as_secs_f64()))
 }
 
-/// How all of `sockets` end within `patience`.
+/// The ends of all `sockets` within `patience`.
 async fn ends(sockets: Vec<Socket>, patience: Duration) -> Ends {
     let sockets = sockets.into_iter();
     let ends = sockets.map(|mut socket| async move { socket.end(patience).await });

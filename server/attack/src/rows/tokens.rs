@@ -22,10 +22,7 @@ pub(crate) const ROWS: &[Row] = &[Row {
     name: "h21-bad-tokens",
     threats: "H21",
     what: "8 connections of HTTP/2 and 4 clients of HTTP/1.1 show forged tokens from the address that good ones come from, for 3 s (long: 30 s)",
-    flags: (
-        "--rooms-token-secret {secret}",
-        "--rooms-token-secret {secret}",
-    ),
+    flags: (FLAGS, FLAGS),
     growth: 24,
     run: |attack| guesses(attack).boxed_local(),
     ..Row::DEFAULT

@@ -1,4 +1,4 @@
-//! What goes wrong during a soak, one thing after the other.
+//! Faults during a soak, one after the other.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ impl<'a> Faults<'a> {
         Ok(format!("{name}: {outcome}"))
     }
 
-    /// What did not come out as it should.
+    /// Faults whose outcome was wrong.
     pub(super) fn wrong(self) -> Vec<String> {
         self.wrong
     }

@@ -1,7 +1,7 @@
 //! Members of rooms that notice whatever is lost or comes twice.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, timeout};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::client::IntoClientRequest;
 use tungstenite_deflate::{Options, WebSocketStream, client_async_with_options};
+use values::sync::lock;
 
 use super::order::{DELIVERIES, MEMBERS, Order, Orders, ROOMS};
 use super::tally::Tally;
@@ -20,7 +21,7 @@ use crate::dial::{Dialler, Protocol, Tls};
 
 /// All members, in a thread of their own.
 pub(super) struct Crew {
-    /// What they are told.
+    /// Their orders.
     pub(super) orders: Orders,
     shared: Arc<Shared>,
     thread: JoinHandle<Result<()>>,
@@ -33,7 +34,7 @@ struct Shared {
     acknowledged: Vec<AtomicU64>,
     /// Messages that all members together have still to get.
     tally: Mutex<Tally>,
-    /// What each member has seen of each in its room.
+    /// The newest message that each member has seen of each in its room.
     seen: Vec<Mutex<[u64; PER_ROOM]>>,
 }
 
@@ -136,9 +137,9 @@ impl Shared {
             let seen = lock(&self.seen[number]);
             let room = number % ROOMS;
             (0..PER_ROOM)
-                .map(|place| {
-                    let said = self.acknowledged[room + place * ROOMS].load(Ordering::Acquire);
-                    said.saturating_sub(seen[place])
+                .map(|index| {
+                    let said = self.acknowledged[room + index * ROOMS].load(Ordering::Acquire);
+                    said.saturating_sub(seen[index])
                 })
                 .sum::<u64>()
         };
@@ -152,14 +153,14 @@ struct Member {
     dial: Dialler,
     shared: Arc<Shared>,
     orders: watch::Receiver<Order>,
-    /// The place behind the last message that was seen.
+    /// The position after the last message that was seen.
     since: Option<String>,
     /// Number of the last message that was sent, acknowledged or not.
     sent: u64,
 }
 
 impl Member {
-    /// Stays in its room until told to stop.
+    /// Stays in its room until it is ordered to stop.
     async fn run(mut self) {
         loop {
             match self.session().await {
@@ -267,7 +268,7 @@ impl Member {
                 let event: Value = serde_json::from_str(&text)?;
                 ensure!(event["type"] == "joined", "not let in: {event}");
                 if self.since.is_none() {
-                    self.since = place(&event);
+                    self.since = position(&event);
                     self.shared.joined.fetch_add(1, Ordering::AcqRel);
                 }
                 return Ok(socket);
@@ -314,7 +315,7 @@ impl Member {
 
     /// Counts a message, which must be the next one of its sender.
     fn take_message(&mut self, message: &Value, live: bool) -> Result<()> {
-        self.since = place(message).or(self.since.take());
+        self.since = position(message).or(self.since.take());
         let text = message["text"].as_str().context("a message without text")?;
         let mut words = text.split(' ').map_while(|word| word.parse::<u64>().ok());
         let (Some(from), Some(number), Some(at)) = (words.next(), words.next(), words.next())
@@ -350,7 +351,7 @@ impl Member {
         Ok(())
     }
 
-    /// Whether new messages are wanted.
+    /// Reports whether new messages are wanted.
     fn may_speak(&self) -> bool {
         !matches!(*self.orders.borrow(), Order::Quiet | Order::Stop)
     }
@@ -365,15 +366,15 @@ impl Member {
     }
 }
 
-/// How a connection ended, if as it should.
+/// The end of a connection that ended as it should.
 enum End {
     /// The soak is over.
     Stopped,
-    /// It was told to lose it.
+    /// It was ordered to lose it.
     Cut,
 }
 
-/// What a member has to deal with.
+/// The next thing that a member deals with.
 enum Next {
     /// There is an order.
     Ordered,
@@ -384,13 +385,9 @@ enum Next {
 }
 
 /// `epoch:offset` of an event, if it has them.
-fn place(event: &Value) -> Option<String> {
+fn position(event: &Value) -> Option<String> {
     let epoch = event["epoch"].as_str()?;
     Some(format!("{epoch}:{}", event["offset"].as_u64()?))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Longest wait for one step of a connection.

@@ -24,7 +24,7 @@ use order::{DELIVERIES, MEMBERS, Order, ROOMS};
 use slope::Line;
 use tally::Tally;
 
-/// Whether everything held for `time`.
+/// Reports whether everything held for `time`.
 pub(crate) async fn run(args: &Args, time: Duration) -> Result<bool> {
     let target = Target::start(&args.server, &[], None)?;
     let dial = Dialler::new(target.address(), &target.authority(), Meter::default())?;
@@ -75,7 +75,7 @@ pub(crate) async fn run(args: &Args, time: Duration) -> Result<bool> {
     .await
 }
 
-/// What is known at the end.
+/// Findings at the end.
 struct Ended {
     before: Before,
     worked: Duration,

@@ -9,7 +9,7 @@ pub(super) const ROOMS: usize = 20;
 /// Messages that a room delivers each second, to all of its members together: 20 × 100 in all.
 pub(super) const DELIVERIES: usize = 100;
 
-/// What the members are told.
+/// An order to the members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// Go on as before.

@@ -1,4 +1,4 @@
-//! What the members found.
+//! Findings of the members.
 
 use hdrhistogram::Histogram;
 

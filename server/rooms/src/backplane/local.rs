@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::future::pending;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep_until;
+use values::sync::lock;
 
 use super::{
     Backplane, Delivery, Health, History, PublishError, Published, Query, Range, Unavailable,
@@ -65,7 +66,7 @@ struct KeptRoom {
 /// When a room may go: before those that are wanted, and before those that were used after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
-    /// Whether this node has members there.
+    /// True if this node has members there.
     wanted: bool,
     /// The number of its latest use.
     used: u64,
@@ -83,7 +84,7 @@ impl Local {
         }
     }
 
-    /// How many rooms are remembered.
+    /// The number of rooms that are remembered.
     pub fn rooms(&self) -> usize {
         self.shared.kept().rooms.len()
     }
@@ -92,8 +93,8 @@ impl Local {
 #[async_trait]
 impl Backplane for Local {
     async fn publish(&self, room: &RoomName, draft: &Draft) -> Result<Published, PublishError> {
-        // The place in the queue comes first, so that storing and delivering are one step: order is the same for all.
-        let place = self.sender.reserve().await.map_err(|_| ending())?;
+        // The slot in the queue comes first, so that storing and delivering are one step: order is the same for all.
+        let slot = self.sender.reserve().await.map_err(|_| ending())?;
         let mut kept = self.shared.kept();
         kept.sweep(self.settings.retention, Instant::now());
         let pushed = kept.with(room, &self.settings, |room| match room.ring.find(draft) {
@@ -111,7 +112,7 @@ impl Backplane for Local {
         };
         kept.bound(self.settings.history_memory, room);
         let position = stored.position;
-        place.send(Delivery::Message {
+        slot.send(Delivery::Message {
             room: room.clone(),
             stored,
         });
@@ -136,11 +137,7 @@ impl Backplane for Local {
     }
 
     fn deliveries(&self) -> BoxStream<'static, Delivery> {
-        let receiver = self
-            .receiver
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let receiver = lock(&self.receiver).take();
         let Some(receiver) = receiver else {
             return futures_util::stream::pending().boxed();
         };
@@ -174,7 +171,7 @@ impl Backplane for Local {
 impl Shared {
     /// Locks; what a panicking holder left behind still makes sense.
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.kept)
     }
 
     /// Forgets rooms as soon as their time is over, for ever.
@@ -223,9 +220,9 @@ impl Kept {
     /// A new room; the one that may go first makes way if there are too many.
     fn make(&mut self, settings: &Settings) -> Result<KeptRoom, PublishError> {
         if self.rooms.len() >= settings.max_rooms && !self.forget(|_| true) {
-            let most = settings.max_rooms;
+            let limit = settings.max_rooms;
             return Err(PublishError::Refused(format!(
-                "there are {most} rooms in use, no more are allowed"
+                "there are {limit} rooms in use, no more are allowed"
             )));
         }
         Ok(KeptRoom {
@@ -284,9 +281,9 @@ impl Kept {
         Some(room.used_at)
     }
 
-    /// Makes room for what `current` has just got: whole histories go, with their rooms where nobody wants these.
-    fn bound(&mut self, most: usize, current: &RoomName) {
-        while self.bytes > most {
+    /// Makes space for what `current` has just got: whole histories go, with their rooms where nobody wants these.
+    fn bound(&mut self, limit: usize, current: &RoomName) {
+        while self.bytes > limit {
             let mut others = self.filled.values().filter(|name| *name != current);
             let Some(name) = others.next().cloned() else {
                 return;

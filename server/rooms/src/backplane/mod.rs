@@ -16,7 +16,7 @@ pub use nats::{Nats, NatsCounts, NatsError, NatsSettings};
 
 /// The store and the carrier of messages: [`Local`] within one process, NATS between many.
 ///
-/// What every implementation must keep to is checked by one suite, `tests/backplane`:
+/// Requirements on every implementation, checked by one suite, `tests/backplane`:
 ///
 /// - Offsets of a room grow in the order of its messages; they may leave numbers out. Within an epoch an offset is never
 ///   given twice.
@@ -31,7 +31,7 @@ pub use nats::{Nats, NatsCounts, NatsError, NatsSettings};
 /// was dropped may or may not have been stored.
 #[async_trait]
 pub trait Backplane: Send + Sync + 'static {
-    /// Stores a message; resolves only once it is safe, since this is what the sender is told.
+    /// Stores a message; resolves only once it is safe, since this is what the sender learns.
     ///
     /// # Errors
     /// [`PublishError::Unavailable`]: try again later, with the same id. [`PublishError::Refused`]: do not.
@@ -43,7 +43,7 @@ pub trait Backplane: Send + Sync + 'static {
     /// The store does not answer.
     async fn history(&self, room: &RoomName, query: Query) -> Result<History, Unavailable>;
 
-    /// What happens in all rooms, from now on. Called once, within a runtime.
+    /// Events of all rooms from now on. Called once, within a runtime.
     ///
     /// Reading is what drives publishing: nobody may wait for [`publish`](Self::publish) without somebody who reads this.
     fn deliveries(&self) -> BoxStream<'static, Delivery>;
@@ -82,16 +82,16 @@ pub trait Backplane: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// Whether messages can be stored at the moment, as far as is known.
+    /// Reports whether messages can be stored at the moment, as far as is known.
     fn health(&self) -> Health;
 }
 
 /// Where a message was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Its place; for a repeat, that of the first.
+    /// Its position; for a repeat, that of the first.
     pub position: Position,
-    /// Whether it is a repeat, which was not stored again.
+    /// True if it is a repeat, which was not stored again.
     pub duplicate: bool,
 }
 
@@ -105,17 +105,17 @@ pub enum PublishError {
     #[error("the message was refused: {0}")]
     Refused(String),
     /// The text is longer than this server allows, in bytes.
-    #[error("the message was refused: a text of {bytes} bytes, at most {most} are allowed")]
+    #[error("the message was refused: a text of {bytes} bytes, at most {max} are allowed")]
     TooLong {
-        /// What it has.
+        /// Its size.
         bytes: usize,
-        /// What it may have.
-        most: usize,
+        /// The limit.
+        max: usize,
     },
 }
 
 impl PublishError {
-    /// The word by which members are told.
+    /// The word for members.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "unavailable",
@@ -145,9 +145,9 @@ pub struct Query {
 pub enum Range {
     /// The newest.
     Newest,
-    /// Those right behind the place: the oldest of them if not all fit.
+    /// Those right after the position: the oldest of them if not all fit.
     After(Position),
-    /// Those before the message with this place: the newest of them if not all fit.
+    /// Those before the message with this position: the newest of them if not all fit.
     Before(Position),
 }
 
@@ -156,17 +156,17 @@ pub enum Range {
 pub struct History {
     /// The messages.
     pub messages: Vec<Stored>,
-    /// Whether none is missing in the range that was asked for, up to the limits of the query:
+    /// True if none is missing in the range that was asked for, up to the limits of the query:
     ///
-    /// - [`Range::After`]: the epoch is the same, and either the message at the place is still kept or nothing newer than
-    ///   the place was ever stored; so no message right behind the place has been forgotten. When `false`, `messages`
+    /// - [`Range::After`]: the epoch is the same, and either the message at the position is still kept or nothing newer than
+    ///   the position was ever stored; so no message right after the position has been forgotten. When `false`, `messages`
     ///   begins with the oldest that is kept.
     /// - [`Range::Before`], [`Range::Newest`]: the first message of the room is among them.
     pub complete: bool,
-    /// Whether the limits of the query cut the range short, so that asking again from the last (or first) of `messages`
+    /// True if the limits of the query cut the range short, so that asking again from the last (or first) of `messages`
     /// gives more.
     pub more: bool,
-    /// The room's end: the place behind its newest message. `None` if the room has never been heard of.
+    /// The room's end: the position after its newest message. `None` if the room has never been heard of.
     pub end: Option<Position>,
 }
 
@@ -180,13 +180,13 @@ pub enum Delivery {
         /// The message.
         stored: Stored,
     },
-    /// A member of another node came or went; that of this node may be told too and is then ignored.
+    /// A member of another node came or went; one of this node may be reported too and is then ignored.
     Presence {
         /// Where.
         room: RoomName,
-        /// Whether it came or went.
+        /// The change.
         change: Change,
-        /// Who.
+        /// The member.
         who: Present,
     },
     /// From now on deliveries may be missing.
@@ -196,7 +196,7 @@ pub enum Delivery {
     Resumed,
 }
 
-/// Whether messages can be stored.
+/// The ability of the store to take messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
     /// They can.
@@ -206,7 +206,7 @@ pub enum Health {
 }
 
 impl Health {
-    /// Whether messages can be stored.
+    /// Reports whether messages can be stored.
     pub fn is_up(&self) -> bool {
         *self == Self::Up
     }

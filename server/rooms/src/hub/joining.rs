@@ -1,8 +1,9 @@
 //! Coming into a room and leaving it, with what was missed.
 
 use std::sync::Arc;
+use values::sync::lock;
 
-use super::{Hub, gauge, lock};
+use super::{Hub, gauge};
 use crate::backplane::{History, Query, Range, Unavailable};
 use crate::event::{Gap, Reason};
 use crate::member::Membership;
@@ -12,23 +13,23 @@ use crate::position::Position;
 use crate::presence::{Change, Present};
 use crate::room::Room;
 
-/// What somebody finds who has joined.
+/// The room as a new member finds it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Joined {
-    /// The membership; events begin behind [`position`](Self::position).
+    /// The membership; events begin after [`position`](Self::position).
     pub membership: Membership,
     /// The room's end at the moment of joining; `None` if the store does not say.
     pub position: Option<Position>,
-    /// How many are in the room, the new one included.
+    /// The number of members, the new one included.
     pub count: usize,
     /// Some of them, at most [`Settings::max_presence`](crate::settings::Settings::max_presence).
     pub members: Vec<Present>,
-    /// What was missed; there only if it was asked for.
+    /// Messages that were missed; there only if they were asked for.
     pub replay: Option<Replay>,
 }
 
-/// What was missed.
+/// Messages that were missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
     /// Messages that cannot be given, which come before those that can.
@@ -59,7 +60,7 @@ impl Default for Replay {
 }
 
 impl Hub {
-    /// Joins a room, which need not exist. With `since`, what was stored behind that place is given as well.
+    /// Joins a room, which need not exist. With `since`, what was stored after that position is given as well.
     ///
     /// While the backplane is away this does not fail; the replay then says that what was missed is not to be had.
     ///
@@ -97,7 +98,7 @@ impl Hub {
             }
             membership.knows_who_is_there(&state);
             let mut members = state.roster.list(self.inner.settings.max_presence);
-            // Those whose join is told later are told to this member too; one that leaves before that is never told of.
+            // Joins that are reported later are reported to this member too, and never if that member leaves before.
             let me = &membership.me().member;
             members.retain(|who| who.member == *me || !state.attendance.is_untold(&who.member));
             (state.roster.len(), members)
@@ -111,7 +112,7 @@ impl Hub {
         })
     }
 
-    /// Takes a place in the room; returns it with the place that the room has reached, and whether the room is new here.
+    /// Enters the room; returns the membership, the position that the room has reached, and whether the room is new here.
     fn enter(
         &self,
         name: &RoomName,
@@ -180,7 +181,7 @@ impl Hub {
         self.history(room, query).await.ok()?.end
     }
 
-    /// What was stored behind `since`, and the room's end with it.
+    /// Messages stored after `since`, and the room's end with them.
     async fn replay(
         &self,
         room: &RoomName,
@@ -212,7 +213,7 @@ impl Hub {
         (history.end, Replay { gap, messages })
     }
 
-    /// Everything behind `since`; if that is too much, the newest part of it and `true`.
+    /// Everything after `since`; if that is too much, the newest part of it and `true`.
     async fn after(
         &self,
         room: &RoomName,
@@ -252,7 +253,7 @@ pub(crate) fn reason(after: Position, end: Option<Position>) -> Reason {
     }
 }
 
-/// The lower of two places of one epoch; of different ones the newer knowledge.
+/// The lower of two positions of one epoch; of different ones the newer knowledge.
 fn lower(known: Option<Position>, new: Option<Position>) -> Option<Position> {
     match (known, new) {
         (Some(known), Some(new)) if known.epoch == new.epoch && known.offset < new.offset => {

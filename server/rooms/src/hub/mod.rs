@@ -4,11 +4,12 @@ mod joining;
 mod publishing;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
+use values::sync::lock;
 
 use super::attendance::Late;
 use super::backplane::{Backplane, Health, History, Query, Unavailable};
@@ -87,7 +88,7 @@ impl Hub {
         }
     }
 
-    /// What is counted.
+    /// The counters.
     pub fn counts(&self) -> &Counts {
         &self.inner.counts
     }
@@ -97,12 +98,12 @@ impl Hub {
         &self.inner.settings
     }
 
-    /// Whether messages can be stored at the moment.
+    /// Reports whether messages can be stored at the moment.
     pub fn health(&self) -> Health {
         self.inner.backplane.health()
     }
 
-    /// How many rooms have members on this node.
+    /// The number of rooms that have members on this node.
     pub fn rooms(&self) -> usize {
         lock(&self.inner.rooms).len()
     }
@@ -156,10 +157,5 @@ pub(super) fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Locks; what a panicking holder left behind still makes sense.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Comings and goings that may wait to be told to other nodes.
+/// Joins and leaves that may wait to be reported to other nodes.
 const ANNOUNCEMENTS: usize = 16_384;

@@ -9,8 +9,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::debug;
+use values::sync::lock;
 
-use super::{Hub, gauge, lock, no_answer};
+use super::{Hub, gauge, no_answer};
 use crate::backplane::{PublishError, Published, Unavailable};
 use crate::message::{Draft, MemberId, MessageId, unix_millis};
 use crate::name::{MemberName, RoomName};
@@ -19,22 +20,22 @@ use crate::outbox::Outcome;
 /// A message as somebody sends it.
 #[derive(Clone, Debug)]
 pub struct Post {
-    /// Who.
+    /// The sender's name.
     pub from: MemberName,
     /// The connection, if the sender has joined the room.
     pub member: Option<MemberId>,
-    /// What.
+    /// The text.
     pub text: Arc<str>,
-    /// What the sender calls it; one is made up if it has no name.
+    /// The id that the sender gave it; without one it gets a random one.
     pub id: Option<MessageId>,
 }
 
-/// What becomes of a message.
+/// The fate of a message.
 #[derive(Debug)]
 pub enum Receipt {
     /// It is stored.
     Stored(Published),
-    /// The backplane is away: the members on this node have the message, the sender is told later.
+    /// The backplane is away: the members on this node have the message, the sender is notified later.
     Provisional(Pending),
 }
 
@@ -54,10 +55,10 @@ impl Hub {
     /// It will never be stored.
     pub async fn publish(&self, room: &RoomName, post: Post) -> Result<Receipt, PublishError> {
         let inner = &self.inner;
-        let (bytes, most) = (post.text.len(), inner.settings.max_text_bytes);
-        if bytes > most {
+        let (bytes, max) = (post.text.len(), inner.settings.max_text_bytes);
+        if bytes > max {
             inner.counts.result("refused");
-            return Err(PublishError::TooLong { bytes, most });
+            return Err(PublishError::TooLong { bytes, max });
         }
         let draft = draft(post);
         // Behind others that wait, so that no message overtakes an earlier one.
@@ -125,8 +126,8 @@ impl Hub {
         if let Some(dropped) = dropped {
             inner.counts.waiting_dropped.inc();
             self.forget_provisional(&dropped.room, &dropped.draft);
-            let most = inner.settings.outbox_messages;
-            let text = format!("more than {most} messages wait for the backplane");
+            let limit = inner.settings.outbox_messages;
+            let text = format!("more than {limit} messages wait for the backplane");
             dropped.settle(&Err(PublishError::Refused(text)));
         }
         Receipt::Provisional(Pending(outcome))

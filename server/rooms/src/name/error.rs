@@ -8,7 +8,7 @@ pub enum NameError {
     Length {
         /// `room` or `member`.
         what: &'static str,
-        /// How long the text is.
+        /// The length of the text in bytes.
         bytes: usize,
     },
     /// A character is not allowed.
@@ -18,7 +18,7 @@ pub enum NameError {
         what: &'static str,
         /// The first that is not allowed.
         character: char,
-        /// What is allowed.
+        /// The characters that are allowed.
         allowed: &'static str,
     },
     /// Characters that are allowed do not stand together.

@@ -121,7 +121,7 @@ fn names_cannot_deceive() {
     }
 }
 
-/// Whatever is taken is taken again as the same, and holds nothing that is not to be seen.
+/// A name that is taken is taken again as the same, and holds nothing invisible.
 #[test]
 fn every_character_is_kept_as_it_is_or_refused() {
     let ignorable =

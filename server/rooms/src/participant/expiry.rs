@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::sleep;
+use values::sync::lock;
 
 use super::shared::Shared;
 use crate::grant::Grant;
@@ -39,12 +40,12 @@ impl Ends {
 
     /// Moves the end to that of `grant`.
     pub(super) fn renew(&self, grant: &Grant) {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = grant.end();
+        *lock(&self.at) = grant.end();
         self.moved.notify_waiters();
     }
 
     fn at(&self) -> Option<SystemTime> {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.at)
     }
 }
 

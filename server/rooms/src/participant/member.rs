@@ -54,7 +54,7 @@ pub enum Next<T> {
     Incoming(T),
     /// Something happened in the room.
     Seen(Seen),
-    /// It is known what became of a message of the member, which need not be told of one without an id that is stored.
+    /// It is known what became of a message of the member; one without an id that is stored needs no notice.
     Settled(Option<Notice>),
 }
 
@@ -201,7 +201,7 @@ impl Member {
         self.participant.shared.counted(seen)
     }
 
-    /// Does what the member asks for, and returns what it is told at once; what cannot be understood is counted all the
+    /// Does what the member asks for, and returns its notice; what cannot be understood is counted all the
     /// same.
     ///
     /// # Errors

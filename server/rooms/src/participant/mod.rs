@@ -8,7 +8,7 @@
 //!                                                                          under Expiry::bound
 //! ```
 //!
-//! Whatever is refused is a [`Refusal`], counted here.
+//! A refusal is always a [`Refusal`], counted here.
 
 mod expiry;
 mod member;

@@ -34,7 +34,7 @@ pub enum Request {
     },
 }
 
-/// What a transport tells one member alone.
+/// A notice for one member alone.
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// A message that the member named is stored.

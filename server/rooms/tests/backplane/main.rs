@@ -1,4 +1,4 @@
-//! What every backplane must keep to, checked by one suite for all of them.
+//! Requirements on every backplane, checked by one suite.
 
 #![allow(clippy::unwrap_used, reason = "it is a test: it may panic")]
 

@@ -184,7 +184,7 @@ async fn a_repeat_is_not_stored_again(mut node: Node) {
     );
 }
 
-/// Whoever takes a name and its ids first, for other texts, makes nothing vanish.
+/// A name and its ids, taken first for other texts, make nothing vanish.
 async fn nobody_elses_id_swallows_a_message(mut node: Node) {
     let tea = room();
     let texts = ["one", "two", "three", "four", "five"];

@@ -52,7 +52,7 @@ impl Backplane for Late {
     }
 }
 
-/// How long the hub waits for [`Late`].
+/// Time for which the hub waits for [`Late`].
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A hub over a backplane that stores and answers so many times later than it may.

@@ -34,7 +34,7 @@ struct Switched {
     elsewhere: std::sync::Mutex<Vec<Present>>,
     /// Deliveries that were lost.
     lost: Arc<AtomicUsize>,
-    /// Whether publishing hangs rather than fails while off.
+    /// True if publishing hangs rather than fails while off.
     hangs: bool,
     more: mpsc::UnboundedSender<Delivery>,
     receiver: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Delivery>>>,
@@ -180,7 +180,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
         .expect("this should not take so long")
 }
 
-/// What a member reads next, in a word; comings and goings are passed over.
+/// The next event of a member in a word; joins and leaves are skipped.
 async fn next(joined: &mut Joined) -> String {
     loop {
         let (kind, broadcast) = match soon(joined.membership.next()).await.unwrap() {

@@ -27,7 +27,7 @@ fn setup() -> &'static Setup {
     SETUP.get_or_init(|| Setup::new(&[&rustls::version::TLS13]))
 }
 
-/// Whatever a client sends instead of a handshake, in pieces of `step` bytes: the handshake goes on or fails, and is never done.
+/// Sends something instead of a handshake, in pieces of `step` bytes: the handshake goes on or fails, and is never done.
 fn arbitrary(step: usize, bytes: &[u8]) {
     let wire = Wire::new();
     let mut accepting = setup().accept(Server::Ours, wire.clone());

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::{Bucket, Exceeded, Rate};
+use crate::sync::lock;
 
 /// Limits the events of each key to a [`Rate`], and remembers at most a given number of keys.
 ///
@@ -86,7 +87,7 @@ impl<K: Eq + Hash> KeyedRateLimiter<K> {
     }
 
     fn table(&self) -> MutexGuard<'_, Table<K>> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.table)
     }
 }
 

@@ -27,14 +27,14 @@ pub(super) struct Feed {
     last_received: Instant,
 }
 
-/// One message with its place.
+/// One message with its position.
 pub(super) struct Received {
     pub(super) subject: Subject,
     pub(super) payload: bytes::Bytes,
     pub(super) headers: Option<async_nats::HeaderMap>,
     /// Sequence number in the stream.
     pub(super) sequence: u64,
-    /// How many follow, as far as NATS knew.
+    /// The number of those that follow, as far as NATS knew.
     pub(super) pending: u64,
 }
 
@@ -123,7 +123,7 @@ impl Feed {
         }
     }
 
-    /// `message` with its place; an error if there should be another before it.
+    /// `message` with its position; an error if there should be another before it.
     fn placed(&mut self, message: async_nats::Message) -> Result<Received, String> {
         let message = jetstream::Message {
             message,
@@ -131,7 +131,7 @@ impl Feed {
         };
         let info = message
             .info()
-            .map_err(|error| format!("a message without its place: {error}"))?;
+            .map_err(|error| format!("a message without its position: {error}"))?;
         let (sequence, pending) = (info.stream_sequence, info.pending);
         if info.consumer_sequence != self.next {
             let missed = info.consumer_sequence.saturating_sub(self.next);

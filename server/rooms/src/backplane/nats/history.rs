@@ -1,4 +1,4 @@
-//! What is kept of a room.
+//! Messages of a room that the stream keeps.
 
 use std::collections::VecDeque;
 
@@ -87,7 +87,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Messages behind `position`, the oldest first.
+    /// Messages after `position`, the oldest first.
     async fn after(&self, position: Position) -> Result<History, String> {
         let end = self.end().offset;
         let is_ours = position.epoch == self.link.epoch && position.offset <= end;
@@ -100,7 +100,7 @@ impl Reader<'_> {
         Ok(self.answer(messages, complete, more))
     }
 
-    /// Whether no message right behind `offset` was forgotten, when so many are kept behind it.
+    /// Reports whether no message right after `offset` was forgotten, when so many are kept after it.
     ///
     /// Either one at or before the position is still kept: the oldest go first. Or nothing went: neither by age or size,
     /// which would have taken the stream's oldest messages, nor by number.
@@ -212,7 +212,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The position behind the room's newest message; if none is kept, that of the stream's newest, which lies behind it.
+    /// The position after the room's newest message; if none is kept, that of the stream's newest, which lies after it.
     fn end(&self) -> Position {
         let offset = self.last.unwrap_or(self.info.state.last_sequence);
         position(self.link.epoch, offset)

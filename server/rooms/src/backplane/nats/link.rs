@@ -66,7 +66,7 @@ impl Link {
     }
 }
 
-/// How to connect. The connection is made anew by us, with all that belongs to it, rather than by the client library.
+/// Options of the connection. We reconnect, with all that belongs to it, rather than the client library.
 fn options(settings: &NatsSettings, lost: &Arc<Notify>) -> Result<ConnectOptions, String> {
     let lost = Arc::clone(lost);
     let mut options = ConnectOptions::new()
@@ -162,7 +162,7 @@ fn examine(info: &stream::Info, settings: &NatsSettings) {
     }
 }
 
-/// What a stream is known by: the moment at which it was made.
+/// The identity of a stream: the moment at which it was made.
 pub(super) fn epoch(info: &stream::Info) -> Epoch {
     // Moments before 1970 and after 2554 do not occur; cut off they would still differ.
     #[expect(

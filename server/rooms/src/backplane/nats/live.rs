@@ -9,23 +9,24 @@ use async_nats::jetstream::consumer::DeliverPolicy;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::{debug, info, warn};
+use values::sync::lock;
 
 use super::feed::{Feed, Received};
 use super::link::Link;
-use super::shared::{Shared, State, lock};
+use super::shared::{Shared, State};
 use super::{envelope, presence};
 use crate::backplane::Delivery;
 use crate::message::Stored;
 use crate::position::{Epoch, Position};
 
-/// What is known over all connections.
+/// State that outlives a connection.
 #[derive(Default)]
 struct Progress {
     /// The newest message that was delivered, or that was there when the first connection was made.
     reached: Option<Position>,
-    /// Whether the reader has been notified that deliveries may be missing, and not yet that they flow again.
+    /// True if the reader has been notified that deliveries may be missing, and not yet that they flow again.
     interrupted: bool,
-    /// Whether there was ever a connection.
+    /// True if there was ever a connection.
     connected: bool,
     /// Failures in a row.
     failures: u32,
@@ -125,7 +126,7 @@ async fn serve(
     }
 }
 
-/// The place behind which to go on: where the last connection was, if that was in the same stream and not too long ago.
+/// The position after which to go on: where the last connection was, if that was in the same stream and not too long ago.
 fn start(reached: Option<Position>, link: &Link) -> Position {
     let end = Position {
         epoch: link.epoch,
@@ -182,19 +183,17 @@ fn spawn_once(running: &Arc<AtomicBool>, task: impl Future<Output = ()> + Send +
 
 /// Time before the next attempt, after so many that failed: up to two seconds, not the same for all nodes.
 fn pause(failures: u32) -> Duration {
-    let longest = SHORTEST_PAUSE * 2_u32.saturating_pow(failures.min(5));
-    longest
-        .min(LONGEST_PAUSE)
-        .mul_f64(rand::random_range(0.5..1.0))
+    let pause = MIN_PAUSE * 2_u32.saturating_pow(failures.min(5));
+    pause.min(MAX_PAUSE).mul_f64(rand::random_range(0.5..1.0))
 }
 
 /// Pause after the first failure.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// How often members of nodes that have gone are looked for.
+/// Interval at which members of nodes that have gone are looked for.
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Messages that are delivered after an interruption; if there are more, deliveries begin at the end.

@@ -115,7 +115,7 @@ impl Mirror {
         Some(change(room, Change::Join, who))
     }
 
-    /// Whoever has `key` has gone.
+    /// Removes the member with `key`.
     pub(super) fn leave(&mut self, room: &RoomName, key: &str) -> Option<Delivery> {
         let members = self.others.get_mut(room)?;
         let member = members.keys().find(|member| token(member) == key)?.clone();

@@ -37,6 +37,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::task::AbortOnDropHandle;
+use values::sync::lock;
 
 use super::{Backplane, Delivery, Health, History, PublishError, Published, Query, Unavailable};
 use crate::message::Draft;
@@ -48,7 +49,7 @@ use crate::settings::Settings as RoomSettings;
 use mirror::Mirror;
 pub use settings::{NatsError, NatsSettings};
 pub use shared::NatsCounts;
-use shared::{Shared, State, lock};
+use shared::{Shared, State};
 
 /// The backplane over NATS.
 ///

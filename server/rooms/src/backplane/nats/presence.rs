@@ -7,12 +7,13 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::debug;
+use values::sync::lock;
 
 use super::feed::{Feed, Received};
 use super::link::{Link, tell};
 use super::mirror::{key, token};
 use super::settings::NatsSettings;
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use crate::backplane::{Delivery, Unavailable};
 use crate::name::RoomName;
 use crate::presence::Present;
@@ -24,7 +25,7 @@ struct BucketEntry {
     who: Present,
 }
 
-/// What the bucket says, from the newest entry of everybody on.
+/// Entries of the bucket, from the newest one of every member on.
 pub(super) async fn watch(link: &Link, settings: &NatsSettings) -> Result<Feed, String> {
     Feed::open(
         link,

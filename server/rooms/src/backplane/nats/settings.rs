@@ -20,23 +20,23 @@ pub struct NatsSettings {
     pub secret_files: SecretFiles,
     /// File whose first line is `user:password`. Default: none.
     pub user_file: Option<PathBuf>,
-    /// Authorities to trust in place of the system's, PEM. Default: none.
+    /// Authorities to trust instead of the system's, PEM. Default: none.
     pub authorities: Option<PathBuf>,
     /// Name of the stream; also the beginning of its subjects and of the bucket's name. Default: `wss-rooms`.
     pub stream: String,
-    /// How long messages are kept. Default: 24 hours.
+    /// Time for which messages are kept. Default: 24 hours.
     pub max_age: Duration,
     /// Bytes that the stream may take; beyond it the oldest messages of any room go. Default: 1 GiB.
     pub max_bytes: usize,
     /// Copies of each message, where NATS is a cluster. Default: 1.
     pub replicas: usize,
-    /// How long `JetStream` itself knows a repeat. Default: 2 minutes, NATS's own.
+    /// Time for which `JetStream` itself knows a repeat. Default: 2 minutes, NATS's own.
     pub duplicate_window: Duration,
-    /// How long a member is known of a node that no longer says so. Default: 30 s.
+    /// Time for which members of a silent node are still known. Default: 30 s.
     pub presence_ttl: Duration,
     /// Time for a connection, or for an answer. Default: 2 s.
     pub timeout: Duration,
-    /// How often NATS has to say that it is there; three times as long without is the end of the connection. Default: 1 s.
+    /// Interval of NATS' heartbeats; three that are missing end the connection. Default: 1 s.
     pub heartbeat: Duration,
 }
 
@@ -46,11 +46,11 @@ pub enum NatsError {
     /// A file cannot be read.
     #[error("{what} {}: {source}", path.display())]
     Unreadable {
-        /// What the file is for.
+        /// The purpose of the file.
         what: &'static str,
         /// Which.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         source: std::io::Error,
     },
     /// A file with a secret cannot be read, or other users have access to it.
@@ -64,11 +64,11 @@ pub enum NatsError {
     /// A file does not say what it should.
     #[error("{what} {}: {wrong}", path.display())]
     Unusable {
-        /// What the file is for.
+        /// The purpose of the file.
         what: &'static str,
         /// Which.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         wrong: &'static str,
     },
     /// The name of the stream.
@@ -79,9 +79,9 @@ pub enum NatsError {
     TooShort {
         /// Which time.
         what: &'static str,
-        /// What was asked for.
+        /// The value of the setting.
         seen: Duration,
-        /// What can be had.
+        /// The minimum.
         least: Duration,
     },
     /// No server.

@@ -1,12 +1,13 @@
 //! State that the task which keeps the connection shares with callers.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use tokio::sync::Notify;
+use values::sync::lock;
 
 use super::link::Link;
 use super::mirror::Mirror;
@@ -81,11 +82,6 @@ impl Shared {
         unsettled.insert(id.to_owned(), now);
         None
     }
-}
-
-/// Locks; what a panicking holder left behind still makes sense.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Messages without acknowledgement that are remembered; more than may wait for the backplane by default.
