@@ -43,11 +43,6 @@ impl Description {
     pub fn spki_pin(&self) -> String {
         format!("sha256//{}", STANDARD.encode(self.spki.0))
     }
-
-    /// Reports whether `now` lies within the validity.
-    pub fn is_valid_at(&self, now: OffsetDateTime) -> bool {
-        self.not_before <= now && now <= self.not_after
-    }
 }
 
 impl Display for Description {

@@ -27,6 +27,27 @@ fn names(names: &[&str]) -> Request {
     }
 }
 
+fn dated(dates: Dates) -> Request {
+    Request {
+        dates,
+        ..Request::default()
+    }
+}
+
+fn lasting(days: u16) -> Request {
+    Request {
+        days,
+        ..Request::default()
+    }
+}
+
+fn forced(force: bool) -> Request {
+    Request {
+        force,
+        ..Request::default()
+    }
+}
+
 /// Contents of all files of a directory by name.
 fn snapshot(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let read = |entry: fs::DirEntry| {
@@ -116,10 +137,7 @@ fn second_run_changes_nothing() {
     for request in [
         Request::default(),
         names(&["192.0.2.7", "*.b.test", "a.test", "localhost"]),
-        Request {
-            days: 10,
-            ..Request::default()
-        },
+        lasting(10),
     ] {
         let outcome = ensure(directory.path(), &request).unwrap();
         assert_eq!(
@@ -181,20 +199,8 @@ fn other_names_renew_the_pair_and_extend_the_authority() {
 #[test]
 fn pair_near_its_end_is_renewed_with_its_key() {
     for (request, word) in [
-        (
-            Request {
-                dates: Dates::Expired,
-                ..Request::default()
-            },
-            "ended",
-        ),
-        (
-            Request {
-                dates: Dates::NotYetValid,
-                ..Request::default()
-            },
-            "begin",
-        ),
+        (dated(Dates::Expired), "ended"),
+        (dated(Dates::NotYetValid), "begin"),
     ] {
         let directory = tempfile::tempdir().unwrap();
         let first = ensure(directory.path(), &request).unwrap();
@@ -217,10 +223,7 @@ fn pair_near_its_end_is_renewed_with_its_key() {
 fn test_dates_do_not_replace_a_good_pair() {
     let directory = tempfile::tempdir().unwrap();
     ensure(directory.path(), &Request::default()).unwrap();
-    let expired = Request {
-        dates: Dates::Expired,
-        ..Request::default()
-    };
+    let expired = dated(Dates::Expired);
     assert!(refused(directory.path(), &expired).contains("is good until"));
     let forced = ensure(
         directory.path(),
@@ -292,13 +295,7 @@ fn half_present_files_are_left_alone() {
         ensure(directory.path(), &Request::default()).unwrap();
         fs::remove_file(directory.path().join(missing)).unwrap();
         for force in [false, true] {
-            let error = refused(
-                directory.path(),
-                &Request {
-                    force,
-                    ..Request::default()
-                },
-            );
+            let error = refused(directory.path(), &forced(force));
             assert!(
                 error.contains(missing) && error.contains("nothing was changed"),
                 "{error}"
@@ -345,13 +342,7 @@ fn foreign_mismatched_and_broken_files_are_left_alone() {
             .unwrap();
         }
         for force in [false, true] {
-            let error = refused(
-                directory.path(),
-                &Request {
-                    force,
-                    ..Request::default()
-                },
-            );
+            let error = refused(directory.path(), &forced(force));
             assert!(error.contains(expected), "{files:?}: {error}");
         }
     }
@@ -411,14 +402,8 @@ fn impossible_requests_are_refused_before_anything_is_made() {
     let many: Vec<String> = (0..100).map(|number| format!("n{number}.test")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     for request in [
-        Request {
-            days: 0,
-            ..Request::default()
-        },
-        Request {
-            days: 826,
-            ..Request::default()
-        },
+        lasting(0),
+        lasting(826),
         names(&many),
         client(""),
         client("../alice"),
@@ -462,14 +447,7 @@ fn first_starts_at_the_same_time_share_one_authority() {
 fn serial_numbers_differ_and_description_matches_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let first = ensure(directory.path(), &Request::default()).unwrap();
-    let second = ensure(
-        directory.path(),
-        &Request {
-            force: true,
-            ..Request::default()
-        },
-    )
-    .unwrap();
+    let second = ensure(directory.path(), &forced(true)).unwrap();
     assert_ne!(first.description.sha256, second.description.sha256);
     let (chain, _) = load_pair(&second.certificate, &second.key).unwrap();
     assert_eq!(describe(&chain[0]).unwrap(), second.description);

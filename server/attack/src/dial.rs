@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use http::HeaderName;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
@@ -14,6 +15,8 @@ use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tungstenite_deflate::tungstenite::client::IntoClientRequest;
+use tungstenite_deflate::{Options, WebSocketStream, client_async_with_options};
 
 use crate::meter::Meter;
 use crate::wire::Wire;
@@ -80,11 +83,6 @@ impl Dialler {
         }
     }
 
-    /// Where the server listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// TCP alone.
     pub(crate) async fn tcp(&self) -> Result<Wire> {
         let socket = TcpSocket::new_v4()?;
@@ -114,6 +112,29 @@ impl Dialler {
             .await
             .context("no TLS in time")??)
     }
+}
+
+/// Opens a WebSocket on `path` with the library, as an honest client does, with a header `field` if one is given.
+///
+/// # Errors
+/// No connection, or no answer in time that accepts it.
+pub(crate) async fn websocket(
+    dial: &Dialler,
+    path: &str,
+    field: Option<(HeaderName, String)>,
+    options: Options,
+) -> Result<WebSocketStream<Tls>> {
+    let stream = dial.tls(Protocol::Http1).await?;
+    let url = format!("wss://localhost:{}{path}", dial.address.port());
+    let mut request = url.into_client_request()?;
+    if let Some((name, value)) = field {
+        request.headers_mut().insert(name, value.try_into()?);
+    }
+    let opening = client_async_with_options(request, stream, options);
+    let (socket, _) = timeout(PATIENCE, opening)
+        .await
+        .context("no answer to the handshake")??;
+    Ok(socket)
 }
 
 /// A client that resumes nothing, so that each handshake is a whole one.

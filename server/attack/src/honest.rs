@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
+use http::header::AUTHORIZATION;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
-use tungstenite_deflate::tungstenite::client::IntoClientRequest;
 use tungstenite_deflate::tungstenite::{Error, Message};
-use tungstenite_deflate::{Options, WebSocketStream, client_async_with_options};
+use tungstenite_deflate::{Options, WebSocketStream};
 use values::sync::lock;
 
-use crate::dial::{Dialler, Protocol, Tls};
+use crate::dial::{self, Dialler, Tls};
 use crate::token;
 
 /// When a message was sent.
@@ -183,19 +183,13 @@ async fn run(dial: &Dialler, number: usize, wants_tokens: bool, shared: &Shared)
     if kind < 5 {
         options.deflate = None;
     }
-    let stream = dial.tls(Protocol::Http1).await?;
-    let url = format!("wss://localhost:{}{path}", dial.address().port());
-    let mut request = url.into_client_request()?;
-    if wants_tokens {
+    let field = if wants_tokens {
         let token = token::good(&format!("h{number}"))?;
-        let value = format!("Bearer {token}").try_into()?;
-        request
-            .headers_mut()
-            .insert(http::header::AUTHORIZATION, value);
-    }
-    let (mut socket, _) = timeout(ANSWER, client_async_with_options(request, stream, options))
-        .await
-        .context("no answer to the handshake")??;
+        Some((AUTHORIZATION, format!("Bearer {token}")))
+    } else {
+        None
+    };
+    let mut socket = dial::websocket(dial, &path, field, options).await?;
     shared.ready.fetch_add(1, Ordering::AcqRel);
     // Spread over the period, so that the clients do not all speak at once.
     let offset = PERIOD * u32::try_from(number % 100)? / 100;

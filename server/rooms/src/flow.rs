@@ -110,11 +110,7 @@ impl Hub {
             return;
         };
         loop {
-            let query = Query {
-                range: Range::After(after),
-                max_messages: usize::MAX,
-                max_bytes: usize::MAX,
-            };
+            let query = Query::all(Range::After(after));
             let history = match self.history(&room.name, query).await {
                 Ok(history) => history,
                 Err(error) => {

@@ -132,10 +132,7 @@ impl Ring {
     }
 
     fn position(&self, offset: u64) -> Position {
-        Position {
-            epoch: self.epoch,
-            offset,
-        }
+        Position::new(self.epoch, offset)
     }
 }
 
@@ -214,10 +211,7 @@ mod tests {
     }
 
     fn at(offset: u64) -> Position {
-        Position {
-            epoch: EPOCH,
-            offset,
-        }
+        Position::new(EPOCH, offset)
     }
 
     fn offsets(history: &History) -> Vec<u64> {
@@ -247,10 +241,7 @@ mod tests {
             );
             assert_eq!(history.end, Some(at(10)));
         }
-        let foreign = Position {
-            epoch: Epoch(8),
-            offset: 9,
-        };
+        let foreign = Position::new(Epoch(8), 9);
         assert!(!ring.read(query(Range::After(foreign), 9)).complete);
         assert!(
             ring.read(query(Range::Before(foreign), 9))

@@ -22,6 +22,13 @@ pub struct Position {
     pub offset: u64,
 }
 
+impl Position {
+    /// The position `offset` in the store of `epoch`.
+    pub fn new(epoch: Epoch, offset: u64) -> Self {
+        Self { epoch, offset }
+    }
+}
+
 /// Why a text is no position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{seen}` is no position: it is written epoch:offset, as in 00c0ffee00c0ffee:17")]
@@ -105,10 +112,7 @@ mod tests {
 
     #[test]
     fn positions_are_read_as_they_are_written() {
-        let position = Position {
-            epoch: Epoch(0x00c0_ffee),
-            offset: 17,
-        };
+        let position = Position::new(Epoch(0x00c0_ffee), 17);
         assert_eq!(position.to_string(), "0000000000c0ffee:17");
         assert_eq!(position.to_string().parse(), Ok(position));
     }

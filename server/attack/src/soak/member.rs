@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
+use http::header::SEC_WEBSOCKET_PROTOCOL;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, timeout};
 use tungstenite_deflate::tungstenite::Message;
-use tungstenite_deflate::tungstenite::client::IntoClientRequest;
-use tungstenite_deflate::{Options, WebSocketStream, client_async_with_options};
+use tungstenite_deflate::{Options, WebSocketStream};
 use values::sync::lock;
 
 use super::order::{DELIVERIES, MEMBERS, Order, Orders, ROOMS};
 use super::tally::Tally;
-use crate::dial::{Dialler, Protocol, Tls};
+use crate::dial::{self, Dialler, Tls};
 
 /// All members, in a thread of their own.
 pub(super) struct Crew {
@@ -241,24 +241,16 @@ impl Member {
 
     /// Connects, and waits to be in the room.
     async fn join(&mut self) -> Result<WebSocketStream<Tls>> {
-        let stream = self.dial.tls(Protocol::Http1).await?;
         let since = self.since.as_ref().map(|since| format!("&since={since}"));
-        let url = format!(
-            "wss://localhost:{}/chat/soak-{}?name=m{}{}",
-            self.dial.address().port(),
+        let path = format!(
+            "/chat/soak-{}?name=m{}{}",
             self.number % ROOMS,
             self.number,
             since.unwrap_or_default()
         );
-        let mut request = url.into_client_request()?;
-        let protocol = http::HeaderValue::from_static("chat.v1.json");
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", protocol);
-        let opening = client_async_with_options(request, stream, Options::default());
-        let (mut socket, _) = timeout(PATIENCE, opening)
-            .await
-            .context("no answer to the handshake")??;
+        let field = (SEC_WEBSOCKET_PROTOCOL, "chat.v1.json".to_owned());
+        let options = Options::default();
+        let mut socket = dial::websocket(&self.dial, &path, Some(field), options).await?;
         loop {
             let message = timeout(PATIENCE, socket.next())
                 .await

@@ -140,6 +140,17 @@ pub struct Query {
     pub max_bytes: usize,
 }
 
+impl Query {
+    /// Asks for everything in `range`.
+    pub(crate) fn all(range: Range) -> Self {
+        Self {
+            range,
+            max_messages: usize::MAX,
+            max_bytes: usize::MAX,
+        }
+    }
+}
+
 /// From where to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {

@@ -219,17 +219,12 @@ impl Hub {
         room: &RoomName,
         since: Position,
     ) -> Result<(History, bool), Unavailable> {
-        let all = |range| Query {
-            range,
-            max_messages: usize::MAX,
-            max_bytes: usize::MAX,
-        };
-        let mut history = self.history(room, all(Range::After(since))).await?;
+        let mut history = self.history(room, Query::all(Range::After(since))).await?;
         for _ in 1..MAX_PAGES {
             let Some(last) = history.messages.last().filter(|_| history.more) else {
                 return Ok((history, false));
             };
-            let after = all(Range::After(last.position));
+            let after = Query::all(Range::After(last.position));
             let page = self.history(room, after).await?;
             if !page.complete {
                 break;
@@ -241,7 +236,7 @@ impl Hub {
         if !history.more {
             return Ok((history, false));
         }
-        Ok((self.history(room, all(Range::Newest)).await?, true))
+        Ok((self.history(room, Query::all(Range::Newest)).await?, true))
     }
 }
 

@@ -13,7 +13,7 @@ use super::shared::Shared;
 use crate::backplane::{History, Query, Range, Unavailable};
 use crate::message::{Draft, Stored};
 use crate::name::RoomName;
-use crate::position::{Epoch, Position};
+use crate::position::Position;
 
 /// Gives what is asked for, as far as it is kept.
 ///
@@ -64,12 +64,7 @@ pub(super) async fn find(
     room: &RoomName,
     draft: &Draft,
 ) -> Result<Option<Position>, Unavailable> {
-    let query = Query {
-        range: Range::Newest,
-        max_messages: usize::MAX,
-        max_bytes: usize::MAX,
-    };
-    let history = read(shared, link, room, query).await?;
+    let history = read(shared, link, room, Query::all(Range::Newest)).await?;
     let mut messages = history.messages.into_iter();
     let found = messages.find(|stored| stored.draft.is_repeat_of(draft));
     Ok(found.map(|stored| stored.position))
@@ -192,7 +187,7 @@ impl Reader<'_> {
     fn stored(&self, message: &super::feed::Received) -> Option<Stored> {
         let draft = envelope::decode(&message.payload, &self.shared.rooms).ok()?;
         Some(Stored {
-            position: position(self.link.epoch, message.sequence),
+            position: Position::new(self.link.epoch, message.sequence),
             draft,
         })
     }
@@ -215,7 +210,7 @@ impl Reader<'_> {
     /// The position after the room's newest message; if none is kept, that of the stream's newest, which lies after it.
     fn end(&self) -> Position {
         let offset = self.last.unwrap_or(self.info.state.last_sequence);
-        position(self.link.epoch, offset)
+        Position::new(self.link.epoch, offset)
     }
 }
 
@@ -239,8 +234,4 @@ async fn first(link: &Link, subject: &str) -> Result<Option<u64>, String> {
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
         Err(error) => Err(tell(&error)),
     }
-}
-
-fn position(epoch: Epoch, offset: u64) -> Position {
-    Position { epoch, offset }
 }

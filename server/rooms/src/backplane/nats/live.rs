@@ -102,7 +102,7 @@ async fn serve(
         let deliveries_due = tokio::select! {
             message = messages.next() => {
                 let message = message?;
-                progress.reached = Some(Position { epoch: link.epoch, offset: message.sequence });
+                progress.reached = Some(Position::new(link.epoch, message.sequence));
                 match stored(shared, link.epoch, &message) {
                     Some(delivery) => vec![delivery],
                     None => continue,
@@ -128,10 +128,7 @@ async fn serve(
 
 /// The position after which to go on: where the last connection was, if that was in the same stream and not too long ago.
 fn start(reached: Option<Position>, link: &Link) -> Position {
-    let end = Position {
-        epoch: link.epoch,
-        offset: link.last_sequence,
-    };
+    let end = Position::new(link.epoch, link.last_sequence);
     match reached {
         Some(reached)
             if reached.epoch == end.epoch

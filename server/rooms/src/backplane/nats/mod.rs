@@ -128,10 +128,7 @@ impl Backplane for Nats {
             Ok(acknowledged) => {
                 lock(&shared.unsettled).remove(&id);
                 Ok(Published {
-                    position: Position {
-                        epoch: link.epoch,
-                        offset: acknowledged.sequence,
-                    },
+                    position: Position::new(link.epoch, acknowledged.sequence),
                     duplicate: acknowledged.duplicate,
                 })
             }
