@@ -48,16 +48,12 @@ fn prints_files_names_end_and_fingerprint() {
         "{first:?}"
     );
     let text = stdout(&first);
-    for part in [
-        "ca.crt",
-        "ca.key",
-        "server.crt",
-        "server.key: made",
-        "localhost, 127.0.0.1, ::1, *.dev.test",
-        "(90 days)",
-        "SHA-256  ",
-        "sha256//",
-    ] {
+    #[rustfmt::skip]
+    let cases = [
+        "ca.crt", "ca.key", "server.crt", "server.key: made",
+        "localhost, 127.0.0.1, ::1, *.dev.test", "(90 days)", "SHA-256  ", "sha256//",
+    ];
+    for part in cases {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(stdout(&run(":", &directory, "")).contains("server.key: kept"));
@@ -75,16 +71,12 @@ fn prints_files_names_end_and_fingerprint() {
 fn wrong_usage_is_exit_code_2() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("certs");
-    for arguments in [
-        "--days 0",
-        "--days 826",
-        "--days x",
-        "--name https://a.test",
-        "--name a:1",
-        "--client a --name b.test",
-        "--expired --not-yet-valid",
-        "--wrong",
-    ] {
+    #[rustfmt::skip]
+    let cases = [
+        "--days 0", "--days 826", "--days x", "--name https://a.test", "--name a:1",
+        "--client a --name b.test", "--expired --not-yet-valid", "--wrong",
+    ];
+    for arguments in cases {
         let output = run(":", &directory, arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments}: {output:?}");
     }

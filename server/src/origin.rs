@@ -139,24 +139,16 @@ mod tests {
 
     #[test]
     fn tricks_are_refused() {
-        for origin in [
-            "null",
-            "",
-            "https://localhost",
-            "http://localhost:8443",
-            "https://localhost:8443/",
-            "https://LOCALHOST:8443",
-            "https://localhost.:8443",
-            "https://localhost:8443.evil.example",
-            "https://evil.example",
-            "https://evil-localhost:8443",
-            "https://user@localhost:8443",
-            "https://localhost:84430",
-            "wss://localhost:8443",
-            " https://localhost:8443",
-            "https://localhost:8443 ",
-            "https://localhost:8443\u{e9}",
-        ] {
+        #[rustfmt::skip]
+        let cases = [
+            "null", "", "https://localhost", "http://localhost:8443", "https://localhost:8443/",
+            "https://LOCALHOST:8443", "https://localhost.:8443",
+            "https://localhost:8443.evil.example", "https://evil.example",
+            "https://evil-localhost:8443", "https://user@localhost:8443",
+            "https://localhost:84430", "wss://localhost:8443", " https://localhost:8443",
+            "https://localhost:8443 ", "https://localhost:8443\u{e9}",
+        ];
+        for origin in cases {
             assert!(!allowed(&[origin], &["https://good.example"]), "{origin}");
         }
         assert!(!allowed(

@@ -314,29 +314,18 @@ async fn h20_pages_leave_little_room_for_mischief() {
 #[tokio::test]
 async fn h20_no_answer_binds_the_host_beyond_the_visit_unless_told_to() {
     // keycloak#32366: one visit to a development server made every other port of `localhost` unreachable over http.
+    #[rustfmt::skip]
     const LASTING: [&str; 9] = [
-        "strict-transport-security",
-        "alt-svc",
-        "public-key-pins",
-        "expect-ct",
-        "nel",
-        "report-to",
-        "reporting-endpoints",
-        "set-cookie",
-        "refresh",
+        "strict-transport-security", "alt-svc", "public-key-pins", "expect-ct", "nel", "report-to",
+        "reporting-endpoints", "set-cookie", "refresh",
     ];
     let server = start(&[]).await;
-    for path in [
-        "/",
-        "/drone.html",
-        "/style.css",
-        "/healthz",
-        "/readyz",
-        "/metrics",
-        "/rooms/lobby/messages",
-        "/nothing",
-        "/echo",
-    ] {
+    #[rustfmt::skip]
+    let cases = [
+        "/", "/drone.html", "/style.css", "/healthz", "/readyz", "/metrics",
+        "/rooms/lobby/messages", "/nothing", "/echo",
+    ];
+    for path in cases {
         let answer = server.get(path).await.to_lowercase();
         assert_ne!(status_of(&answer), 0, "{path}");
         for name in LASTING {

@@ -40,44 +40,23 @@ const GOOD_TYPES: &[&str] = &[
     "application/grpc+proto",
     "application/grpc;charset=utf-8",
 ];
+#[rustfmt::skip]
 const BAD_TYPES: &[&str] = &[
-    "",
-    "application/json",
-    "text/plain",
-    "application/grpcx",
-    "application/grp",
-    "application/grpc-web+json",
-    "application/grpc-web-textual",
-    "application/x-protobuf",
+    "", "application/json", "text/plain", "application/grpcx", "application/grp",
+    "application/grpc-web+json", "application/grpc-web-textual", "application/x-protobuf",
 ];
 
 const GOOD_TIMEOUTS: &[&str] = &["99999999H", "10H", "900S", "90M", "99999999m"];
+#[rustfmt::skip]
 const BAD_TIMEOUTS: &[&str] = &[
-    "",
-    "S",
-    "10",
-    "soon",
-    "1s",
-    "-1S",
-    "+1S",
-    "1.5S",
-    "1 S",
-    "123456789S",
-    "0x1S",
-    "1SS",
+    "", "S", "10", "soon", "1s", "-1S", "+1S", "1.5S", "1 S", "123456789S", "0x1S", "1SS",
     "\u{661}S",
 ];
 
 /// `identity` is no compression; no other coding is served.
+#[rustfmt::skip]
 const BAD_ENCODINGS: &[&str] = &[
-    "gzip",
-    "deflate",
-    "zstd",
-    "snappy",
-    "br",
-    "GZIP",
-    "identity, gzip",
-    "",
+    "gzip", "deflate", "zstd", "snappy", "br", "GZIP", "identity, gzip", "",
 ];
 
 const FOREIGN: &[&str] = &[

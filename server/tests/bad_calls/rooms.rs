@@ -11,30 +11,16 @@ use crate::random::Random;
 const BAD_ROOMS: &[&str] = &[
     "", "a b", "a.b", "a/b", "\u{e9}", "*", ">", "a\0", "..", "a\n",
 ];
+#[rustfmt::skip]
 const BAD_NAMES: &[&str] = &[
-    "",
-    "a  b",
-    " a",
-    "a:b",
-    "a\0",
-    "\u{202e}",
-    "a\n",
-    "a,b",
-    "\u{3164}",
-    "p\u{430}ypal",
+    "", "a  b", " a", "a:b", "a\0", "\u{202e}", "a\n", "a,b", "\u{3164}", "p\u{430}ypal",
     "\u{1c3}",
 ];
 const BAD_IDS: &[&str] = &["a b", "\u{e9}", "\u{7f}", "\n", "\0"];
+#[rustfmt::skip]
 const BAD_PLACES: &[&str] = &[
-    ":",
-    "7",
-    "xyz:1",
-    "0000000000c0ffee:",
-    "0000000000c0ffee:-1",
-    "c0ffee:1",
-    "0000000000c0ffee:+1",
-    "0000000000c0ffee:99999999999999999999",
-    "0000000000c0ffee:1:1",
+    ":", "7", "xyz:1", "0000000000c0ffee:", "0000000000c0ffee:-1", "c0ffee:1",
+    "0000000000c0ffee:+1", "0000000000c0ffee:99999999999999999999", "0000000000c0ffee:1:1",
 ];
 
 /// A bad text, or one that is too long; 64 bytes are the most for each of these.

@@ -9,28 +9,10 @@ use values::units::{
 };
 
 /// Texts that are no number with one unit, whatever the unit.
+#[rustfmt::skip]
 const NO_NUMBER: [&str; 22] = [
-    "",
-    " ",
-    "-",
-    "+",
-    ".",
-    "-1",
-    "+1",
-    "-0",
-    "1e3",
-    "1E3",
-    "0x10",
-    "1_000",
-    "1,5",
-    "1 000",
-    "1.2.3",
-    "NaN",
-    "inf",
-    "infinity",
-    "off",
-    "١٢",
-    "１",
+    "", " ", "-", "+", ".", "-1", "+1", "-0", "1e3", "1E3", "0x10", "1_000", "1,5", "1 000",
+    "1.2.3", "NaN", "inf", "infinity", "off", "١٢", "１",
     "99999999999999999999999999999999999999999",
 ];
 
@@ -339,19 +321,12 @@ fn ips_are_bracketed_on_both_sides_or_not() {
     for text in ["127.0.0.1", "::1", "[::1]", "fe80::1"] {
         assert_eq!(ip(text).unwrap().to_string(), text.trim_matches(['[', ']']));
     }
-    for text in [
-        "",
-        "[",
-        "[]",
-        "[::1",
-        "::1]",
-        "[[::1]]",
-        "[127.0.0.1]",
-        "localhost",
-        "::1%eth0",
-        "1.2.3",
+    #[rustfmt::skip]
+    let cases = [
+        "", "[", "[]", "[::1", "::1]", "[[::1]]", "[127.0.0.1]", "localhost", "::1%eth0", "1.2.3",
         "1.2.3.04",
-    ] {
+    ];
+    for text in cases {
         assert!(ip(text).unwrap_err().contains(&format!("`{text}`")));
     }
 }
