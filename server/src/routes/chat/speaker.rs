@@ -1,7 +1,6 @@
 //! Writes events to one connection of a room: as lines of text, or as JSON objects.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use tungstenite_deflate::tungstenite::{Error, Message};
 use tungstenite_deflate::{PreparedMessage, SharedContext};
