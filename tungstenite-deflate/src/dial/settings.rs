@@ -14,7 +14,7 @@ use super::proxy::{Proxy, ProxyKind};
 use super::race::happy_eyeballs;
 use crate::handshake::WebSocketUrl;
 
-/// The settings of a connection that is opened by URL; see [the module](self).
+/// The settings of a connection that is opened by URL; see [the module](crate::dial).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dial {
