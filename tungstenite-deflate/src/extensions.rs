@@ -293,7 +293,7 @@ mod tests {
         let count = alphabet.len();
         for number in 0..count.pow(6) {
             let line: Vec<u8> = (0..6)
-                .map(|place| alphabet[number / count.pow(place) % count])
+                .map(|digit| alphabet[number / count.pow(digit) % count])
                 .collect();
             assert!(parse(&line).count() <= line.len());
         }

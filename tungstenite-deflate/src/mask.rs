@@ -37,8 +37,8 @@ pub(crate) fn copy(payload: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     }
     // In one pass; what is shorter is over before the block of keys is made.
     let mut keys = [0; BLOCK];
-    for place in keys.chunks_exact_mut(key.len()) {
-        place.copy_from_slice(&key);
+    for copy in keys.chunks_exact_mut(key.len()) {
+        copy.copy_from_slice(&key);
     }
     out.reserve(payload.len());
     for block in payload.chunks(BLOCK) {

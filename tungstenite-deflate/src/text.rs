@@ -32,7 +32,7 @@ pub(crate) fn owned(bytes: Vec<u8>) -> Result<Utf8Bytes, ProtocolError> {
 mod tests {
     use super::*;
 
-    /// A wrong byte at each place of a text, short enough to be copied or not, is found, as the standard library does.
+    /// A wrong byte at each position of a text, short enough to be copied or not, is found, as the standard library does.
     #[test]
     fn texts_are_what_the_standard_library_says_they_are() {
         for length in [0, 1, 31, 64, 65, 700, COPY_UP_TO, COPY_UP_TO + 1] {
@@ -40,14 +40,14 @@ mod tests {
             text.push_str(&"x".repeat(length - text.len()));
             assert_eq!(text.len(), length);
             assert_eq!(owned(text.clone().into()).unwrap(), text);
-            for place in 0..text.len() {
+            for at in 0..text.len() {
                 for wrong in [0x00, 0x80, 0xc0, 0xff] {
                     let mut bytes = text.clone().into_bytes();
-                    bytes[place] = wrong;
+                    bytes[at] = wrong;
                     let expected = std::str::from_utf8(&bytes);
                     let (copied, owned) = (copied(&bytes), owned(bytes.clone()));
-                    assert_eq!(copied.as_deref().ok(), expected.ok(), "{length} {place}");
-                    assert_eq!(owned.as_deref().ok(), expected.ok(), "{length} {place}");
+                    assert_eq!(copied.as_deref().ok(), expected.ok(), "{length} {at}");
+                    assert_eq!(owned.as_deref().ok(), expected.ok(), "{length} {at}");
                 }
             }
         }

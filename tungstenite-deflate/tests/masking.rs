@@ -40,17 +40,17 @@ fn f19_keys_are_spread_evenly_and_repeat_no_more_than_chance() {
     let distinct: HashSet<_> = keys.iter().collect();
     assert!(FRAMES - distinct.len() < 20, "{} distinct", distinct.len());
     // χ² with 255 degrees of freedom: 400 is passed by chance less than once in 10⁷ runs, 150 not reached as rarely.
-    for place in 0..4 {
+    for byte in 0..4 {
         let mut counts = [0_u32; 256];
         for key in &keys {
-            counts[usize::from(key[place])] += 1;
+            counts[usize::from(key[byte])] += 1;
         }
         let expected = 100_000.0 / 256.0;
         let chi: f64 = counts
             .iter()
             .map(|&count| (f64::from(count) - expected).powi(2) / expected)
             .sum();
-        assert!((150.0..400.0).contains(&chi), "χ² of byte {place}: {chi}");
+        assert!((150.0..400.0).contains(&chi), "χ² of byte {byte}: {chi}");
     }
     // Neighbours share nothing: half of the bits differ.
     let differing: u32 = keys

@@ -25,7 +25,7 @@ use self::queue::Queue;
 use self::timers::{Due, Timers};
 use self::unfinished_send::UnfinishedSend;
 use crate::close::Closed;
-use crate::deflate::{Agreed, Codec, Statistics};
+use crate::deflate::{Agreed, Codec, CompressedMessages, Statistics};
 use crate::error::ProtocolError;
 use crate::frame::Opcode;
 use crate::incoming::Incoming;
@@ -151,6 +151,23 @@ impl Connection {
     /// Returns counts of what compression did so far; `None` if it was not agreed.
     pub fn statistics(&self) -> Option<Statistics> {
         self.codec.as_ref().map(|codec| codec.statistics())
+    }
+
+    /// Returns the part of [`statistics`](Self::statistics) about messages sent, which takes no lock; zero if compression
+    /// was not agreed.
+    pub fn sent_compressed(&self) -> CompressedMessages {
+        self.counted().sent
+    }
+
+    /// Returns the part of [`statistics`](Self::statistics) about messages received, which takes no lock; zero if
+    /// compression was not agreed.
+    pub fn received_compressed(&self) -> CompressedMessages {
+        self.counted().received
+    }
+
+    fn counted(&self) -> Statistics {
+        let codec = self.codec.as_ref();
+        codec.map_or_else(Statistics::default, |codec| codec.counted())
     }
 }
 

@@ -7,8 +7,9 @@ use bytes::BytesMut;
 use super::config::{Compression, DeflateConfig, WhenBudgetSpent};
 use super::context_memory::{ContextMemory, Promise};
 use super::encoder::{Demand, Encoder};
+use super::hold::Hold;
 use super::inflater::{self, InflateError, Inflater};
-use super::kept::{Hold, Kind, Outgoing};
+use super::kept::{Kind, Outgoing};
 use super::negotiate::Agreed;
 use super::pool;
 use super::received;
@@ -314,6 +315,11 @@ impl Codec {
         window.append(&out[start..]);
         hold.settle_promised(&mut content);
         Ok(())
+    }
+
+    /// Returns the counts of messages alone.
+    pub(crate) fn counted(&self) -> Statistics {
+        self.statistics
     }
 
     /// What compression did so far.

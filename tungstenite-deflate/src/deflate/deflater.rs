@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use flate2::{Compress, FlushCompress};
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
-use super::pool::{self, SCRATCH_BYTES};
+use super::scratch::{SCRATCH_BYTES, with_scratch};
 
 /// A raw DEFLATE compressor with what was sent before as its context: flate2's where a thread has it for many
 /// connections, and zlib-rs itself, whose memory can be chosen, where one connection has it for itself.
@@ -82,7 +82,7 @@ impl<Z: SyncFlush> Deflater<Z> {
             out.extend_from_slice(&[0x00]);
             Some(1)
         } else {
-            pool::with_scratch(|scratch| self.append(payload, scratch, out))
+            with_scratch(|scratch| self.append(payload, scratch, out))
         };
         let fits = compressed.is_some_and(|length| length < bound);
         if !fits {

@@ -159,7 +159,7 @@ impl Bits<'_> {
     }
 
     fn number(&mut self, bits: usize) -> usize {
-        (0..bits).map(|place| self.bit() << place).sum()
+        (0..bits).map(|bit| self.bit() << bit).sum()
     }
 
     /// The next symbol: codes of each length are consecutive numbers (RFC 1951 §3.2.2).

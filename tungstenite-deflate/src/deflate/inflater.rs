@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::deflater::{TAIL, difference};
-use super::pool::{self, SCRATCH_BYTES};
+use super::scratch::{SCRATCH_BYTES, with_scratch};
 
 /// Why a compressed message could not be inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,7 +105,7 @@ impl Inflater {
         limit: usize,
         out: &mut BytesMut,
     ) -> Result<(), InflateError> {
-        pool::with_scratch(|scratch| {
+        with_scratch(|scratch| {
             let mut output = Output {
                 scratch,
                 limit,

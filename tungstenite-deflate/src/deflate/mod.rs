@@ -74,6 +74,8 @@ mod config;
 mod context_memory;
 mod deflater;
 mod encoder;
+mod growth;
+mod hold;
 mod inflater;
 mod kept;
 pub mod negotiate;
@@ -83,6 +85,7 @@ mod ranges;
 mod received;
 mod recency;
 mod run;
+mod scratch;
 mod shared;
 mod statistics;
 
@@ -97,7 +100,7 @@ pub use ranges::{ConfigError, Level, WindowBits};
 pub(crate) use run::Position;
 pub(crate) use shared::InStream;
 pub use shared::SharedContext;
-pub use statistics::{Statistics, Traffic};
+pub use statistics::{CompressedMessages, Statistics};
 
 #[cfg(test)]
 mod codec_tests;

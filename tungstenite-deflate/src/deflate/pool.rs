@@ -23,8 +23,6 @@ struct Pool {
     inflaters: Vec<Box<Inflater>>,
     /// The compressor for small messages.
     encoder: Option<Box<Encoder>>,
-    /// Where output lands before it is appended to a message.
-    scratch: Option<Box<[u8; SCRATCH_BYTES]>>,
 }
 
 thread_local! {
@@ -38,11 +36,11 @@ pub(super) fn with_deflater<R>(
     use_it: impl FnOnce(&mut Deflater<Compress>) -> R,
 ) -> R {
     let kept = with_pool(|pool| {
-        let place = pool
+        let index = pool
             .deflaters
             .iter()
             .rposition(|deflater| deflater.is(level, window_bits))?;
-        Some(pool.deflaters.remove(place))
+        Some(pool.deflaters.remove(index))
     });
     let mut deflater = kept
         .flatten()
@@ -118,22 +116,11 @@ pub(super) fn return_inflater(mut inflater: Box<Inflater>) {
     });
 }
 
-/// Runs `use_it` with 16 KiB of room whose content means nothing.
-pub(super) fn with_scratch<R>(use_it: impl FnOnce(&mut [u8; SCRATCH_BYTES]) -> R) -> R {
-    let kept = with_pool(|pool| pool.scratch.take()).flatten();
-    let mut scratch = kept.unwrap_or_else(|| Box::new([0; SCRATCH_BYTES]));
-    let result = use_it(&mut scratch);
-    with_pool(|pool| pool.scratch = Some(scratch));
-    result
-}
-
 /// The thread's pool, or `None` while the thread is being torn down.
 fn with_pool<R>(use_it: impl FnOnce(&mut Pool) -> R) -> Option<R> {
     POOL.try_with(|pool| use_it(&mut pool.borrow_mut())).ok()
 }
 
-/// One step of compression or inflation, in bytes.
-pub(super) const SCRATCH_BYTES: usize = 16 * 1024;
 /// Compressors kept per thread, of different levels or windows (up to 380 KB each).
 const MAX_DEFLATERS: usize = 4;
 /// Decompressors kept per thread (48 KB each).
@@ -197,18 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn the_small_compressor_and_the_scratch_room_are_kept() {
+    fn the_small_compressor_is_kept() {
         on_a_new_thread(|| {
-            let kept = || {
-                with_pool(|pool| (pool.encoder.is_some(), pool.scratch.is_some()))
-                    .expect("the thread lives")
-            };
-            assert_eq!(kept(), (false, false));
-            with_encoder(|_| assert_eq!(kept(), (false, false), "it is in use"));
-            assert_eq!(kept(), (true, false));
-            with_scratch(|scratch| scratch[0] = 7);
-            assert_eq!(kept(), (true, true));
-            assert_eq!(with_scratch(|scratch| scratch[0]), 7, "the same room");
+            let is_kept = || with_pool(|pool| pool.encoder.is_some()).expect("the thread lives");
+            assert!(!is_kept());
+            with_encoder(|_| assert!(!is_kept(), "it is in use"));
+            assert!(is_kept());
         });
     }
 }

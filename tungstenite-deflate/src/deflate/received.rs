@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 
+use super::growth::grown;
 use super::inflater::InflateError;
 use super::pool;
 
@@ -12,7 +13,7 @@ use super::pool;
 #[derive(Debug)]
 pub(super) struct Received {
     bytes: Vec<u8>,
-    /// Where the oldest byte is once the window is full: the next one takes its place.
+    /// Where the oldest byte is once the window is full: the next one replaces it.
     oldest: usize,
     window: usize,
 }
@@ -138,16 +139,6 @@ impl Window {
             Self::Plain(received) => received.allocated(),
             Self::Packed { bytes, .. } => bytes.len(),
         }
-    }
-}
-
-/// The room to make where `needed` bytes are: as much again, and all from a fourth of `capacity` on. A piece of memory
-/// that was large and is given back leaves a hole between those of other connections.
-pub(super) fn grown(needed: usize, capacity: usize) -> usize {
-    if needed > capacity / 4 {
-        capacity
-    } else {
-        2 * needed
     }
 }
 

@@ -7,7 +7,8 @@ use bytes::BytesMut;
 
 use super::config::{DeflateConfig, WhenBudgetSpent};
 use super::encoder::Demand;
-use super::kept::{Hold, Kind, Outgoing};
+use super::hold::Hold;
+use super::kept::{Kind, Outgoing};
 use super::pool;
 use super::run::Position;
 

@@ -5,9 +5,9 @@
 #[non_exhaustive]
 pub struct Statistics {
     /// Compressed messages sent.
-    pub sent: Traffic,
+    pub sent: CompressedMessages,
     /// Compressed messages received; their frames count as they arrive.
-    pub received: Traffic,
+    pub received: CompressedMessages,
     /// Messages sent uncompressed: too short, no smaller, not wanted or without room in the budget.
     pub sent_uncompressed: u64,
     /// Compression contexts held now: our own, the peer's, and the decompressor of a message in progress.
@@ -19,7 +19,7 @@ pub struct Statistics {
 /// Compressed messages of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Traffic {
+pub struct CompressedMessages {
     /// Compressed messages.
     pub messages: u64,
     /// Their bytes before compression.
@@ -28,7 +28,7 @@ pub struct Traffic {
     pub wire_bytes: u64,
 }
 
-impl Traffic {
+impl CompressedMessages {
     /// Wire bytes per byte of message, less than 1 where compression pays; `None` before the first byte.
     pub fn ratio(&self) -> Option<f64> {
         #[expect(

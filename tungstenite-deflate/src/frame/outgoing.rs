@@ -21,7 +21,7 @@ pub(crate) struct Outgoing {
     written_bytes: u64,
 }
 
-/// What waits: `run`, with each shared payload at its place in it.
+/// What waits: `run`, with each shared payload at its position in it.
 #[derive(Debug, Default)]
 struct Waiting {
     /// Headers and small payloads, behind each other.
@@ -157,16 +157,16 @@ impl Waiting {
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let mut places = slices.iter_mut();
+        let mut free = slices.iter_mut();
         let mut used = 0;
         let mut put = |chunk: &'a [u8]| {
             if chunk.is_empty() {
                 return true;
             }
-            let Some(place) = places.next() else {
+            let Some(slice) = free.next() else {
                 return false;
             };
-            *place = IoSlice::new(chunk);
+            *slice = IoSlice::new(chunk);
             used += 1;
             true
         };
@@ -306,7 +306,7 @@ mod tests {
     }
 
     /// A peer that takes a little at a time while more is queued, for ever: what is written gives way, and shared
-    /// payloads keep their places.
+    /// payloads keep their positions.
     #[test]
     fn a_queue_that_is_never_empty_does_not_grow() {
         let (mut outgoing, mut expected) = (Outgoing::default(), VecDeque::new());

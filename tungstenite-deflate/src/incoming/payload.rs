@@ -221,11 +221,11 @@ mod tests {
         ] {
             let mut buffer = BytesMut::with_capacity(capacity);
             buffer.extend_from_slice(&plain(length));
-            let place = buffer.as_ptr();
+            let address = buffer.as_ptr();
             let payload = unmasked(length, &mut buffer);
             let text = payload.into_text().unwrap();
             assert_eq!(text.len(), length);
-            assert_eq!(text.as_ptr() == place, taken, "{length} of {capacity}");
+            assert_eq!(text.as_ptr() == address, taken, "{length} of {capacity}");
         }
     }
 
@@ -233,11 +233,11 @@ mod tests {
     fn small_first_fragments_leave_the_buffer() {
         for (length, shared) in [(8192, false), (8193, true)] {
             let mut buffer = BytesMut::from(&plain(length + 1)[..]);
-            let place = buffer.as_ptr();
+            let address = buffer.as_ptr();
             let payload = unmasked(length, &mut buffer);
             let mut message = BytesMut::new();
             payload.append_to(&mut message);
-            assert_eq!(message.as_ptr() == place, shared, "{length}");
+            assert_eq!(message.as_ptr() == address, shared, "{length}");
         }
     }
 }

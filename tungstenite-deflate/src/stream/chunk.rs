@@ -197,7 +197,7 @@ mod tests {
         }
     }
 
-    /// What is behind a small frame comes with it, and the frame keeps its place in the buffer if it has one.
+    /// What is behind a small frame comes with it, and the frame keeps its position in the buffer if it has one.
     #[test]
     fn small_frames_move_to_the_start_of_the_buffer() {
         let mut buffer = BytesMut::new();
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(buffer.capacity(), 500 + MIN_ROOM, "there is room");
     }
 
-    /// Neither what a slow peer's frame was held in nor a very large one takes the place of the thread's buffer.
+    /// Neither what a slow peer's frame was held in nor a very large one replaces the thread's buffer.
     #[test]
     fn only_the_threads_buffer_is_given_back() {
         for capacity in [100, CHUNK_BYTES - 1, CHUNK_BYTES + 1] {

@@ -21,7 +21,7 @@ use self::timer::Timer;
 use self::wakers::Wakers;
 use crate::close::Closed;
 use crate::connection::Connection;
-use crate::deflate::{Agreed, Statistics};
+use crate::deflate::{Agreed, CompressedMessages, Statistics};
 use crate::memory::MemoryBudget;
 use crate::options::Options;
 use crate::tungstenite::Error;
@@ -180,6 +180,11 @@ impl<S> WebSocketStream<S> {
         self.connection.set_memory(unfinished, contexts);
     }
 
+    /// Returns the options in force.
+    pub fn options(&self) -> &Options {
+        self.connection.options()
+    }
+
     /// The parameters of permessage-deflate in force, if it was agreed.
     pub fn agreed(&self) -> Option<Agreed> {
         self.connection.agreed()
@@ -188,6 +193,18 @@ impl<S> WebSocketStream<S> {
     /// What compression did so far; `None` if it was not agreed.
     pub fn statistics(&self) -> Option<Statistics> {
         self.connection.statistics()
+    }
+
+    /// Returns the part of [`statistics`](Self::statistics) about messages sent, which takes no lock; zero if compression
+    /// was not agreed.
+    pub fn sent_compressed(&self) -> CompressedMessages {
+        self.connection.sent_compressed()
+    }
+
+    /// Returns the part of [`statistics`](Self::statistics) about messages received, which takes no lock; zero if
+    /// compression was not agreed.
+    pub fn received_compressed(&self) -> CompressedMessages {
+        self.connection.received_compressed()
     }
 
     /// How the connection ended, or is ending; `None` while it is open.

@@ -28,8 +28,8 @@ impl Bits<'_> {
 
     fn number(&mut self, bits: usize) -> Result<usize, End> {
         let mut number = 0;
-        for place in 0..bits {
-            number |= self.bit()? << place;
+        for bit in 0..bits {
+            number |= self.bit()? << bit;
         }
         Ok(number)
     }
@@ -140,8 +140,8 @@ fn codes(bits: &mut Bits<'_>) -> Result<(Code, Code), End> {
         return Err(End::Invalid);
     }
     let mut lengths = [0; 19];
-    for place in &ORDER[..count] {
-        lengths[*place] = bits.number(3)?;
+    for symbol in &ORDER[..count] {
+        lengths[*symbol] = bits.number(3)?;
     }
     let code = Code::new(&lengths).ok_or(End::Invalid)?;
     let mut lengths = Vec::new();

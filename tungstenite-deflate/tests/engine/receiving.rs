@@ -75,7 +75,7 @@ fn large_messages_take_their_buffer_along() {
             assert_eq!(engine.receive(&mut buffer, now), Ok(None));
             assert!(buffer.is_empty());
             buffer = BytesMut::with_capacity(100_000);
-            let place = buffer.as_ptr();
+            let address = buffer.as_ptr();
             buffer.extend_from_slice(&vec![b'x'; first]);
             assert_eq!(engine.receive(&mut buffer, now), Ok(None));
             engine.handle_wait(&mut buffer).unwrap();
@@ -86,7 +86,7 @@ fn large_messages_take_their_buffer_along() {
                 panic!("no message but {result:?}");
             };
             assert_eq!(message.len(), 100_000);
-            assert_eq!(message.into_data().as_ptr(), place, "{opcode} {first}");
+            assert_eq!(message.into_data().as_ptr(), address, "{opcode} {first}");
             assert_eq!(buffer.capacity(), 0);
         }
     }
@@ -98,14 +98,14 @@ fn payloads_of_8_kib_are_shared_rather_than_copied() {
     let now = Instant::now();
     for (bytes, shared) in [(8191, false), (8192, true)] {
         let payload = Bytes::from(vec![7; bytes]);
-        let place = payload.as_ptr();
+        let address = payload.as_ptr();
         let kept = payload.clone();
         let mut sender = engine(Role::Server, Options::default(), None, now);
         sender.send(Message::binary(payload), now).unwrap();
         sender.outgoing().advance(4);
         assert_eq!(sender.outgoing_bytes(), bytes);
         assert_eq!(
-            sender.outgoing().chunk().as_ptr() == place,
+            sender.outgoing().chunk().as_ptr() == address,
             shared,
             "{bytes}"
         );
@@ -115,18 +115,18 @@ fn payloads_of_8_kib_are_shared_rather_than_copied() {
         for sender in &mut senders {
             sender.send_prepared(&prepared, now).unwrap();
         }
-        let places = senders
+        let addresses = senders
             .each_mut()
             .map(|sender| sender.outgoing().chunk().as_ptr());
-        assert_eq!(places[0] == places[1], shared, "{bytes}");
+        assert_eq!(addresses[0] == addresses[1], shared, "{bytes}");
         // A client masks a message in place where nobody else holds it.
         let payload = vec![7; bytes];
-        let place = payload.as_ptr();
+        let address = payload.as_ptr();
         let mut sender = engine(Role::Client, Options::default(), None, now);
         sender.send(Message::binary(payload), now).unwrap();
         sender.outgoing().advance(8);
         assert_eq!(
-            sender.outgoing().chunk().as_ptr() == place,
+            sender.outgoing().chunk().as_ptr() == address,
             shared,
             "{bytes}"
         );
@@ -136,12 +136,12 @@ fn payloads_of_8_kib_are_shared_rather_than_copied() {
         let mut buffer = BytesMut::from(&b"\x82\x7e"[..]);
         buffer.extend_from_slice(&bytes.to_be_bytes());
         buffer.resize(4 + usize::from(bytes), 7);
-        let place = buffer[4..].as_ptr();
+        let address = buffer[4..].as_ptr();
         let result = receiver.receive(&mut buffer, now).unwrap();
         let Some(message) = result else {
             panic!("{result:?}");
         };
-        assert_eq!(message.into_data().as_ptr() == place, shared, "{bytes}");
+        assert_eq!(message.into_data().as_ptr() == address, shared, "{bytes}");
     }
 }
 

@@ -20,7 +20,7 @@ fn last_close_code(role: Role, written: &[u8]) -> u16 {
             Role::Client => (written[at + 2..at + 6].try_into().expect("4 bytes"), at + 6),
         };
         if written[at] == 0x88 {
-            let [high, low] = [0, 1].map(|place| written[begin + place] ^ key[place]);
+            let [high, low] = [0, 1].map(|byte| written[begin + byte] ^ key[byte]);
             code = Some(u16::from_be_bytes([high, low]));
         }
         at = begin + length;

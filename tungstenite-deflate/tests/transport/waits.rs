@@ -41,7 +41,7 @@ async fn a_sender_waits_while_the_queue_is_over_its_size() {
     }
 }
 
-/// A Close needs its place in the queue like any message.
+/// A Close needs space in the queue like any message.
 #[tokio::test(start_paused = true)]
 async fn closing_the_sink_fails_while_the_queue_is_full() {
     let config = WebSocketConfig::default()

@@ -152,7 +152,7 @@ fn pieces_in_any_order_never_panic() {
     let count = pieces.len();
     for number in 0..count.pow(4) {
         let text: String = (0..4)
-            .map(|place| pieces[number / count.pow(place) % count])
+            .map(|digit| pieces[number / count.pow(digit) % count])
             .collect();
         for text in [
             text.clone(),

@@ -115,11 +115,11 @@ fn d10_mutated_streams_never_panic_nor_pass_the_limit() {
     for round in 0..5_000 {
         let mut wire = originals[random(originals.len())].to_vec();
         for _ in 0..=random(4) {
-            let place = random(wire.len());
+            let index = random(wire.len());
             match random(3) {
-                0 => wire[place] ^= 1 << random(8),
-                1 => wire.truncate(place.max(1)),
-                _ => wire.insert(place, u8::try_from(random(256)).unwrap()),
+                0 => wire[index] ^= 1 << random(8),
+                1 => wire.truncate(index.max(1)),
+                _ => wire.insert(index, u8::try_from(random(256)).unwrap()),
             }
         }
         let mut codec = receiver(round % 2 == 0);

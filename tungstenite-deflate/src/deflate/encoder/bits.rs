@@ -97,3 +97,12 @@ impl<'a> BitWriter<'a> {
         self.state.bytes = 0;
     }
 }
+
+/// The lowest 16 bits.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "positions are kept modulo 65,536; lengths and distances are no larger than 32,768"
+)]
+pub(super) const fn low_bits(number: usize) -> u16 {
+    number as u16
+}

@@ -1,9 +1,8 @@
 //! One block: literals and matches as bits, in the form that takes the fewest (RFC 1951 §3.2.3 to §3.2.7).
 
-use super::bits::BitWriter;
+use super::bits::{BitWriter, low_bits};
 use super::header::Dynamic;
-use super::low_bits;
-use super::matcher::Span;
+use super::span::Span;
 use super::symbols::{
     self, Code, DISTANCES, END_OF_BLOCK, FIXED_DISTANCE_LENGTH, FIXED_DISTANCES, FIXED_LITERALS,
     LITERALS,

@@ -1,7 +1,7 @@
 //! Search for repeated bytes in a context: lazy LZ77 over chains of positions (RFC 1951 §4).
 
 use super::block::Sequences;
-use super::matcher::{Span, alike, word};
+use super::span::{Span, alike, word};
 
 /// Positions at which three bytes stand: the last one by their hash, and from each position the one before it.
 ///

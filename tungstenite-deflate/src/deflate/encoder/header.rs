@@ -1,8 +1,7 @@
 //! The codes of a block with dynamic codes, as they stand at its beginning (RFC 1951 §3.2.7).
 
-use super::bits::BitWriter;
+use super::bits::{BitWriter, low_bits};
 use super::huffman::{self, MAX_BITS};
-use super::low_bits;
 use super::symbols::{Code, DISTANCES, END_OF_BLOCK, LITERALS};
 
 /// The codes of one block, and how they are told.

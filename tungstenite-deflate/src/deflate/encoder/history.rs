@@ -1,8 +1,8 @@
 //! What was sent before, as one piece of memory (RFC 7692 §7.2.3.2).
 
-use super::super::received::grown;
-use super::low_bits;
-use super::matcher::{Gap, Span};
+use super::bits::low_bits;
+use super::span::{Gap, Span};
+use crate::deflate::growth::grown;
 
 /// The last bytes sent, with free space for the next message after them.
 ///

@@ -1,6 +1,6 @@
 //! Huffman codes of limited length from the frequencies of symbols (RFC 1951 §3.2.2).
 
-use super::low_bits;
+use super::bits::low_bits;
 use super::symbols::{Code, LITERALS};
 
 /// Longest code of literals, lengths and distances.

@@ -1,11 +1,9 @@
-//! Search for repeated bytes: lazy LZ77 that takes what saves most bits, with one place to look at for each hash
+//! Search for repeated bytes: lazy LZ77 that takes what saves most bits, with one position for each hash
 //! (RFC 1951 §4).
 
-use std::ops::Range;
-
+use super::bits::low_bits;
 use super::block::Sequences;
-use super::low_bits;
-use super::symbols::MAX_LENGTH;
+use super::span::{self, Span, alike, word};
 
 /// Where four bytes were seen last, by their hash.
 ///
@@ -19,46 +17,8 @@ pub(super) struct Table {
     shift: u32,
 }
 
-/// What is searched.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Span<'a> {
-    /// What matches may refer to, then what is to be compressed.
-    pub(super) buffer: &'a [u8],
-    /// Where the latter begins.
-    pub(super) start: usize,
-    /// Position of the buffer's first byte in the stream, modulo 65,536.
-    pub(super) base: u16,
-    /// Largest distance.
-    pub(super) window: usize,
-    /// Index of the first byte of the message, of which `start` may begin a later block.
-    pub(super) message: usize,
-    /// Ranges of the buffer to which no match may refer, in ascending order.
-    pub(super) gaps: &'a [Gap],
-    /// Index after the last gap, or 0.
-    pub(super) after_gaps: usize,
-}
-
-/// A range of the history whose bytes are not known to it.
-pub(super) type Gap = Range<usize>;
-
-impl Span<'_> {
-    /// Position in the stream of the byte at `at`, modulo 65,536.
-    #[inline]
-    pub(super) fn position(&self, at: usize) -> u16 {
-        self.base.wrapping_add(low_bits(at))
-    }
-
-    /// Returns the number of the `length` bytes from `at` on before the next gap; 0 if fewer than three.
-    #[cold]
-    pub(super) fn without_gaps(&self, at: usize, length: usize) -> usize {
-        let next = self.gaps.iter().find(|gap| gap.end > at);
-        let known = next.map_or(length, |gap| gap.start.saturating_sub(at).min(length));
-        if known < 3 { 0 } else { known }
-    }
-}
-
 impl Table {
-    /// A table of two to the power of `bits` places.
+    /// A table of two to the power of `bits` entries.
     pub(super) fn new(bits: u32) -> Self {
         Self {
             positions: vec![0; 1 << bits].into_boxed_slice(),
@@ -105,11 +65,11 @@ impl Table {
         }
     }
 
-    /// The match at `at` that is to be preferred to literals, if there is one; `at` takes the place of what was found.
+    /// The match at `at` that is to be preferred to literals, if there is one; `at` replaces what was found.
     ///
-    /// Of all places where these four bytes stand the table knows only the last. But the last three bytes of a match and the
+    /// Of all positions of these four bytes the table knows only the last. But the last three bytes of a match and the
     /// one behind it lead to where it went on like here: if that is alike from `at` on too, the match becomes longer. So
-    /// are `"price":"12` and `"price":"17` told apart, as by chains of places, but in one or two steps.
+    /// are `"price":"12` and `"price":"17` told apart, as by chains of positions, but in one or two steps.
     #[expect(
         clippy::inline_always,
         reason = "the body of a loop; a call takes a fifth more time"
@@ -119,9 +79,9 @@ impl Table {
         let buffer = span.buffer;
         let limit = span.window.min(at);
         let here = span.base.wrapping_add(low_bits(at));
-        let place = &mut self.positions[slot(word, self.shift)];
-        let distance = usize::from(here.wrapping_sub(*place));
-        *place = here;
+        let entry = &mut self.positions[slot(word, self.shift)];
+        let distance = usize::from(here.wrapping_sub(*entry));
+        *entry = here;
         if !reaches(buffer, at, word, distance, limit) {
             return Match::NONE;
         }
@@ -132,14 +92,14 @@ impl Table {
         };
         for _ in 0..MAX_PROBES {
             let across = at.wrapping_add(best.length).wrapping_sub(3);
-            let Some(end) = self::word(buffer, across) else {
+            let Some(end) = span::word(buffer, across) else {
                 break;
             };
             let there = span.base.wrapping_add(low_bits(across));
-            let place = self.positions[slot(end, self.shift)];
-            let distance = usize::from(there.wrapping_sub(place));
+            let entry = self.positions[slot(end, self.shift)];
+            let distance = usize::from(there.wrapping_sub(entry));
             if !reaches(buffer, across, end, distance, limit)
-                || self::word(buffer, at.wrapping_sub(distance)) != Some(word)
+                || span::word(buffer, at.wrapping_sub(distance)) != Some(word)
             {
                 break;
             }
@@ -220,44 +180,13 @@ impl Match {
 #[inline]
 fn reaches(buffer: &[u8], at: usize, word: u32, distance: usize, limit: usize) -> bool {
     // 0 is 65,536 and too far.
-    distance.wrapping_sub(1) < limit && self::word(buffer, at.wrapping_sub(distance)) == Some(word)
-}
-
-/// The four bytes at `at`.
-#[inline]
-pub(super) fn word(buffer: &[u8], at: usize) -> Option<u32> {
-    let bytes = buffer.get(at..)?.first_chunk()?;
-    Some(u32::from_le_bytes(*bytes))
+    distance.wrapping_sub(1) < limit && span::word(buffer, at.wrapping_sub(distance)) == Some(word)
 }
 
 /// Knuth's multiplicative hash: the upper bits of a product with the golden ratio.
 #[inline]
 fn slot(word: u32, shift: u32) -> usize {
     word.wrapping_mul(0x9e37_79b1).wrapping_shr(shift) as usize
-}
-
-/// How far the bytes at `earlier` and `at` are alike, as far as a match goes that began four bytes before.
-pub(super) fn alike(buffer: &[u8], earlier: usize, at: usize) -> usize {
-    let end = buffer.len().min(at + MAX_LENGTH - 4);
-    let (earlier, here) = (&buffer[earlier..end], &buffer[at..end]);
-    let mut length = 0_usize;
-    while let (Some(a), Some(b)) = (chunk(earlier, length), chunk(here, length)) {
-        let difference = a ^ b;
-        if difference != 0 {
-            return length + (difference.trailing_zeros() / 8) as usize;
-        }
-        length = length.wrapping_add(8);
-    }
-    while length < here.len() && earlier[length] == here[length] {
-        length = length.wrapping_add(1);
-    }
-    length
-}
-
-#[inline]
-fn chunk(bytes: &[u8], at: usize) -> Option<u64> {
-    let bytes = bytes.get(at..)?.first_chunk()?;
-    Some(u64::from_le_bytes(*bytes))
 }
 
 /// After how many literals without a match every second position is looked at, as a power of two.

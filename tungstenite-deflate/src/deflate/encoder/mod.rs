@@ -12,6 +12,7 @@
 //! | [`investment`] | decides when messages that grow are sent uncompressed |
 //! | [`block`] | writes a block with fixed or dynamic codes, or stored |
 //! | [`huffman`], [`header`] | choose dynamic codes, and tell them to the receiver |
+//! | [`span`] | the bytes that a search covers, and comparisons of them |
 //! | [`symbols`], [`bits`] | the alphabets of RFC 1951, and bits in its order |
 //!
 //! | message | searched by | codes |
@@ -32,17 +33,19 @@ mod history;
 mod huffman;
 mod investment;
 mod matcher;
+mod span;
 mod symbols;
 #[cfg(test)]
 mod tests;
 
 use bytes::BytesMut;
 
-use bits::BitWriter;
+use bits::{BitWriter, low_bits};
 use block::{MAX_BLOCK, Sequences};
 use chains::Chains;
 pub(super) use context::Context;
-use matcher::{Span, Table};
+use matcher::Table;
+use span::Span;
 
 /// Which results of [`Encoder::encode_in`] are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,16 +303,7 @@ impl<'a> Output<'a> {
     }
 }
 
-/// The lowest 16 bits.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "positions are kept modulo 65,536; lengths and distances are no larger than 32,768"
-)]
-const fn low_bits(number: usize) -> u16 {
-    number as u16
-}
-
-/// Places of a thread's table, as a power of two: 64 KiB.
+/// Entries of a thread's table, as a power of two: 64 KiB.
 const TABLE_BITS: u32 = 15;
 /// Codes of a block take at most 9 bits for a byte, and it is then stored.
 const ROOM: usize = MAX_BLOCK + MAX_BLOCK / 4 + 64;

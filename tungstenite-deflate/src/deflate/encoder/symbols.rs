@@ -1,6 +1,6 @@
 //! The alphabets of DEFLATE: literals, lengths and distances (RFC 1951 §3.2.5, §3.2.6).
 
-use super::low_bits;
+use super::bits::low_bits;
 
 /// A code, or extra bits: the bits as they are sent from the lowest on, with their number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -39,7 +39,7 @@ fn distances_reach_to_the_end_of_the_window_and_no_further() {
         let mut random = Random(7 + u64::from(bits));
         let phrase: Vec<u8> = (0..40).map(|_| random.byte()).collect();
         for (distance, found) in [(window - 1, true), (window, true), (window + 1, false)] {
-            // Nothing in between stands twice or takes the phrase's places in the table.
+            // Nothing in between stands twice or replaces the phrase's positions in the table.
             let gap: Vec<u8> = std::iter::repeat_n(0, distance - phrase.len()).collect();
             let message = [&phrase[..], &gap, &phrase].concat();
             let mut wire = BytesMut::new();
