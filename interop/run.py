@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -36,6 +37,8 @@ CLOSE_CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013,
 REASON = "até logo €"
 B3_REPLY = "Retorno do servidor!"
 TIMEOUT = 300
+# Messages of one connection with our server, as everybody's defaults have it.
+MANY = 10_000
 
 
 class Failed(Exception):
@@ -45,12 +48,13 @@ class Failed(Exception):
 class Peer:
     """One implementation: how to start its two programs, and what it can do."""
 
-    def __init__(self, name, client, server, windows=True, codes=CLOSE_CODES):
+    def __init__(self, name, client, server, windows=True, codes=CLOSE_CODES, many=None):
         self.name = name
         self.client = client
         self.server = server
         self.windows = windows
         self.codes = codes
+        self.many = many
 
     def offers(self, bits):
         """Every offer that this implementation can make, with the given window bits."""
@@ -204,11 +208,35 @@ def closes(client, server_command, codes):
     return 2 * len(codes)
 
 
-def wss_server(peer, server_command, ca):
-    """Our server, as a person starts it, with the peer's client."""
-    process = subprocess.Popen(server_command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+@contextmanager
+def our_server(command):
+    """Our server, as a person starts it; its port."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         port = await_port(process)
+        # What nobody reads would stop the server once the pipe is full.
+        threading.Thread(target=lambda: [None for _ in process.stdout], daemon=True).start()
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def many_messages(peer, server_command, ca):
+    """Many messages on one connection of a client with its defaults, which then has agreed to compression."""
+    with our_server(server_command) as port:
+        command = [*peer.many, f"wss://localhost:{port}/echo", ca, str(MANY)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    expect("status and error", (done.returncode, done.stderr), (0, ""))
+    record = json.loads(done.stdout)
+    expect("messages", record["messages"], MANY)
+    expect("extension agreed", record["extensions"].startswith("permessage-deflate"), True)
+    return 1
+
+
+def wss_server(peer, server_command, ca):
+    """Our server, as a person starts it, with the peer's client."""
+    with our_server(server_command) as port:
         base = {"ca": ca, "offer": {"client_max_window_bits": True} if peer.windows else {}, "code": 1000, "reason": ""}
         messages = [["text", 0], ["text", 1000], ["text", 65536], ["binary", 4096], ["text", 1 << 20]]
         echo = {**base, "url": f"wss://localhost:{port}/echo", "messages": messages}
@@ -219,9 +247,6 @@ def wss_server(peer, server_command, ca):
             expect("extension agreed", line["agreed"] is not None, True)
             expect("Close", line["close"][0], 1000)
         check_wire(echo_said["wire"], messages, True, 15)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
     return 2
 
 
@@ -292,6 +317,7 @@ def parts(peer, ours, arguments):
     if arguments.server:
         listen = [arguments.server, "--listen", "127.0.0.1:0", "--certs", str(arguments.certs)]
         yield "its client, our server over wss", lambda: wss_server(peer, listen, str(arguments.certs / "ca.crt"))
+        yield from many_parts(peer, arguments)
     if arguments.client:
         yield "our client, its server over wss", lambda: wss_client(peer, [arguments.client], arguments.certs)
         yield from program.parts(sys.modules[__name__], peer, arguments.client)
@@ -303,8 +329,16 @@ def http2_parts(peer, arguments):
     yield "its client, our server over HTTP/2", lambda: wss_server(peer, listen, str(arguments.certs / "ca.crt"))
 
 
+def many_parts(peer, arguments):
+    """What runs with a client that takes its defaults."""
+    listen = [arguments.server, "--listen", "127.0.0.1:0", "--certs", str(arguments.certs)]
+    yield f"its defaults, {MANY:,} messages", lambda: many_messages(peer, listen, str(arguments.certs / "ca.crt"))
+
+
 def parts_of(peer, ours, arguments):
     """What runs with one peer."""
+    if peer.name == "bun":
+        return many_parts(peer, arguments)
     if peer.name == "http2":
         return http2_parts(peer, arguments)
     return parts(peer, ours, arguments) if peer.server else browser_parts(peer, ours)
@@ -318,21 +352,34 @@ def main():
     parser.add_argument("--client", help="our client")
     parser.add_argument("--certs", type=Path, help="directory with ca.crt, server.crt and server.key")
     parser.add_argument("--go", required=True, help="the compiled Go peer")
+    parser.add_argument("--bun", required=True, help="the program of Bun")
     parser.add_argument("--node-modules", required=True, help="directory that holds node_modules")
     parser.add_argument("--only", default="", help="run the parts with these words in their title")
-    parser.add_argument("peers", nargs="*", help="python, node, go, http2, chromium; default: all")
+    parser.add_argument("peers", nargs="*", help="python, node, bun, go, http2, chromium; default: all")
     arguments = parser.parse_args()
     os.environ["NODE_PATH"] = str(Path(arguments.node_modules) / "node_modules")
     python, node = [sys.executable], ["node"]
     ours = Peer("library", [arguments.library, "client"], [arguments.library, "server"])
     peers = [
-        Peer("python", [*python, str(HERE / "python/client.py")], [*python, str(HERE / "python/server.py")]),
-        Peer("node", [*node, str(HERE / "node/client.js")], [*node, str(HERE / "node/server.js")]),
+        Peer(
+            "python",
+            [*python, str(HERE / "python/client.py")],
+            [*python, str(HERE / "python/server.py")],
+            many=[*python, str(HERE / "python/many.py")],
+        ),
+        Peer(
+            "node",
+            [*node, str(HERE / "node/client.js")],
+            [*node, str(HERE / "node/server.js")],
+            many=[*node, str(HERE / "node/many.js")],
+        ),
+        Peer("bun", None, None, many=[arguments.bun, str(HERE / "node/many.js")]),
         Peer(
             "go",
             [arguments.go, "client"],
             [arguments.go, "server"],
             windows=False,
+            many=[arguments.go, "many"],
             codes=tuple(code for code in CLOSE_CODES if code != 1014),  # gorilla 1.5 does not know it
         ),
         # No implementation of both layers is at hand, so one of HTTP/2 and one of WebSocket are put together.

@@ -2,6 +2,7 @@
 //
 //	go-peer client SCENARIOS.json
 //	go-peer server [-cert FILE -key FILE] [-demand JSON]
+//	go-peer many URL CA COUNT
 //	go-peer get CA URL
 //
 // gorilla compresses only without context takeover and with windows of 15 bits, so offers and demands have no effect.
@@ -346,8 +347,10 @@ func main() {
 		err = server(os.Args[2:])
 	case len(os.Args) == 4 && os.Args[1] == "get":
 		err = get(os.Args[2], os.Args[3])
+	case len(os.Args) == 5 && os.Args[1] == "many":
+		err = many(os.Args[2], os.Args[3], os.Args[4])
 	default:
-		err = errors.New("usage: go-peer client SCENARIOS.json | go-peer server [-cert FILE -key FILE] | go-peer get CA URL")
+		err = errors.New("usage: go-peer client SCENARIOS.json | go-peer server [-cert FILE -key FILE] | go-peer many URL CA COUNT | go-peer get CA URL")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
