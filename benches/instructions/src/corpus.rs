@@ -10,19 +10,28 @@ pub(crate) const MESSAGES: u32 = 256;
 /// Small JSON messages as of a market's feed, 60 to 600 bytes.
 pub(crate) fn json() -> Vec<String> {
     let mut random = Random(0x5eed);
-    (0..MESSAGES)
-        .map(|number| message(&mut random, number))
-        .collect()
+    let messages = (0..MESSAGES).map(|number| {
+        let trades = |random: &mut Random| 1 + random.below(9);
+        message(&mut random, number, trades)
+    });
+    messages.collect()
 }
 
-fn message(random: &mut Random, number: u32) -> String {
+/// The same of 1 KiB on average.
+pub(crate) fn long_json() -> Vec<String> {
+    let mut random = Random(0x5eed);
+    let messages = (0..MESSAGES).map(|number| message(&mut random, number, |_| 21));
+    messages.collect()
+}
+
+fn message(random: &mut Random, number: u32, trades: impl Fn(&mut Random) -> u32) -> String {
     const SYMBOLS: [&str; 6] = [
         "BTC-USD", "ETH-USD", "SOL-EUR", "ADA-BRL", "XRP-USD", "DOT-EUR",
     ];
     let symbol = SYMBOLS[random.below(6) as usize];
     let mut text =
         format!(r#"{{"type":"trades","symbol":"{symbol}","sequence":{number},"trades":["#);
-    let trades = 1 + random.below(9);
+    let trades = trades(random);
     for trade in 0..trades {
         let comma = if trade == 0 { "" } else { "," };
         let side = if random.below(2) == 0 { "buy" } else { "sell" };
@@ -34,6 +43,58 @@ fn message(random: &mut Random, number: u32) -> String {
     }
     text.push_str("]}");
     text
+}
+
+/// Lines of a chat, 40 to 130 bytes.
+pub(crate) fn lines() -> Vec<String> {
+    const WORDS: [&str; 40] = [
+        "the",
+        "deploy",
+        "is",
+        "done",
+        "and",
+        "nobody",
+        "noticed",
+        "yet",
+        "please",
+        "look",
+        "at",
+        "latency",
+        "of",
+        "region",
+        "two",
+        "before",
+        "lunch",
+        "or",
+        "after",
+        "it",
+        "was",
+        "fine",
+        "yesterday",
+        "again",
+        "could",
+        "someone",
+        "review",
+        "this",
+        "change",
+        "I",
+        "think",
+        "we",
+        "should",
+        "wait",
+        "until",
+        "Monday",
+        "thanks",
+        "for",
+        "helping",
+        "out",
+    ];
+    let mut random = Random(0xc4a7);
+    let lines = (0..MESSAGES).map(|_| {
+        let words = (0..10 + random.below(14)).map(|_| WORDS[random.below(40) as usize]);
+        words.collect::<Vec<_>>().join(" ")
+    });
+    lines.collect()
 }
 
 /// Text of `size` bytes that compresses to about half.
@@ -48,8 +109,8 @@ pub(crate) fn text(size: usize) -> String {
 }
 
 /// Each message as RFC 7692 has it, by zlib at level 6, so that what the inflater gets does not depend on our encoder.
-pub(crate) fn deflated(messages: &[String], takeover: bool) -> Vec<Vec<u8>> {
-    let mut deflate = Compress::new(Compression::new(6), false);
+pub(crate) fn deflated(messages: &[String], takeover: bool, window_bits: u8) -> Vec<Vec<u8>> {
+    let mut deflate = Compress::new_with_window_bits(Compression::new(6), false, window_bits);
     let deflated = messages.iter().map(|message| {
         if !takeover {
             deflate.reset();

@@ -20,17 +20,20 @@ use path::Path;
 type Prepare = fn() -> Path;
 
 /// Every path by its name.
-const PATHS: [(&str, Prepare); 14] = [
+const PATHS: [(&str, Prepare); 17] = [
     ("echo-16", || websocket::echo(16)),
     ("echo-1024", || websocket::echo(1 << 10)),
     ("echo-16384", || websocket::echo(16 << 10)),
     ("echo-compressed-1024", || {
         websocket::echo_compressed(1 << 10)
     }),
+    ("echo-json", || websocket::echo_json(false)),
+    ("echo-json-takeover", || websocket::echo_json(true)),
     ("handshake", handshake::both_sides),
     ("room-join", room::join),
-    ("room-delivery-1", || room::delivery(1)),
-    ("room-delivery-100", || room::delivery(100)),
+    ("room-delivery-1", || room::delivery(1, false)),
+    ("room-delivery-100", || room::delivery(100, false)),
+    ("room-delivery-shared", || room::delivery(100, true)),
     ("encoder", || websocket::encoder(false)),
     ("encoder-takeover", || websocket::encoder(true)),
     ("inflater", || websocket::inflater(false)),

@@ -10,12 +10,17 @@ use futures_util::SinkExt;
 use rooms::participant::{Member, Next, Request};
 use rooms::{
     Authority, Counts, Event, Grant, Hub, Local, Participants, Refusal, Rendering, Seen, Settings,
+    Stored,
 };
 use tokio::runtime::{Builder, Runtime};
 use tungstenite_deflate::tungstenite::protocol::Role;
-use tungstenite_deflate::{Options, PreparedMessage, WebSocketStream};
+use tungstenite_deflate::{
+    Agreed, DeflateConfig, Options, PreparedMessage, SharedContext, WebSocketStream,
+};
 
+use crate::corpus;
 use crate::path::Path;
+use crate::websocket::agreed;
 use crate::wire::Wire;
 
 /// Somebody joins a room of ten and leaves again.
@@ -23,7 +28,7 @@ pub(crate) fn join() -> Path {
     let runtime = runtime();
     let (rooms, residents) = runtime.block_on(async {
         let rooms = rooms();
-        let residents = members(&rooms, 10).await;
+        let residents = members(&rooms, 10, None).await;
         (rooms, residents)
     });
     Path::new(128, move || {
@@ -31,29 +36,52 @@ pub(crate) fn join() -> Path {
     })
 }
 
-/// A line of one member reaches the connections of `count`, its sender's among them.
-pub(crate) fn delivery(count: usize) -> Path {
+/// A line of one member reaches the connections of `count`, its sender's among them: as JSON of 195 bytes on average,
+/// uncompressed or by the context that the room's members share.
+pub(crate) fn delivery(count: usize, is_shared: bool) -> Path {
     let runtime = runtime();
-    let mut members = runtime.block_on(async { members(&rooms(), count).await });
-    Path::new(64, move || runtime.block_on(deliver(&mut members)))
+    let mut delivery = runtime.block_on(Delivery::new(count, is_shared));
+    Path::new(corpus::MESSAGES, move || runtime.block_on(delivery.next()))
+}
+
+/// A room with its members, and what they say.
+struct Delivery {
+    members: Vec<Connected>,
+    lines: Vec<String>,
+    said: usize,
+}
+
+impl Delivery {
+    async fn new(count: usize, is_shared: bool) -> Self {
+        let agreed = is_shared.then(|| agreed(true));
+        Self {
+            members: members(&rooms(), count, agreed).await,
+            lines: corpus::lines(),
+            said: 0,
+        }
+    }
+
+    async fn next(&mut self) {
+        let line = &self.lines[self.said % self.lines.len()];
+        let request = Request::Say {
+            text: line.as_str().into(),
+            id: None,
+        };
+        let said = self.members[0].member.request(Ok(request)).await;
+        said.expect("everybody may speak");
+        self.said += 1;
+        // The sender comes first: its member passes the line on while it waits.
+        for connected in &mut self.members {
+            connected.receive().await;
+        }
+    }
 }
 
 /// A member of a room with its connection.
 struct Connected {
     member: Member,
     socket: WebSocketStream<Wire>,
-}
-
-async fn deliver(members: &mut [Connected]) {
-    let request = Request::Say {
-        text: "good morning, and a cup of tea for everybody".into(),
-        id: None,
-    };
-    let said = members[0].member.request(Ok(request)).await;
-    said.expect("everybody may speak");
-    for connected in members {
-        connected.receive().await;
-    }
+    context: Arc<SharedContext>,
 }
 
 impl Connected {
@@ -65,7 +93,8 @@ impl Connected {
                 continue;
             };
             if matches!(event.event(), Event::Message(_)) {
-                let prepared = event.rendered(Rendering::Text, prepared);
+                let context = &self.context;
+                let prepared = event.rendered(Rendering::Json, |event| prepared(context, event));
                 let fed = self.socket.feed_prepared(&prepared).await;
                 fed.expect("the queue is empty");
                 let flushed = self.socket.flush().await;
@@ -75,13 +104,23 @@ impl Connected {
     }
 }
 
-fn prepared(event: &Event) -> PreparedMessage {
+fn prepared(context: &SharedContext, event: &Event) -> PreparedMessage {
     match event {
-        Event::Message(stored) => {
-            PreparedMessage::text(format!("{}: {}", stored.draft.from, stored.draft.text))
-        }
-        other => PreparedMessage::text(format!("{other:?}")),
+        Event::Message(stored) => context.text(json(stored)),
+        other => context.text(format!("{other:?}")),
     }
+}
+
+/// An event as a server may write it; what the room makes at random is left out.
+fn json(stored: &Stored) -> String {
+    let number = stored.position.offset;
+    let user = ["ada", "grace", "linus", "barbara", "edsger", "donald"][number as usize % 6];
+    format!(
+        r#"{{"type":"message","room":"kitchen","id":"{:08x}","seq":{number},"user":"{user}","text":"{}","ts":176460{:08}}}"#,
+        number.wrapping_mul(0x9e37_79b9) & 0xffff_ffff,
+        stored.draft.text,
+        number * 731,
+    )
 }
 
 /// Rooms of this process, without limits of rate.
@@ -107,7 +146,7 @@ impl Authority for Open {
     }
 }
 
-async fn members(rooms: &Participants, count: usize) -> Vec<Connected> {
+async fn members(rooms: &Participants, count: usize, agreed: Option<Agreed>) -> Vec<Connected> {
     let mut members = Vec::new();
     for number in 0..count {
         let socket = WebSocketStream::with_options(
@@ -115,10 +154,16 @@ async fn members(rooms: &Participants, count: usize) -> Vec<Connected> {
             BytesMut::new(),
             Role::Server,
             Options::default(),
-            None,
+            agreed,
         );
         let member = enter(rooms, number).await;
-        members.push(Connected { member, socket });
+        let make = || SharedContext::new(&DeflateConfig::default());
+        let context = member.writer(Rendering::Json, make);
+        members.push(Connected {
+            member,
+            socket,
+            context,
+        });
     }
     for connected in &mut members {
         while connected
@@ -143,4 +188,40 @@ async fn enter(rooms: &Participants, number: usize) -> Member {
 pub(crate) fn runtime() -> Runtime {
     let runtime = Builder::new_current_thread().enable_time().build();
     runtime.expect("threads can be started")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Once all members hold the history, as while instructions are counted.
+    #[test]
+    fn a_shared_delivery_takes_three_tenths_of_its_bytes() {
+        let (first, second) = runtime().block_on(async {
+            let mut delivery = Delivery::new(100, true).await;
+            (delivery.round().await, delivery.round().await)
+        });
+        let [messages, bytes, wire_bytes] = [0, 1, 2].map(|index| second[index] - first[index]);
+        assert_eq!(messages, 100 * u64::from(corpus::MESSAGES));
+        assert_eq!((bytes + messages / 2) / messages, 195);
+        assert!(wire_bytes * 10 <= bytes * 3, "{wire_bytes} of {bytes}");
+    }
+
+    impl Delivery {
+        /// Delivers every line once; returns messages, bytes and bytes on the wire so far.
+        async fn round(&mut self) -> [u64; 3] {
+            for _ in 0..corpus::MESSAGES {
+                self.next().await;
+            }
+            let sockets = self.members.iter().map(|connected| &connected.socket);
+            let counted = sockets.map(WebSocketStream::sent_compressed);
+            counted.fold([0; 3], |[messages, bytes, wire_bytes], one| {
+                [
+                    messages + one.messages,
+                    bytes + one.bytes,
+                    wire_bytes + one.wire_bytes,
+                ]
+            })
+        }
+    }
 }

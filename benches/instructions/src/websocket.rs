@@ -6,7 +6,7 @@ use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::Role;
 use tungstenite_deflate::{Agreed, DeflateConfig, Options, WebSocketStream};
 
-use crate::corpus::{MESSAGES, deflated, json, text};
+use crate::corpus::{MESSAGES, deflated, json, long_json, text};
 use crate::path::Path;
 use crate::wire::{COMPRESSED_TEXT, TEXT, Wire, frame};
 
@@ -17,11 +17,27 @@ pub(crate) fn echo(size: usize) -> Path {
 
 /// The same, both ways compressed, without context takeover.
 pub(crate) fn echo_compressed(size: usize) -> Path {
-    let payload = deflated(&[text(size)], false).remove(0);
+    let payload = deflated(&[text(size)], false, 15).remove(0);
     echoes(server(
         vec![frame(COMPRESSED_TEXT, &payload)],
         Some(agreed(false)),
     ))
+}
+
+/// JSON of 1 KiB comes in and goes out, compressed both ways; with takeover by the windows of the default.
+pub(crate) fn echo_json(takeover: bool) -> Path {
+    let window_bits = if takeover { 11 } else { 15 };
+    let payloads = deflated(&long_json(), takeover, window_bits);
+    let frames = payloads
+        .iter()
+        .map(|payload| frame(COMPRESSED_TEXT, payload));
+    let agreed = Agreed {
+        client_max_window_bits: window_bits,
+        ..agreed(takeover)
+    };
+    let mut path = echoes(server(frames.collect(), Some(agreed)));
+    path.times = MESSAGES;
+    path
 }
 
 fn echoes(mut socket: WebSocketStream<Wire>) -> Path {
@@ -45,7 +61,7 @@ pub(crate) fn encoder(takeover: bool) -> Path {
 
 /// Messages of the corpus come in, compressed.
 pub(crate) fn inflater(takeover: bool) -> Path {
-    let payloads = deflated(&json(), takeover);
+    let payloads = deflated(&json(), takeover, 15);
     let frames = payloads
         .iter()
         .map(|payload| frame(COMPRESSED_TEXT, payload));
@@ -88,7 +104,7 @@ fn server(frames: Vec<bytes::Bytes>, agreed: Option<Agreed>) -> WebSocketStream<
     )
 }
 
-fn agreed(takeover: bool) -> Agreed {
+pub(crate) fn agreed(takeover: bool) -> Agreed {
     Agreed {
         server_no_context_takeover: !takeover,
         client_no_context_takeover: !takeover,
