@@ -15,6 +15,8 @@ pub struct WireMessage {
     pub opcode: u8,
     /// Bytes of all its frames with their headers.
     pub bytes: u64,
+    /// Bytes of its payload alone, as they are on the wire.
+    pub payload_bytes: u64,
     /// RSV1 was set: the payload is compressed (RFC 7692 §6).
     pub compressed: bool,
 }
@@ -183,7 +185,8 @@ impl FrameScanner {
 
     fn end_frame(&mut self, messages: &mut VecDeque<WireMessage>) {
         let masking_key = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
-        let bytes = self.have as u64 + masking_key + self.payload_bytes();
+        let payload_bytes = self.payload_bytes();
+        let bytes = self.have as u64 + masking_key + payload_bytes;
         let is_control = self.header[0] & 0x08 != 0;
         let is_final = self.header[0] & 0x80 != 0;
         self.have = 0;
@@ -191,6 +194,7 @@ impl FrameScanner {
             messages.push_back(WireMessage {
                 opcode: self.header[0] & 0x0f,
                 bytes,
+                payload_bytes,
                 compressed: false,
             });
             return;
@@ -199,6 +203,7 @@ impl FrameScanner {
             self.message.opcode = self.header[0] & 0x0f;
         }
         self.message.bytes += bytes;
+        self.message.payload_bytes += payload_bytes;
         self.message.compressed |= self.header[0] & 0x40 != 0;
         if is_final {
             messages.push_back(std::mem::take(&mut self.message));

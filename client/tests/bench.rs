@@ -99,6 +99,7 @@ fn bytes_on_the_wire_are_those_of_the_messages_counted() {
         let report = report(&arguments);
         assert_eq!(report["wire_bytes_sent"], 50 * (100 + 6), "{report}");
         assert_eq!(report["wire_bytes_received"], 50 * (100 + 2), "{report}");
+        assert_eq!(report["saved"], 0.0, "{report}");
     }
 }
 

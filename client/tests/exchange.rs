@@ -332,6 +332,7 @@ fn benchmark_measures_and_reports() {
     let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(report["messages"], 100, "{report}");
     assert!(report["wire_ratio"].as_f64().unwrap() < 0.6, "{report}");
+    assert!(report["saved"].as_f64().unwrap() > 0.4, "{report}");
     assert!(report["errors"].as_object().unwrap().is_empty(), "{report}");
     let rated = run(&mut server.client(&[
         "bench",

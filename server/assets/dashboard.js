@@ -9,6 +9,16 @@ const plots = {
   latency: new Plot(byId('plot-latency'), 'in', 2),
 };
 
+/** The id by which the server tells this page of its other connections' messages; no other page can guess it. */
+export const observerId = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+
+/** Called with `{ way, number, compressed, bytes }` for each message that the server observed. */
+let observed = () => {};
+
+export function onObserved(call) {
+  observed = call;
+}
+
 /** The last sample, the one before, and round trips in milliseconds. */
 let last = null;
 let before = null;
@@ -33,7 +43,7 @@ function receive(sample) {
   plots.connections.add(seconds, sample.connections);
   if (before) {
     plots.messages.add(seconds, rate('messages_in') + rate('messages_out'));
-    plots.saved.add(seconds, rate('message_bytes') - rate('wire_bytes'));
+    plots.saved.add(seconds, rate('uncompressed_bytes') - rate('wire_bytes'));
   }
   show();
 }
@@ -46,9 +56,10 @@ function show() {
   byId('sub-connections').textContent = t('dash.connections.sub', { h2: number(last.http2), opened: number(last.opened) });
   byId('fig-messages').textContent = number(rate('messages_in') + rate('messages_out'), 1);
   byId('sub-messages').textContent = t('dash.messages.sub', { in: number(last.messages_in), out: number(last.messages_out) });
-  // Without compression the frames' headers make the wire larger than the messages: nothing is saved then.
-  byId('fig-saved').textContent = bytes(Math.max(0, last.message_bytes - last.wire_bytes));
-  byId('sub-saved').textContent = t('dash.saved.sub', { message: bytes(last.message_bytes), wire: bytes(last.wire_bytes) });
+  // Compared with the same frames uncompressed; negative where compression made messages larger.
+  const { uncompressed_bytes: uncompressed, wire_bytes: wire } = last;
+  byId('fig-saved').textContent = uncompressed > 0 ? `${number(100 * (1 - wire / uncompressed), 1)} %` : '–';
+  byId('sub-saved').textContent = t('dash.saved.sub', { before: bytes(uncompressed), after: bytes(wire) });
   if (trips.length === 0) return;
   const sorted = [...trips].sort((a, b) => a - b);
   const ms = (value) => `${number(value, 1)} ms`;
@@ -68,12 +79,14 @@ function connect() {
     attempt = 0;
     feed = 'live';
     sent.clear();
+    socket.send(`observe ${observerId}`);
     ping();
     pinger = setInterval(ping, 1000);
   });
   socket.addEventListener('message', ({ data }) => {
     const message = JSON.parse(data);
     if (message.type === 'stats') receive(message);
+    if (message.type === 'observed') observed(message);
     if (message.type === 'pong' && sent.has(message.n)) {
       trips = [...trips.slice(-119), performance.now() - sent.get(message.n)];
       sent.delete(message.n);

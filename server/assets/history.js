@@ -14,10 +14,12 @@ const list = byId('entries');
 /** What scrolls. */
 const log = byId('log');
 
-/** Entries: { at, way: out|in|note, kind: text|binary|note, body, size, deflate, bad, say, values }. */
+/** Entries: { at, way: out|in|note, kind: text|binary|note, body, size, compressed, bytes, bad, say, values }. */
 let entries = load();
 let waiting = [];
 let saving = 0;
+/** The node of each entry. */
+const drawn = new WeakMap();
 
 function load() {
   try {
@@ -31,12 +33,49 @@ function save() {
   remember(KEY, JSON.stringify(entries.slice(-MOST_KEPT)));
 }
 
+/** By direction: messages of the connection so far, entries that the server has not told of, and what it told too early. */
+let way = {};
+
+/** Begins a connection: what the server tells from now on is about its messages. */
+export function beginConnection() {
+  way = { in: { messages: 0, untold: new Map(), early: new Map() }, out: { messages: 0, untold: new Map(), early: new Map() } };
+}
+beginConnection();
+
+/** Remembers a few. */
+function keep(map, number, value) {
+  map.set(number, value);
+  if (map.size > MOST_SHOWN) map.delete(map.keys().next().value);
+}
+
+/** Marks a message with what it was on the wire. */
+export function markMessage(direction, number, told) {
+  const { untold, early } = way[direction];
+  const entry = untold.get(number);
+  if (!entry) {
+    keep(early, number, told);
+    return;
+  }
+  untold.delete(number);
+  Object.assign(entry, told);
+  const shown = drawn.get(entry);
+  if (shown?.isConnected) shown.replaceWith(line(entry));
+  if (!saving) saving = setTimeout(save, 300);
+}
+
 /** Adds a message. `data` is a string or bytes. */
-export function addMessage(way, data, deflate) {
+export function addMessage(direction, data) {
   const isText = typeof data === 'string';
   const size = isText ? new TextEncoder().encode(data).length : data.length;
   const body = isText ? data.slice(0, MOST_OF_ONE) : toBase64(data.subarray(0, MOST_OF_ONE));
-  add({ at: Date.now(), way, kind: isText ? 'text' : 'binary', body, size, deflate });
+  const entry = { at: Date.now(), way: direction, kind: isText ? 'text' : 'binary', body, size };
+  const { untold, early } = way[direction];
+  const number = way[direction].messages;
+  way[direction].messages += 1;
+  if (early.has(number)) Object.assign(entry, early.get(number));
+  else keep(untold, number, entry);
+  early.delete(number);
+  add(entry);
 }
 
 /** Adds a remark about the connection: the key of a string and what goes into it. */
@@ -69,11 +108,13 @@ function line(entry) {
   meta.append(element('span', 'unseen', t(`log.${entry.way}`)), element('time', '', clock(entry.at)));
   if (entry.kind !== 'note') {
     meta.append(element('span', '', t(`log.${entry.kind}`)), element('span', '', bytes(entry.size)));
-    meta.append(element('span', entry.deflate ? 'badge' : '', t(entry.deflate ? 'log.deflate' : 'log.plain')));
+    if (entry.compressed) meta.append(element('span', 'badge', t('log.compressed', { size: bytes(entry.bytes) })));
+    if (entry.compressed === false) meta.append(element('span', '', t('log.plain')));
   }
   const cell = element('div');
   cell.append(meta, element('pre', '', readable(entry)));
   item.append(arrow, cell);
+  drawn.set(entry, item);
   return item;
 }
 

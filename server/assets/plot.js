@@ -44,10 +44,13 @@ export class Plot {
     }
     if (this.points.length === 0) return;
     const now = this.points.at(-1)[0];
-    const top = roundUp(Math.max(this.least, ...this.points.map(([, value]) => value)));
+    const values = this.points.map(([, value]) => value);
+    const top = roundUp(Math.max(this.least, ...values));
+    const least = Math.min(0, ...values);
+    const bottom = least < 0 ? -roundUp(-least) : 0;
     const span = Math.min(SPAN, Math.max(FIRST_SPAN, now - this.points[0][0]));
     const x = (seconds) => width - ((now - seconds) / span) * width - 6;
-    const y = (value) => height - 3 - (Math.max(0, value) / top) * (height - 10);
+    const y = (value) => height - 3 - ((value - bottom) / (top - bottom)) * (height - 10);
     context.beginPath();
     this.points.forEach(([seconds, value], index) => context[index ? 'lineTo' : 'moveTo'](x(seconds), y(value)));
     context.strokeStyle = theme[this.colour];

@@ -1,8 +1,8 @@
 // The workbench: one connection to any route, by hand.
 import { address, backoff, byId, bytes, number, onAppearance, recall, remember, t } from '/common.js';
-import { addMessage, addNote } from '/history.js';
+import { addMessage, addNote, beginConnection, markMessage } from '/history.js';
 import { fromBase64, fromHex } from '/payload.js';
-import '/dashboard.js';
+import { observerId, onObserved } from '/dashboard.js';
 
 /** Names of the close codes (RFC 6455 §7.4.1 and the IANA registry). */
 const CODES = {
@@ -38,10 +38,14 @@ function connect() {
   retry = 0;
   const protocols = byId('protocols').value.split(',').map((name) => name.trim()).filter(Boolean);
   let url;
+  let shown;
   try {
     url = address(byId('address').value.trim());
     if (url.host !== location.host) throw new Error(t('conn.foreign', { host: location.host }));
     startedAt = performance.now();
+    shown = String(url);
+    url.searchParams.set('observe', observerId);
+    beginConnection();
     socket = protocols.length ? new WebSocket(url, protocols) : new WebSocket(url);
   } catch (error) {
     hint('route-hint', t('conn.bad', { why: error.message }), true);
@@ -53,7 +57,7 @@ function connect() {
   socket.binaryType = 'arraybuffer';
   remember('address', byId('address').value);
   remember('protocols', byId('protocols').value);
-  listen(socket, String(url));
+  listen(socket, shown);
   show();
 }
 
@@ -67,7 +71,7 @@ function listen(mine, url) {
     show();
   });
   mine.addEventListener('message', ({ data }) => {
-    addMessage('in', typeof data === 'string' ? data : new Uint8Array(data), mine.extensions !== '');
+    addMessage('in', typeof data === 'string' ? data : new Uint8Array(data));
   });
   mine.addEventListener('close', ({ code, reason, wasClean }) => {
     if (opened) {
@@ -124,6 +128,9 @@ function show() {
   byId('close').disabled = state !== 'open';
   document.title = t('title.workbench');
 }
+
+// What comes in at the server went out here.
+onObserved(({ way, number: index, compressed, bytes: wire }) => markMessage(way === 'in' ? 'out' : 'in', index, { compressed, bytes: wire }));
 
 byId('connect-form').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -185,7 +192,7 @@ async function send() {
   if (problem || !isOpen()) return describe();
   if (socket.bufferedAmount > MOST_BUFFERED) return hint('payload-hint', t('send.busy', { size: bytes(socket.bufferedAmount) }), true);
   socket.send(data);
-  return addMessage('out', data, socket.extensions !== '');
+  return addMessage('out', data);
 }
 
 byId('send-form').addEventListener('submit', (event) => {

@@ -60,8 +60,20 @@ async function talk(page) {
   await until(page, '#log .in pre', /48 65 6c 6c 6f/);
   await until(page, '#fig-latency', /\d/);
   await page.waitForFunction(() => document.querySelector('#sub-connections').textContent.trim().length > 3);
-  // Some seconds of plot are more to look at than one.
-  await page.waitForTimeout(2500);
+  // Some seconds of plot are more to look at than one, with a feed meanwhile.
+  await page.evaluate(() => new Promise((resolve) => {
+    const socket = new WebSocket('/echo');
+    const trade = (number) => JSON.stringify({ type: 'match', trade_id: 88e7 + number, side: number % 3 ? 'buy' : 'sell', size: ((number * 7919) % 10_000) / 1e4, price: 61_000 + ((number * 31) % 900), product_id: 'BTC-EUR' });
+    let sent = 0;
+    socket.onopen = () => {
+      const timer = setInterval(() => {
+        for (let count = 0; count < 5; count += 1) socket.send(trade(sent += 1));
+        if (sent >= 400) { clearInterval(timer); socket.close(1000); }
+      }, 50);
+    };
+    socket.onclose = () => resolve();
+  }));
+  await until(page, '#fig-saved', /^[5-9]\d/);
 }
 
 async function fly(page) {

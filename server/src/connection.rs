@@ -12,6 +12,7 @@ use crate::drain::Departure;
 use crate::ledger::Account;
 use crate::limits::OpenConnection;
 use crate::metrics::{Carrier, Direction, Traffic};
+use crate::observers::Observers;
 use crate::tls::TlsInfo;
 
 /// The address of a request's client, whatever the connection.
@@ -64,6 +65,7 @@ pub struct ConnectionInfo {
     pub(crate) connection: Arc<Connection>,
     pub(crate) departure: Departure,
     pub(crate) traffic: Traffic,
+    pub(crate) observers: Observers,
     pub(crate) first_close: Arc<Mutex<Option<Closed>>>,
     /// The route's path, as metrics and logs name it.
     pub(crate) route: &'static str,

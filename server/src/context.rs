@@ -11,12 +11,15 @@ use crate::drain::Drain;
 use crate::host::Hosts;
 use crate::limits::ConnectionLimits;
 use crate::metrics::Metrics;
+use crate::observers::Observers;
 use crate::origin::Origins;
 
 /// The state that all routes share.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) metrics: Metrics,
+    /// Pages that want to be told of the messages of a connection.
+    pub(crate) observers: Observers,
     pub(crate) drain: Drain,
     pub(crate) hosts: Hosts,
     pub(crate) origins: Origins,

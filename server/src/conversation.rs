@@ -12,12 +12,13 @@ use tracing::{Level, enabled};
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::{Error, Message};
-use tungstenite_deflate::{PreparedMessage, WebSocketStream};
+use tungstenite_deflate::{PreparedMessage, SharedContext, WebSocketStream};
 
 use crate::connection::ConnectionInfo;
 use crate::drain::Departing;
 use crate::log::failure;
-use crate::metrics::{Counted, Direction, Tally};
+use crate::metrics::{Compressed, Counted, Direction, Tally};
+use crate::observers::Observed;
 use crate::stream::ServerStream;
 
 /// The messages of one connection: counts them, answers control frames, says goodbye when the server ends.
@@ -26,6 +27,9 @@ pub struct Conversation {
     socket: WebSocketStream<ServerStream>,
     info: ConnectionInfo,
     tally: Tally,
+    compressed: Compressed,
+    /// For a page that wants to be told which messages were compressed.
+    observed: Option<Box<Observed>>,
     /// The notice of the server's end.
     going_away: Departing,
     /// Whether the handler's side of the conversation is over; what still comes in is dropped.
@@ -60,8 +64,10 @@ impl Conversation {
         Self {
             socket,
             going_away: info.departure.reached(),
+            observed: info.observers.observed(info.query.as_deref()),
             info,
             tally: Tally::default(),
+            compressed: Compressed::default(),
             closing: false,
             pending_close: None,
             finished: false,
@@ -84,6 +90,12 @@ impl Conversation {
             Incoming::Message(message) => message,
             Incoming::Sent => None,
         }
+    }
+
+    /// Creates the compression context of a stream of messages that other connections get too.
+    pub(crate) fn shared_context(&self) -> SharedContext {
+        let deflate = self.socket.options().deflate.as_ref();
+        SharedContext::new(&deflate.cloned().unwrap_or_default())
     }
 
     /// Keeps what is sent from growing old on its way to a slow reader.
@@ -132,6 +144,7 @@ impl Conversation {
             };
             self.tally.message(Direction::In, (&message).into());
             self.info.note_close(&message, "client");
+            self.observe(Direction::In, (&message).into());
             if (message.is_text() || message.is_binary()) && !self.closing {
                 return Incoming::Message(Some(message));
             }
@@ -143,7 +156,7 @@ impl Conversation {
         if let Poll::Ready(received) = self.socket.poll_next_unpin(context) {
             return Poll::Ready(Next::Received(received));
         }
-        self.tally.settle(&self.info.traffic);
+        self.settle();
         if self.closing {
             return Poll::Pending;
         }
@@ -174,6 +187,7 @@ impl Conversation {
         let close = message.is_close().then(|| message.clone());
         self.socket.start_send_unpin(message)?;
         self.tally.message(Direction::Out, counted);
+        self.observe(Direction::Out, counted);
         if let Some(close) = close {
             self.info.note_close(&close, "server");
         }
@@ -210,8 +224,9 @@ impl Conversation {
     pub async fn feed_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), Error> {
         self.ready().await?;
         self.socket.start_send_prepared(prepared)?;
-        self.tally
-            .message(Direction::Out, prepared.message().into());
+        let counted = prepared.message().into();
+        self.tally.message(Direction::Out, counted);
+        self.observe(Direction::Out, counted);
         Ok(())
     }
 
@@ -248,6 +263,26 @@ impl Conversation {
         }
     }
 
+    /// Tells the page that observes this connection of a text or binary message.
+    fn observe(&mut self, direction: Direction, counted: Counted) {
+        let Some(observed) = self.observed.as_mut().filter(|_| counted.is_data()) else {
+            return;
+        };
+        let now = match direction {
+            Direction::In => self.socket.received_compressed(),
+            Direction::Out => self.socket.sent_compressed(),
+        };
+        observed.report(direction, counted.bytes(), now);
+    }
+
+    /// Adds what was counted since the last time to the counters that all connections share.
+    fn settle(&mut self) {
+        let (traffic, socket) = (&self.info.traffic, &self.socket);
+        self.tally.settle(traffic);
+        let (received, sent) = (socket.received_compressed(), socket.sent_compressed());
+        self.compressed.settle(traffic, received, sent);
+    }
+
     /// Ends the transport in order, so that the peer sees an end rather than a cut.
     ///
     /// What is awaited rarely is awaited in a box: else every conversation keeps room for it.
@@ -263,7 +298,7 @@ impl Conversation {
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        self.tally.settle(&self.info.traffic);
+        self.settle();
     }
 }
 

@@ -47,6 +47,7 @@ mod listen;
 pub mod log;
 mod memory;
 mod metrics;
+mod observers;
 mod once_signal;
 mod origin;
 mod plain_http;

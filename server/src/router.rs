@@ -11,16 +11,21 @@ use crate::config::RouteOptions;
 use crate::context::Context;
 use crate::grpc;
 use crate::metrics::Metrics;
+use crate::observers::Observers;
 use crate::request;
 use crate::route::{Endpoint, WebSocketRoute};
 use crate::routes;
 use crate::upgrade;
 
 /// The server's own WebSocket routes, except for rooms.
-pub(crate) fn websocket_routes(routes: &RouteOptions, metrics: &Metrics) -> Vec<WebSocketRoute> {
+pub(crate) fn websocket_routes(
+    routes: &RouteOptions,
+    metrics: &Metrics,
+    observers: &Observers,
+) -> Vec<WebSocketRoute> {
     let mut websockets = Vec::new();
     if routes.metrics.is_on() {
-        let figures = routes::Figures::new(metrics.clone());
+        let figures = routes::Figures::new(metrics.clone(), observers.clone());
         let stats = Endpoint::new("/stats", &[]);
         websockets.push(WebSocketRoute::new(stats, move |socket, info| {
             routes::stats(figures.clone(), socket, info)

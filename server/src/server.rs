@@ -27,6 +27,7 @@ use crate::listen::{ListenError, listen};
 use crate::log::transcript;
 use crate::memory;
 use crate::metrics::Metrics;
+use crate::observers::Observers;
 use crate::origin::Origins;
 use crate::route::{Endpoint, WebSocketRoute};
 use crate::router::{self, websocket_routes};
@@ -41,6 +42,7 @@ pub struct Server {
     config: Arc<Config>,
     tls: Arc<Tls>,
     metrics: Metrics,
+    observers: Observers,
     drain: Drain,
     rooms: Hub,
     access: Arc<Access>,
@@ -104,11 +106,13 @@ impl Server {
         let settings = config.rooms.settings();
         let backplane = backplane(&config, &settings, &metrics)?;
         let rooms = Hub::new(settings, backplane, metrics.rooms.clone());
-        let websockets = websocket_routes(&config.routes, &metrics);
+        let observers = Observers::default();
+        let websockets = websocket_routes(&config.routes, &metrics, &observers);
         Ok(Self {
             config: Arc::new(config),
             tls,
             metrics,
+            observers,
             drain: Drain::new(),
             rooms,
             access,
@@ -263,6 +267,7 @@ impl Server {
         let websocket = &self.config.websocket;
         let context = Arc::new(Context {
             metrics: self.metrics.clone(),
+            observers: self.observers,
             drain: self.drain.clone(),
             hosts: Hosts::new(&self.config.http.host_allow),
             origins: Origins::new(&self.config.websocket.origin_allow),

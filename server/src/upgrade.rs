@@ -140,6 +140,7 @@ where
         connection: Arc::clone(&connection),
         departure: context.drain.departure(),
         traffic: endpoint.traffic(&context.metrics),
+        observers: context.observers.clone(),
         first_close: Arc::new(Mutex::new(None)),
         route: endpoint.path,
         http: if request.version() == Version::HTTP_2 {

@@ -124,6 +124,12 @@ impl Membership {
         self.hangar.members()
     }
 
+    /// Returns what all who write the drone's telemetry share, such as a compression context: `make` is called for the
+    /// first of them.
+    pub fn writer<T: Send + Sync + 'static>(&self, make: impl Fn() -> T) -> Arc<T> {
+        self.hangar.writer(make)
+    }
+
     /// Gives the drone a command at the instant `now`; returns what came of it and the state after.
     ///
     /// The caller's own watch counts the state as seen: it stands in the answer.

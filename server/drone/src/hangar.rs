@@ -4,8 +4,9 @@
 //! all. The others hear of it through a watch channel, which holds the latest state alone: whoever is slow sees fewer
 //! states, and nothing queues.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -22,6 +23,8 @@ pub(crate) struct Hangar {
     flight: Mutex<Flight>,
     latest: watch::Sender<Report>,
     members: AtomicUsize,
+    /// What those share who write the drone's telemetry.
+    writer: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 /// A report to the members of a drone.
@@ -54,7 +57,15 @@ impl Hangar {
             }),
             latest,
             members: AtomicUsize::new(0),
+            writer: OnceLock::new(),
         }
+    }
+
+    /// What all who write the drone's telemetry share. A `T` that is not that of the first call gets a value of its own.
+    pub(crate) fn writer<T: Send + Sync + 'static>(&self, make: impl Fn() -> T) -> Arc<T> {
+        let shared = self.writer.get_or_init(|| Arc::new(make()));
+        let shared = Arc::clone(shared).downcast();
+        shared.unwrap_or_else(|_| Arc::new(make()))
     }
 
     /// Lets one more watch.

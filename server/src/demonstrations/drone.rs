@@ -13,6 +13,8 @@ use crate::connection::ConnectionInfo;
 use crate::conversation::Conversation;
 use crate::stream::ServerStream;
 
+use super::telemetry::Telemetry;
+
 /// Subprotocols of this route: JSON objects; `chat` speaks lines of text, as no subprotocol does.
 pub(crate) const PROTOCOLS: &[&str] = &[drone::dialect::JSON_SUBPROTOCOL, "chat"];
 
@@ -74,10 +76,7 @@ impl Pilot {
         loop {
             match self.event(conversation).await {
                 Event::TimeToLook => self.membership.advance(Instant::now()),
-                Event::Changed(Report { state, members }) => {
-                    let telemetry = self.dialect.telemetry(state, members);
-                    conversation.send(Message::text(telemetry)).await?;
-                }
+                Event::Changed(report) => self.report(conversation, report).await?,
                 Event::Message(None) => return Ok(()),
                 Event::Message(Some(_)) if self.rate.admit(Instant::now()).is_err() => {
                     conversation.close(CloseCode::Policy, "more than 400 commands at once");
@@ -93,6 +92,18 @@ impl Pilot {
                 }
             }
         }
+    }
+
+    /// Sends the latest state; where others share the drone, by the frame that they get too.
+    async fn report(&self, conversation: &mut Conversation, report: Report) -> Result<(), Error> {
+        if self.membership.name().is_none() {
+            let telemetry = self.dialect.telemetry(report.state, report.members);
+            return conversation.send(Message::text(telemetry)).await;
+        }
+        let make = || Telemetry::new(|| conversation.shared_context());
+        let telemetry = self.membership.writer(make).message(self.dialect, report);
+        conversation.feed_prepared(&telemetry).await?;
+        conversation.flush().await
     }
 
     /// Waits for a message, for a new state if this pilot wants it, or for the time to look at the drone.

@@ -6,6 +6,7 @@ mod ack;
 mod drone;
 mod echo;
 mod fixed;
+mod telemetry;
 
 use ::drone::Fleet;
 

@@ -28,7 +28,7 @@ pub(crate) use labels::{
 pub(crate) use ledger::{LedgerCounts, PartLabel};
 pub(crate) use memory::MemoryCounts;
 use traffic::TrafficSeries;
-pub(crate) use traffic::{Carrier, Counted, Direction, Tally, Totals, Traffic};
+pub(crate) use traffic::{Carrier, Compressed, Counted, Direction, Tally, Totals, Traffic};
 
 /// What the server counts; cheap to clone.
 #[derive(Clone, Debug)]
@@ -154,6 +154,18 @@ impl Metrics {
                     Unit::Bytes,
                     "Bytes of frames inside TLS, compressed where that was agreed"
                 ),
+                compressed_message_bytes: register!(
+                    registry,
+                    "websocket_compressed_message",
+                    Unit::Bytes,
+                    "Bytes of the messages that were compressed, before compression"
+                ),
+                compressed_wire_bytes: register!(
+                    registry,
+                    "websocket_compressed_wire",
+                    Unit::Bytes,
+                    "Bytes of the messages that were compressed, after compression; frames without compression would have taken wire + compressed_message - compressed_wire bytes"
+                ),
                 slow_readers: register!(
                     registry,
                     "websocket_slow_readers",
@@ -275,6 +287,7 @@ mod tests {
             messages_out: 1,
             message_bytes: 10,
             wire_bytes: 10,
+            uncompressed_bytes: 10,
         };
         assert_eq!(metrics.totals("/stats"), expected);
     }

@@ -6,6 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use serde::Serialize;
+use tungstenite_deflate::deflate::CompressedMessages;
 use tungstenite_deflate::tungstenite::Message;
 
 use super::labels::{DirectionLabels, MessageLabels, OpenLabels, RouteLabel, RouteLabels};
@@ -27,6 +28,8 @@ pub(crate) struct Totals {
     pub(crate) message_bytes: u64,
     /// Bytes of frames both ways, inside TLS.
     pub(crate) wire_bytes: u64,
+    /// The same if nothing had been compressed.
+    pub(crate) uncompressed_bytes: u64,
 }
 
 /// Which way a message or a byte goes, seen from the server.
@@ -51,6 +54,10 @@ pub(super) struct TrafficSeries {
     pub(super) message_bytes: Family<DirectionLabels, Counter>,
     /// Bytes of frames, as they go through TLS.
     pub(super) wire_bytes: Family<DirectionLabels, Counter>,
+    /// Bytes of compressed messages, before compression.
+    pub(super) compressed_message_bytes: Family<DirectionLabels, Counter>,
+    /// Bytes of the same messages, after compression.
+    pub(super) compressed_wire_bytes: Family<DirectionLabels, Counter>,
     /// Connections dropped because the peer did not read.
     pub(super) slow_readers: Family<RouteLabel, Counter>,
 }
@@ -94,6 +101,8 @@ struct Flow {
     control: Counter,
     message_bytes: Counter,
     wire_bytes: Counter,
+    compressed_message_bytes: Counter,
+    compressed_wire_bytes: Counter,
 }
 
 /// What a message counts as.
@@ -123,6 +132,18 @@ impl From<&Message> for Counted {
             kind,
             bytes: message.len() as u64,
         }
+    }
+}
+
+impl Counted {
+    /// Reports if it is a text or binary message.
+    pub(crate) fn is_data(self) -> bool {
+        self.kind != Kind::Control
+    }
+
+    /// Bytes of the message.
+    pub(crate) fn bytes(self) -> u64 {
+        self.bytes
     }
 }
 
@@ -162,6 +183,35 @@ impl Tally {
     pub(crate) fn settle(&mut self, traffic: &Traffic) {
         self.incoming.settle(&traffic.0.incoming);
         self.outgoing.settle(&traffic.0.outgoing);
+    }
+}
+
+/// Compressed messages of a connection that are in the counters already.
+#[derive(Debug, Default)]
+pub(crate) struct Compressed {
+    incoming: CompressedMessages,
+    outgoing: CompressedMessages,
+}
+
+impl Compressed {
+    /// Adds what came since the last time to the counters; the arguments are the connection's sums.
+    pub(crate) fn settle(
+        &mut self,
+        traffic: &Traffic,
+        received: CompressedMessages,
+        sent: CompressedMessages,
+    ) {
+        for (flow, last, now) in [
+            (&traffic.0.incoming, &mut self.incoming, received),
+            (&traffic.0.outgoing, &mut self.outgoing, sent),
+        ] {
+            if *last != now {
+                let (before, after) = (now.bytes - last.bytes, now.wire_bytes - last.wire_bytes);
+                flow.compressed_message_bytes.inc_by(before);
+                flow.compressed_wire_bytes.inc_by(after);
+                *last = now;
+            }
+        }
     }
 }
 
@@ -251,6 +301,7 @@ impl Traffic {
         for flow in [incoming, outgoing] {
             totals.message_bytes += flow.message_bytes.get();
             totals.wire_bytes += flow.wire_bytes.get();
+            totals.uncompressed_bytes += flow.uncompressed_bytes();
         }
     }
 
@@ -315,6 +366,15 @@ impl Flow {
             control: messages("control"),
             message_bytes: series.message_bytes.get_or_create_owned(&labels),
             wire_bytes: series.wire_bytes.get_or_create_owned(&labels),
+            compressed_message_bytes: series.compressed_message_bytes.get_or_create_owned(&labels),
+            compressed_wire_bytes: series.compressed_wire_bytes.get_or_create_owned(&labels),
         }
+    }
+
+    /// Bytes of the frames as they would be without compression.
+    fn uncompressed_bytes(&self) -> u64 {
+        let wire = self.wire_bytes.get() + self.compressed_message_bytes.get();
+        // A message counts when it is compressed, its frame when it is written.
+        wire.saturating_sub(self.compressed_wire_bytes.get())
     }
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tungstenite_deflate::{DeflateConfig, client_async_with_options};
 
 use crate::common::{Running, client_config, connect, handshake, soon, start};
 
@@ -129,8 +130,13 @@ async fn r24_odd_values_add_no_series() {
 #[tokio::test]
 async fn stats_and_metrics_tell_the_same() {
     let server = start(&[]).await;
-    let (mut client, _) = server.open("/echo", &[]).await;
-    for text in ["a", "bc", "def"] {
+    let stream = server.tls(&["http/1.1"]).await;
+    let url = format!("wss://localhost:{}/echo", server.address.port());
+    let offer = DeflateConfig::default();
+    let opening = client_async_with_options(url, stream, offer);
+    let (mut client, _) = soon(opening).await.unwrap();
+    let long = "compressed, and compressed again ".repeat(20);
+    for text in ["a", "bc", &long] {
         soon(client.send(Message::text(text))).await.unwrap();
         soon(client.next()).await.unwrap().unwrap();
     }
@@ -171,4 +177,11 @@ async fn stats_and_metrics_tell_the_same() {
         assert_eq!(sample[key], expected, "{key}: {sample} {metrics}");
     }
     assert_eq!(sample["messages_in"], 3);
+    // Both frames of 660 bytes, and what they became.
+    let wire = sum("wss_websocket_wire_bytes_total", &[]);
+    let before = sum("wss_websocket_compressed_message_bytes_total", &[]);
+    let after = sum("wss_websocket_compressed_wire_bytes_total", &[]);
+    assert_eq!(before, 2 * long.len() as u64, "{metrics}");
+    assert!((1..200).contains(&after), "{metrics}");
+    assert_eq!(sample["uncompressed_bytes"], wire + before - after);
 }

@@ -7,6 +7,7 @@
 )]
 
 mod access_log;
+mod broadcasts;
 #[path = "../common/mod.rs"]
 mod common;
 mod cors;

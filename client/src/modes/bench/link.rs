@@ -15,6 +15,7 @@ use crate::connect::Connection;
 use crate::grpc::{CallError, Chat, ChatDetails};
 use crate::meter::Meter;
 use crate::modes::normal_closure;
+use crate::tally::Compression;
 
 /// Whether a message may be sent now, and from when its latency counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,21 @@ impl Link {
             Self::WebSocket(link) => link.connection.details.meter.bytes(),
             Self::Grpc(link) => link.meter.bytes(),
         }
+    }
+
+    /// Bytes that compression took in and gave out so far, both directions.
+    pub(super) fn compression(&self) -> Compression {
+        let mut sum = Compression::default();
+        if let Self::WebSocket(link) = self {
+            let stream = &link.connection.stream;
+            for counted in [stream.sent_compressed(), stream.received_compressed()] {
+                sum += Compression {
+                    before: counted.bytes,
+                    after: counted.wire_bytes,
+                };
+            }
+        }
+        sum
     }
 
     /// Makes the closing handshake, if there is one.

@@ -12,7 +12,7 @@ use super::open_links::{OpenLinks, histogram};
 use super::worker::Measured;
 use crate::args::LoadArgs;
 use crate::exit::ExitStatus;
-use crate::tally::counted;
+use crate::tally::{Compression, counted, percent};
 
 /// Percentiles shown.
 const PERCENTILES: [f64; 6] = [50.0, 75.0, 90.0, 99.0, 99.9, 100.0];
@@ -45,6 +45,8 @@ pub(super) struct Report {
     pub(super) wire_bytes_received: u64,
     /// Bytes on the wire for each byte of payload, both directions.
     pub(super) wire_ratio: f64,
+    /// Share of the bytes on the wire that compression saved, both directions.
+    pub(super) saved: f64,
     pub(super) connect_ms: Latency,
     pub(super) message_ms: Latency,
     /// Messages in each second.
@@ -54,6 +56,8 @@ pub(super) struct Report {
     pub(super) latency: Histogram<u64>,
     #[serde(skip)]
     received_payload: u64,
+    #[serde(skip)]
+    sums: Compression,
     #[serde(skip)]
     last: Option<Instant>,
 }
@@ -80,12 +84,14 @@ impl Report {
             wire_bytes_sent: 0,
             wire_bytes_received: 0,
             wire_ratio: 0.0,
+            saved: 0.0,
             connect_ms: latency(&opened.latency),
             message_ms: Latency::default(),
             per_second: Vec::new(),
             errors: opened.errors.clone(),
             latency: histogram(),
             received_payload: 0,
+            sums: Compression::default(),
             last: None,
         }
     }
@@ -115,6 +121,7 @@ impl Report {
         self.received_payload += measured.received_payload;
         self.wire_bytes_sent += measured.wire.0;
         self.wire_bytes_received += measured.wire.1;
+        self.sums += measured.compression;
         self.last = self.last.max(measured.last);
         if self.per_second.len() < measured.seconds.len() {
             self.per_second.resize(measured.seconds.len(), 0);
@@ -145,6 +152,9 @@ impl Report {
             self.wire_ratio =
                 (self.wire_bytes_sent + self.wire_bytes_received) as f64 / payload_bytes as f64;
         }
+        self.saved = self
+            .sums
+            .saved(self.wire_bytes_sent + self.wire_bytes_received);
         self.message_ms = latency(&self.latency);
     }
 
@@ -181,10 +191,11 @@ impl Report {
         );
         let _ = writeln!(
             text,
-            "on the wire     {:>12} B sent, {} B received ({:.1} % of the payload)",
+            "on the wire     {:>12} B sent, {} B received ({:.1} % of the payload, {} saved)",
             self.wire_bytes_sent,
             self.wire_bytes_received,
-            self.wire_ratio * 100.0
+            self.wire_ratio * 100.0,
+            percent(self.saved)
         );
         let _ = write!(text, "\nlatency in ms   {:>9}", "mean");
         for percentile in PERCENTILES {

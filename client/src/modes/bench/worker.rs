@@ -11,7 +11,7 @@ use super::link::{Link, Step, Turn};
 use super::load::Work;
 use super::open_links::{histogram, micros};
 use crate::moment::after;
-use crate::tally::counted;
+use crate::tally::{Compression, counted};
 
 /// What one connection measured.
 pub(super) struct Measured {
@@ -19,6 +19,7 @@ pub(super) struct Measured {
     pub(super) messages: u64,
     pub(super) received_payload: u64,
     pub(super) wire: (u64, u64),
+    pub(super) compression: Compression,
     /// Messages in each second of the measurement.
     pub(super) seconds: Vec<u64>,
     pub(super) last: Option<Instant>,
@@ -32,6 +33,7 @@ impl Measured {
             messages: 0,
             received_payload: 0,
             wire: (0, 0),
+            compression: Compression::default(),
             seconds: Vec::new(),
             last: None,
             error: None,
@@ -92,13 +94,18 @@ impl Worker {
         self.last_step = start;
         // The warm-up ends when its last reply has come: no byte of it is measured, and every message measured is whole.
         let mut ended = self.exchange(Part::WarmUp, self.work.measure_from).await;
-        let before = self.link.bytes();
+        let (before, compression) = (self.link.bytes(), self.link.compression());
         if ended.is_ok() {
             self.due = self.due.max(self.work.measure_from);
             ended = self.exchange(Part::Measurement, self.work.end).await;
         }
         let after = self.link.bytes();
         self.measured.wire = (after.0 - before.0, after.1 - before.1);
+        let now = self.link.compression();
+        self.measured.compression = Compression {
+            before: now.before - compression.before,
+            after: now.after - compression.after,
+        };
         match ended {
             Ok(()) => self.link.close(CLOSE_PATIENCE).await,
             Err(error) => {
