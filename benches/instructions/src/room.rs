@@ -116,7 +116,7 @@ fn json(stored: &Stored) -> String {
     let number = stored.position.offset;
     let user = ["ada", "grace", "linus", "barbara", "edsger", "donald"][number as usize % 6];
     format!(
-        r#"{{"type":"message","room":"kitchen","id":"{:08x}","seq":{number},"user":"{user}","text":"{}","ts":176460{:08}}}"#,
+        r#"{{"type":"message","room":"kitchen","id":"{:08x}","seq":{number},"user":"{user}","text":"{}","ts":17646{:08}}}"#,
         number.wrapping_mul(0x9e37_79b9) & 0xffff_ffff,
         stored.draft.text,
         number * 731,
