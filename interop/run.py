@@ -279,6 +279,16 @@ def wss_client(peer, client_command, certs):
     return 1
 
 
+def blocking_parts(peer, library):
+    """Our library's blocking API, by the same program."""
+    client, server = [library, "blocking", "client"], [library, "blocking", "server"]
+    corners = peer.offers(CORNERS)
+    yield "its client, our blocking server", lambda: exchange(peer.client, server, corners, SMALL, checked=["server"])
+    yield "our blocking client, its server", lambda: exchange(client, peer.server, corners, SMALL, checked=["client"])
+    yield "its client closes, our blocking server", lambda: closes(peer.client, server, peer.codes)
+    yield "our blocking client closes, its server", lambda: closes(client, peer.server, peer.codes)
+
+
 def browser_parts(peer, ours):
     """What runs with a browser, which is a client only, offers the same each time and closes with codes of its own."""
     demands = [
@@ -341,7 +351,11 @@ def parts_of(peer, ours, arguments):
         return many_parts(peer, arguments)
     if peer.name == "http2":
         return http2_parts(peer, arguments)
-    return parts(peer, ours, arguments) if peer.server else browser_parts(peer, ours)
+    if not peer.server:
+        return browser_parts(peer, ours)
+    # The other peers would meet the same handshake and engine once more.
+    blocking = blocking_parts(peer, arguments.library) if peer.name == "python" else []
+    return itertools.chain(parts(peer, ours, arguments), blocking)
 
 
 def main():
@@ -400,7 +414,7 @@ def main():
             except (Failed, queue.Empty, subprocess.TimeoutExpired) as failed:
                 failures += 1
                 outcome = f"FAILED: {failed!r}" if not isinstance(failed, Failed) else f"FAILED: {failed}"
-            print(f"{peer.name:8} {title:34} {time.monotonic() - start:6.1f} s  {outcome}", flush=True)
+            print(f"{peer.name:8} {title:40} {time.monotonic() - start:6.1f} s  {outcome}", flush=True)
     sys.exit(1 if failures else 0)
 
 

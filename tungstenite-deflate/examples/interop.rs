@@ -1,8 +1,12 @@
-//! The library's part in `scripts/interop`: `interop client SCENARIOS.json` or `interop server [--demand JSON]`.
+//! The library's part in `scripts/interop`: `interop [blocking] client SCENARIOS.json` or
+//! `interop [blocking] server [--demand JSON]`.
 //!
 //! What the programs read and print is told in `interop/README.md`.
 
 #![expect(clippy::print_stdout, reason = "a program; its output is the point")]
+
+#[path = "interop/blocking.rs"]
+mod blocking;
 
 use std::error::Error;
 use std::time::Duration;
@@ -14,7 +18,7 @@ use tungstenite_deflate::deflate::WindowBits;
 use tungstenite_deflate::tungstenite::handshake::server::{Request, Response};
 use tungstenite_deflate::tungstenite::protocol::CloseFrame;
 use tungstenite_deflate::{
-    DeflateConfig, Options, WebSocketStream, accept_hdr_async_with_options,
+    Agreed, DeflateConfig, Options, WebSocketStream, accept_hdr_async_with_options,
     client_async_with_options,
     tungstenite::{self, Message},
 };
@@ -29,7 +33,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ["client", scenarios] => client(scenarios).await,
         ["server"] => server(&json!({})).await,
         ["server", "--demand", demand] => server(&serde_json::from_str(demand)?).await,
-        _ => Err("usage: interop client SCENARIOS.json | interop server [--demand JSON]".into()),
+        ["blocking", "client", scenarios] => blocking::client(scenarios),
+        ["blocking", "server"] => blocking::server(&json!({})),
+        ["blocking", "server", "--demand", demand] => {
+            blocking::server(&serde_json::from_str(demand)?)
+        }
+        _ => Err("usage: interop [blocking] client SCENARIOS.json | server [--demand JSON]".into()),
     }
 }
 
@@ -66,21 +75,24 @@ async fn run(scenario: &Value) -> Result<Value, Box<dyn Error>> {
             return Err(format!("{wanted} came back otherwise").into());
         }
     }
-    if let Some(code) = scenario["code"].as_u64() {
-        let reason = scenario["reason"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-            .into();
-        let frame = CloseFrame {
-            code: u16::try_from(code)?.into(),
-            reason,
-        };
+    if let Some(frame) = closing(scenario)? {
         websocket.send(Message::Close(Some(frame))).await?;
     }
-    let agreed = agreed(&websocket);
+    let agreed = agreed(websocket.agreed());
     let close = drain(&mut websocket).await?;
     Ok(json!({ "agreed": agreed, "close": close }))
+}
+
+/// The Close frame that a scenario sends.
+fn closing(scenario: &Value) -> Result<Option<CloseFrame>, Box<dyn Error>> {
+    let Some(code) = scenario["code"].as_u64() else {
+        return Ok(None);
+    };
+    let reason = scenario["reason"].as_str().unwrap_or_default();
+    Ok(Some(CloseFrame {
+        code: u16::try_from(code)?.into(),
+        reason: reason.to_owned().into(),
+    }))
 }
 
 /// Serves until it is ended, and prints a line for each connection.
@@ -112,7 +124,7 @@ async fn serve(stream: TcpStream, options: Options) -> Result<Value, Box<dyn Err
         Ok(response)
     };
     let mut websocket = accept_hdr_async_with_options(stream, callback, options).await?;
-    let agreed = agreed(&websocket);
+    let agreed = agreed(websocket.agreed());
     if frame.is_some() {
         websocket.send(Message::Close(frame)).await?;
     }
@@ -199,8 +211,8 @@ fn deflate(asked: &Value) -> Result<DeflateConfig, Box<dyn Error>> {
 }
 
 /// The four parameters in force.
-fn agreed(websocket: &WebSocketStream<TcpStream>) -> Option<Value> {
-    let agreed = websocket.agreed()?;
+fn agreed(agreed: Option<Agreed>) -> Option<Value> {
+    let agreed = agreed?;
     Some(json!({
         "server_no_context_takeover": agreed.server_no_context_takeover,
         "client_no_context_takeover": agreed.client_no_context_takeover,

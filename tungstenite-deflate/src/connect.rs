@@ -3,7 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use http::header;
 use tokio::net::TcpStream;
 
 use crate::handshake::url::{client_request, insert_credentials};
@@ -199,31 +198,13 @@ async fn follow(
                 .transpose()
                 .map_err(refused)?;
         }
-        request = redirected(&redirect, &request)?;
+        request = redirect.request(&request)?;
     }
     unreachable!("the loop ends by returning")
 }
 
 fn refused(error: RedirectError) -> Error {
     Error::Io(io::Error::other(error))
-}
-
-/// Makes the request for the URL that a redirect leads to, with a key of its own.
-fn redirected(redirect: &Redirect, request: &Request) -> Result<Request, Error> {
-    let mut next = redirect.url().into_client_request()?;
-    let made = std::mem::take(next.headers_mut());
-    let mut headers = redirect.headers(request.headers());
-    if !redirect.is_same_origin() {
-        headers.remove(header::HOST);
-    }
-    headers.remove(header::SEC_WEBSOCKET_KEY);
-    for (name, value) in &made {
-        if !headers.contains_key(name) {
-            headers.insert(name, value.clone());
-        }
-    }
-    *next.headers_mut() = headers;
-    Ok(next)
 }
 
 /// One attempt at one URL.

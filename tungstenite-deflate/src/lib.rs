@@ -28,6 +28,7 @@ mod exchange;
 pub mod extensions;
 mod frame;
 #[cfg(feature = "__handshake")]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "handshake", feature = "sync"))))]
 pub mod handshake;
 #[cfg(feature = "hyper")]
 pub mod hyper;
@@ -42,8 +43,15 @@ mod prepared;
 mod request;
 #[cfg(feature = "tokio")]
 mod stream;
+#[cfg(feature = "sync")]
+pub mod sync;
 mod text;
-#[cfg(any(feature = "connect", feature = "native-tls", feature = "__rustls"))]
+#[cfg(any(
+    feature = "connect",
+    feature = "native-tls",
+    feature = "__rustls",
+    feature = "sync"
+))]
 mod tls;
 mod utf8;
 
@@ -76,7 +84,12 @@ pub use connect::{connect_async_tls_with_config, connect_async_tls_with_options}
 pub use maybe_tls::MaybeTlsStream;
 #[cfg(feature = "handshake")]
 pub use request::{IncomingRequest, receive_request_async};
-#[cfg(any(feature = "connect", feature = "native-tls", feature = "__rustls"))]
+#[cfg(any(
+    feature = "connect",
+    feature = "native-tls",
+    feature = "__rustls",
+    feature = "sync"
+))]
 pub use tls::Connector;
 #[cfg(any(feature = "native-tls", feature = "__rustls-tls"))]
 pub use tls::{client_async_tls, client_async_tls_with_config, client_async_tls_with_options};

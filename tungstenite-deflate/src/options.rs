@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::connection::HAS_CLOCK;
 use crate::control_rate::ControlRate;
 use crate::deflate::DeflateConfig;
 #[cfg(feature = "connect")]
@@ -442,7 +443,7 @@ impl Default for Limits {
             unfinished_message_timeout: Some(Duration::from_secs(30)),
             min_progress_bytes: 1024,
             unfinished_memory: None,
-            control_rate: Some(ControlRate::default()),
+            control_rate: HAS_CLOCK.then(ControlRate::default),
             head: HeadLimits::default(),
         }
     }

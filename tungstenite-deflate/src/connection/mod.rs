@@ -19,6 +19,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 pub use self::clock::Clock;
+pub(crate) use self::clock::HAS_CLOCK;
 use self::control_frames::ControlFrames;
 use self::lifecycle::Lifecycle;
 use self::queue::Queue;
@@ -31,7 +32,7 @@ use crate::frame::Opcode;
 use crate::incoming::Incoming;
 use crate::memory::{MemoryBudget, MemoryReservation};
 use crate::options::Options;
-use crate::tungstenite::protocol::Role;
+use crate::tungstenite::protocol::{Role, WebSocketConfig};
 
 /// One side of a WebSocket connection after its handshake, without sockets, clock or runtime.
 ///
@@ -89,13 +90,18 @@ pub struct Connection {
 impl Connection {
     /// Creates a connection whose handshake is done, with the permessage-deflate parameters that it agreed on.
     ///
+    /// The clock is read only if there is a deadline, or a time after which idle compression contexts give way
+    /// ([`ContextMemory::idle_timeout`](crate::deflate::ContextMemory::idle_timeout)).
+    ///
     /// # Panics
     /// If `max_write_buffer_size` is not above `write_buffer_size`, as tungstenite does.
-    pub fn new(role: Role, options: Arc<Options>, agreed: Option<Agreed>, now: Instant) -> Self {
-        assert!(
-            options.websocket.max_write_buffer_size > options.websocket.write_buffer_size,
-            "max_write_buffer_size must be greater than write_buffer_size"
-        );
+    pub fn new(
+        role: Role,
+        options: Arc<Options>,
+        agreed: Option<Agreed>,
+        clock: impl Clock,
+    ) -> Self {
+        assert_buffers(&options.websocket);
         let codec = agreed.map(|agreed| {
             let config = options.deflate.clone().unwrap_or_default();
             Box::new(Codec::new(role, agreed, &config))
@@ -103,9 +109,10 @@ impl Connection {
         let unfinished_memory = options.limits.unfinished_memory.as_ref();
         let unfinished_memory = unfinished_memory.map(MemoryBudget::reservation);
         let context_check = codec.as_ref().and_then(|codec| {
-            let next = codec.release_idle(now);
-            next.filter(|_| options.uses_timers())
+            let next = codec.uses_clock().then(|| codec.release_idle(clock.now()));
+            next.flatten().filter(|_| options.uses_timers())
         });
+        let now = options.uses_timers().then(|| clock.now());
         Self {
             state: Lifecycle::Open,
             options,
@@ -131,6 +138,16 @@ impl Connection {
         if let Some(codec) = &mut self.codec {
             codec.set_memory(contexts);
         }
+    }
+
+    /// Changes tungstenite's part of the options.
+    ///
+    /// # Panics
+    /// If `max_write_buffer_size` is not above `write_buffer_size`, as tungstenite does.
+    #[cfg(feature = "sync")]
+    pub(crate) fn set_websocket(&mut self, websocket: WebSocketConfig) {
+        assert_buffers(&websocket);
+        Arc::make_mut(&mut self.options).websocket = websocket;
     }
 
     /// Returns which side this is.
@@ -169,6 +186,13 @@ impl Connection {
         let codec = self.codec.as_ref();
         codec.map_or_else(Statistics::default, |codec| codec.counted())
     }
+}
+
+fn assert_buffers(websocket: &WebSocketConfig) {
+    assert!(
+        websocket.max_write_buffer_size > websocket.write_buffer_size,
+        "max_write_buffer_size must be greater than write_buffer_size"
+    );
 }
 
 /// # Deadlines

@@ -93,6 +93,9 @@ impl Connection {
     /// deadlines may pass later, never earlier.
     #[inline]
     pub fn handle_written(&mut self, clock: impl Clock) {
+        if !self.options.uses_timers() {
+            return;
+        }
         let written = self.queue.written_bytes();
         let waiting = self.queue.bytes() > 0;
         let minimum = self.options.limits.min_progress_bytes;

@@ -13,7 +13,8 @@ use crate::options::Options;
 /// quarter of the ping interval.
 #[derive(Debug)]
 pub(super) struct Timers {
-    last_received: Instant,
+    /// `None` without deadlines, where nobody reads a clock.
+    last_received: Option<Instant>,
     /// How exactly `last_received` is known.
     precision: Precision,
     /// Our Ping that is not answered.
@@ -105,7 +106,7 @@ pub(super) enum Due {
 const SAMPLES: u32 = 4;
 
 impl Timers {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Option<Instant>) -> Self {
         Self {
             last_received: now,
             precision: Precision::Exact,
@@ -122,10 +123,10 @@ impl Timers {
     pub(super) fn note_arrival(&mut self, clock: impl Clock) {
         let answered = self.ping.take().is_some();
         if let Some(now) = clock.at_hand() {
-            self.last_received = now;
+            self.last_received = Some(now);
             self.precision = Precision::Exact;
         } else if answered || self.precision == Precision::Exact {
-            self.last_received = clock.now();
+            self.last_received = Some(clock.now());
             self.precision = Precision::Sampled { arrived: false };
         } else {
             self.precision = Precision::Sampled { arrived: true };
@@ -246,10 +247,10 @@ impl Timers {
                 .and_then(|keepalive| match (&self.ping, self.precision) {
                     (Some(ping), _) => ping.since.checked_add(keepalive.pong_timeout),
                     (None, Precision::Exact) => {
-                        self.last_received.checked_add(keepalive.ping_interval)
+                        self.last_received?.checked_add(keepalive.ping_interval)
                     }
                     (None, Precision::Sampled { .. }) => self
-                        .last_received
+                        .last_received?
                         .checked_add(keepalive.ping_interval / SAMPLES),
                 });
         let writing = after(self.writing.since, options.write_timeout);
@@ -296,7 +297,7 @@ impl Timers {
             return Some(Due::Violation(ProtocolError::PongOverdue { allowed }));
         }
         self.sample(now);
-        let silent = passed(Some(self.last_received), keepalive.ping_interval);
+        let silent = passed(self.last_received, keepalive.ping_interval);
         (silent && self.ping.is_none()).then_some(Due::Ping)
     }
 
@@ -304,7 +305,7 @@ impl Timers {
     fn sample(&mut self, now: Instant) {
         match self.precision {
             Precision::Sampled { arrived: true } => {
-                self.last_received = now;
+                self.last_received = Some(now);
                 self.precision = Precision::Sampled { arrived: false };
             }
             Precision::Sampled { arrived: false } => self.precision = Precision::Exact,
@@ -330,7 +331,7 @@ mod tests {
             begun
         };
         let options = Options::default().keepalive(Some(Keepalive::default()));
-        let mut timers = Timers::new(begun);
+        let mut timers = Timers::new(Some(begun));
         for _ in 0..10 {
             timers.note_arrival(clock);
         }

@@ -104,6 +104,11 @@ impl Codec {
         now.checked_add(self.memory.idle_timeout()? / LOOKS)
     }
 
+    /// Reports if contexts give way with time.
+    pub(crate) fn uses_clock(&self) -> bool {
+        self.memory.idle_timeout().is_some()
+    }
+
     /// Reports if a context of this connection can give way.
     pub(crate) fn can_give_way(&self) -> bool {
         let holds = [&self.outgoing, &self.received];

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::kept::{Kind, Slot};
 use super::recency::{Marks, Recency};
+use crate::connection::HAS_CLOCK;
 use crate::memory::{MemoryBudget, MemoryReservation};
 
 /// Memory for the compression contexts of all connections whose configuration holds a clone of this handle.
@@ -242,7 +243,7 @@ impl Eq for ContextMemory {}
 impl From<MemoryBudget> for ContextMemory {
     /// Contexts of `budget`, with the default's idle timeout of 60 s.
     fn from(budget: MemoryBudget) -> Self {
-        Self::new(budget, Some(DEFAULT_IDLE_TIMEOUT))
+        Self::new(budget, HAS_CLOCK.then_some(DEFAULT_IDLE_TIMEOUT))
     }
 }
 

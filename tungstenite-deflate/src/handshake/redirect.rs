@@ -4,6 +4,12 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::invalid_url::InvalidUrl;
 use super::url::WebSocketUrl;
+#[cfg(any(feature = "connect", feature = "sync"))]
+use crate::tungstenite::Error;
+#[cfg(any(feature = "connect", feature = "sync"))]
+use crate::tungstenite::client::IntoClientRequest;
+#[cfg(any(feature = "connect", feature = "sync"))]
+use crate::tungstenite::handshake::client::Request;
 
 /// A redirect of an opening handshake (RFC 6455 §4.1, RFC 9110 §15.4).
 ///
@@ -115,6 +121,25 @@ impl Redirect {
             }
         });
         kept.collect()
+    }
+
+    /// Makes the request that follows one which was redirected, with a key of its own.
+    #[cfg(any(feature = "connect", feature = "sync"))]
+    pub(crate) fn request(&self, request: &Request) -> Result<Request, Error> {
+        let mut next = self.url().into_client_request()?;
+        let made = std::mem::take(next.headers_mut());
+        let mut headers = self.headers(request.headers());
+        if !self.is_same_origin() {
+            headers.remove(header::HOST);
+        }
+        headers.remove(header::SEC_WEBSOCKET_KEY);
+        for (name, value) in &made {
+            if !headers.contains_key(name) {
+                headers.insert(name, value.clone());
+            }
+        }
+        *next.headers_mut() = headers;
+        Ok(next)
     }
 
     /// `Origin` on the other side: the server that redirects can vouch for no other origin than its own.

@@ -122,7 +122,7 @@ impl<S> WebSocketStream<S> {
     ) -> Self {
         Self {
             stream,
-            connection: Connection::new(role, options, agreed, timer::now()),
+            connection: Connection::new(role, options, agreed, timer::now),
             buffer: part,
             phase: Phase::Active,
             failure: None,

@@ -1,12 +1,16 @@
 //! What was chosen and agreed, how a connection is closed, and what may follow.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use tungstenite_deflate::deflate::ContextMemory;
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tungstenite_deflate::{DeflateConfig, HeadLimits, Limits, MemoryBudget, Options, SendError};
+use tungstenite_deflate::{
+    Connection, DeflateConfig, HeadLimits, Limits, MemoryBudget, Options, SendError,
+};
 
 use super::{AGREED, SECOND, engine, frames, receive, written};
 
@@ -157,5 +161,56 @@ fn how_it_ended_is_told_by_the_code() {
         engine.close(None, now).unwrap();
         assert!(!engine.receive_eof());
         assert_eq!(engine.closed().unwrap().code(), CloseCode::Abnormal);
+    }
+}
+
+/// What a target without a clock, such as `wasm32-unknown-unknown`, needs.
+#[test]
+fn without_deadlines_no_clock_is_read() {
+    let no_clock = || -> Instant { panic!("the clock is read") };
+    let memory = ContextMemory::new(MemoryBudget::new(1 << 20), None);
+    let deflate = DeflateConfig::default().memory(memory);
+    for role in [Role::Server, Role::Client] {
+        for agreed in [None, Some(AGREED)] {
+            let limits = Options::drop_in(None).limits.control_rate(None);
+            let options = Options::drop_in(None)
+                .limits(limits)
+                .deflate(Some(deflate.clone()));
+            let mut engine = Connection::new(role, Arc::new(options), agreed, no_clock);
+            let length = |payload: &[u8]| u8::try_from(payload.len()).unwrap();
+            let frame = |first: u8, payload: &[u8]| match role {
+                Role::Server => [&[first, 0x80 | length(payload), 0, 0, 0, 0], payload].concat(),
+                Role::Client => [&[first, length(payload)], payload].concat(),
+            };
+            let mut received = BytesMut::new();
+            for frame in [frame(0x01, b"a"), frame(0x89, b"?"), frame(0x8a, b"!")] {
+                received.extend_from_slice(&frame);
+                while engine.receive(&mut received, no_clock).unwrap().is_some() {}
+                engine.pause_receiving(no_clock);
+                engine.resume_receiving(no_clock);
+                engine.handle_wait(&mut received).unwrap();
+            }
+            engine
+                .send(Message::text("x".repeat(500)), no_clock)
+                .unwrap();
+            // The transport takes one byte, then waits.
+            engine.outgoing().advance(1);
+            engine.handle_written(no_clock);
+            written(&mut engine);
+            engine.handle_written(no_clock);
+            assert!(engine.next_timeout().is_none());
+            engine.close(None, no_clock).unwrap();
+            received.extend_from_slice(&frame(0x80, b"b"));
+            received.extend_from_slice(&frame(0x88, b""));
+            assert_eq!(
+                engine.receive(&mut received, no_clock),
+                Ok(Some(Message::text("ab")))
+            );
+            assert_eq!(
+                engine.receive(&mut received, no_clock),
+                Ok(Some(Message::Close(None)))
+            );
+            assert!(engine.receive_eof());
+        }
     }
 }
