@@ -15,7 +15,7 @@ type Topic = broadcast::Sender<Arc<PreparedMessage>>;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::load(std::env::args_os())?.config;
     let _guard = server::log::start(&config.logging)?;
-    let listener = server::listen(config.network.listen)?;
+    let listeners = server::listeners(&config.network)?;
     // A member that falls so many messages behind is told to come back later.
     let topic = Topic::new(1024);
     let context = SharedContext::new(&DeflateConfig::default());
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map(drop)
     });
     let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    server.run(listener, stop).await?;
+    server.run_on(listeners, stop).await?;
     Ok(())
 }
 

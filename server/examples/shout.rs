@@ -7,7 +7,7 @@ use server::{Config, Conversation, Server};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::load(std::env::args_os())?.config;
     let _guard = server::log::start(&config.logging)?;
-    let listener = server::listen(config.network.listen)?;
+    let listeners = server::listeners(&config.network)?;
     let server = Server::new(config)?.route("/shout", |socket, info| async move {
         let mut conversation = Conversation::new(socket, info);
         while let Some(message) = conversation.next().await {
@@ -18,6 +18,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
     let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    server.run(listener, stop).await?;
+    server.run_on(listeners, stop).await?;
     Ok(())
 }

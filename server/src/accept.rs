@@ -3,13 +3,11 @@
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::io;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Body;
 use futures_util::future::{BoxFuture, Either};
 use futures_util::{FutureExt, TryFutureExt};
@@ -22,17 +20,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::{AlertDescription, InvalidMessage};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tower::ServiceExt;
-use tracing::{Instrument, debug, debug_span, error};
+use tracing::{debug, error};
 
+use crate::arrival::Arrival;
 use crate::arrivals::Arrivals;
+use crate::client_stream::ClientStream;
 #[cfg(target_os = "linux")]
 use crate::config::ByteSize;
 use crate::config::{AccessLog, Config};
-use crate::connection::{Connection, Peer};
+use crate::connection::Connection;
 use crate::descriptors::Spare;
 use crate::drain::Drain;
 use crate::heads::{Heads, foreign_version};
@@ -41,11 +39,16 @@ use crate::ledger::{
     StreamExecutor, Wire, respond,
 };
 use crate::limits::{ConnectionLimits, OpenConnection, Permit};
-use crate::linger::{LINGER_TIME, OverTcp, linger};
-use crate::log::{RequestLine, failure, refused_head};
+use crate::linger::{LINGER_TIME, linger};
+use crate::listen::ListenerKind;
+use crate::listening::Listening;
+use crate::log::{Reason, RequestLine, failure, refused_head};
 use crate::metrics::{CauseLabel, LimitLabel, Metrics};
+use crate::peer::Peer;
 use crate::plain_http::{self, Opening, PlainHttp};
-use crate::table::Table;
+use crate::proxies::{MalformedForwarding, Site, Trust};
+use crate::socket::Socket;
+use crate::table::{Table, Tables};
 use crate::tls::{Tls, TlsInfo, TlsStream, TlsTransport};
 use crate::unsent;
 
@@ -62,22 +65,14 @@ pub(crate) struct Acceptor {
     pub(crate) metrics: Metrics,
     pub(crate) ledger: Ledger,
     pub(crate) drain: Drain,
-    pub(crate) table: Arc<Table>,
+    /// Proxies that may report clients.
+    pub(crate) trust: Trust,
+    pub(crate) tables: Tables,
 }
 
 impl Acceptor {
-    /// Accepts TLS connections until the server is ending.
-    pub(crate) async fn run(self: Arc<Self>, listener: TcpListener) {
-        self.accept_all(listener, None).await;
-    }
-
-    /// Accepts connections without TLS for `router` until the server is ending; they count like the others.
-    pub(crate) async fn run_plain(self: Arc<Self>, listener: TcpListener, router: Router) {
-        self.accept_all(listener, Some(router)).await;
-    }
-
-    /// Accepts until the server is ending.
-    async fn accept_all(self: Arc<Self>, listener: TcpListener, plain: Option<Router>) {
+    /// Accepts connections from `listener` until the server is ending; all listeners share the limits.
+    pub(crate) async fn run(self: Arc<Self>, listener: Listening, kind: ListenerKind) {
         let mut pause = Pause::default();
         let mut spare = Spare::new();
         let mut ending = pin!(self.drain.begun());
@@ -87,9 +82,9 @@ impl Acceptor {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
+                Ok((socket, peer)) => {
                     pause.over();
-                    Arc::clone(&self).admit(stream, peer, plain.clone());
+                    Arc::clone(&self).admit(socket, peer, kind);
                 }
                 Err(error) if is_of_one_connection(&error) => {
                     debug!(%error, "a connection ended before it was accepted");
@@ -112,30 +107,6 @@ impl Acceptor {
         }
     }
 
-    /// Starts the task of a connection, if there is room for it.
-    fn admit(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, plain: Option<Router>) {
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let tls = plain.is_none();
-        if tls && !self.arrivals.admit(peer.ip(), Instant::now()) {
-            self.refused("rate");
-            failure!(INFO, %peer, limit = "rate", "connection refused: too many handshakes a second from this address (--handshake-rate)");
-            return;
-        }
-        let permit = match self.limits.admit(peer.ip()) {
-            Ok(permit) => permit,
-            Err(full) => return self.refuse(stream, peer, full, tls),
-        };
-        let drain = self.drain.clone();
-        let span = debug_span!("connection", %peer);
-        let serving = async move {
-            match plain {
-                None => self.serve(stream, peer, permit).await,
-                Some(router) => self.serve_plain(stream, peer, router, permit).await,
-            }
-        };
-        drain.spawn(serving.instrument(span));
-    }
-
     /// Counts a connection that ran into `limit`.
     pub(crate) fn refused(&self, limit: &'static str) {
         self.metrics
@@ -144,17 +115,44 @@ impl Acceptor {
             .inc();
     }
 
-    /// One connection from TCP to its end, or to the moment when a WebSocket takes it over.
-    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, permit: Permit) {
+    /// One connection from its first byte to its end, or to the moment when a WebSocket takes it over.
+    pub(crate) async fn serve(self: Arc<Self>, socket: Socket, arrival: Arrival, permit: Permit) {
         let open = OpenConnection::new(&self.metrics.connections, permit);
-        if let Err(error) = self.prepare(&stream) {
-            failure!(DEBUG, %error, "connection lost before its handshake");
+        if let Err(error) = self.prepare(&socket) {
+            failure!(DEBUG, %error, "connection lost before its first byte");
             return;
         }
-        let Some(mut stream) = self.handshake(stream, Peer(peer)).await else {
+        let begun = Instant::now();
+        let Some((mut stream, http2)) = self.open_stream(socket, arrival).await else {
             return;
         };
-        let tls = TlsInfo::of(&mut stream);
+        let tls = match &mut stream {
+            ClientStream::Tls(stream) => Some(self.established(stream, begun.elapsed())),
+            ClientStream::Plain(_) => None,
+        };
+        let account = self.ledger.account();
+        let connection = Arc::new(Connection {
+            peer: arrival.peer,
+            is_secure: tls.is_some() || arrival.is_secure,
+            tls,
+            account: account.clone(),
+            _open: open,
+        });
+        let table = self.tables.of(arrival.kind.service);
+        if http2 {
+            let http2 = Http2::new(&account);
+            let service =
+                service_fn(|request| self.answer(request, &connection, Some(&http2), table));
+            self.serve_http2(stream, service, &account, &http2).await;
+        } else {
+            self.serve_http1(stream, connection, table).await;
+        }
+    }
+
+    /// Tells what a handshake settled on.
+    fn established(&self, stream: &mut TlsTransport, time: Duration) -> TlsInfo {
+        let tls = TlsInfo::of(stream);
+        self.metrics.handshake_times.observe(time.as_secs_f64());
         self.metrics.handshakes.get_or_create(&tls.labels()).inc();
         debug!(
             version = tls.version,
@@ -163,54 +161,44 @@ impl Acceptor {
             http2 = tls.http2,
             "TLS established"
         );
-        let http2 = tls.http2;
-        let account = self.ledger.account();
-        let connection = Arc::new(Connection {
-            peer,
-            tls,
-            account: account.clone(),
-            _open: open,
-        });
-        if http2 {
-            let http2 = Http2::new(&account);
-            let service = service_fn(|request| self.answer(request, &connection, Some(&http2)));
-            self.serve_http2(stream, service, &account, &http2).await;
-        } else {
-            self.serve_http1(stream, connection).await;
-        }
+        tls
     }
 
-    /// One connection without TLS, HTTP/2 from its first byte (RFC 9113 §3.3).
-    async fn serve_plain(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        router: Router,
-        permit: Permit,
-    ) {
-        let _open = OpenConnection::new(&self.metrics.connections, permit);
-        if let Err(error) = self.prepare(&stream) {
-            failure!(DEBUG, %error, "connection lost before its first request");
-            return;
+    /// The stream on which HTTP is spoken, and whether that is HTTP/2: by ALPN, or without TLS by its preface (RFC 9113 §3.3).
+    pub(crate) async fn open_stream(
+        &self,
+        mut socket: Socket,
+        arrival: Arrival,
+    ) -> Option<(ClientStream, bool)> {
+        if arrival.kind.is_tls {
+            let stream = self.handshake(socket, arrival.peer).await?;
+            let http2 = stream.session().alpn_protocol() == Some(b"h2");
+            return Some((ClientStream::Tls(stream), http2));
         }
-        let has_access_log = self.has_access_log();
-        let account = self.ledger.account();
-        let http2 = Http2::new(&account);
-        let service = service_fn(|mut request: http::Request<Incoming>| {
-            let line = RequestLine::of(&request, Peer(peer));
-            request.extensions_mut().insert(Peer(peer));
-            let router = router.clone();
-            let answering = accounted(request, &account, Some(&http2), move |request| {
-                let answering = router.oneshot(request);
-                answering.instrument(Peer(peer).span())
-            });
-            answering.map_ok(move |answer| line.finish(answer, has_access_log))
-        });
-        self.serve_http2(stream, service, &account, &http2).await;
+        let deadline = Duration::from(self.config.http.head_timeout);
+        let received = tokio::select! {
+            received = timeout(deadline, socket.begins_with(PREFACE)) => received,
+            () = self.drain.begun() => return None,
+        };
+        let http2 = match received {
+            Ok(Ok(http2)) => http2,
+            Ok(Err(error)) => {
+                failure!(DEBUG, %error, "connection lost before its first request");
+                return None;
+            }
+            Err(_) => {
+                failure!(DEBUG, "no request came within its deadline");
+                return None;
+            }
+        };
+        Some((ClientStream::Plain(socket), http2))
     }
 
     /// Sets what every socket should have.
-    fn prepare(&self, stream: &TcpStream) -> io::Result<()> {
+    fn prepare(&self, socket: &Socket) -> io::Result<()> {
+        let Some(stream) = socket.tcp() else {
+            return Ok(());
+        };
         stream.set_nodelay(true)?;
         #[cfg(target_os = "linux")]
         {
@@ -218,7 +206,7 @@ impl Acceptor {
             SockRef::from(stream).set_tcp_user_timeout(timeout)?;
         }
         if let Some(ByteSize(bytes)) = self.config.network.tcp_notsent_bytes.0 {
-            unsent::limit(stream, bytes)?;
+            unsent::limit(socket, bytes)?;
         }
         Ok(())
     }
@@ -226,7 +214,7 @@ impl Acceptor {
     /// TLS within its deadline, the wait for a turn included.
     ///
     /// A peer whose handshake fails has its alert when this returns, or has had its time to take it.
-    pub(crate) async fn handshake(&self, stream: TcpStream, peer: Peer) -> Option<TlsTransport> {
+    pub(crate) async fn handshake(&self, stream: Socket, peer: Peer) -> Option<TlsTransport> {
         let deadline = self.config.network.handshake_timeout.into();
         let (cause, farewell) = match timeout(deadline, self.open(stream)).await {
             Ok(Ok(stream)) => return Some(stream),
@@ -258,7 +246,7 @@ impl Acceptor {
     }
 
     /// TLS, or the refusal of what is none.
-    async fn open(&self, stream: TcpStream) -> Result<TlsTransport, Failed> {
+    async fn open(&self, stream: Socket) -> Result<TlsTransport, Failed> {
         match plain_http::receive(stream).await? {
             Opening::Tls(stream) => self.accept_tls(stream).await,
             Opening::Http(request) => Err(Failed {
@@ -277,7 +265,7 @@ impl Acceptor {
     }
 
     /// TLS in its turn.
-    async fn accept_tls(&self, stream: TcpStream) -> Result<TlsTransport, Failed> {
+    async fn accept_tls(&self, stream: Socket) -> Result<TlsTransport, Failed> {
         let mut stream = TlsStream::new(&self.tls.current(), stream)?;
         match self.in_turn(stream.handshake()).await {
             Ok(()) => Ok(stream),
@@ -299,12 +287,17 @@ impl Acceptor {
     }
 
     /// Requests one after the other, until an upgrade or the end.
-    async fn serve_http1(&self, stream: TlsTransport, connection: Arc<Connection>) {
+    async fn serve_http1(
+        &self,
+        stream: ClientStream,
+        connection: Arc<Connection>,
+        table: &Arc<Table>,
+    ) {
         let limits = &self.config.http;
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from(limits.head_timeout))
+            .header_read_timeout(Duration::from(limits.keep_alive_timeout))
             .max_headers(limits.max_headers)
             .max_header_size(limits.max_head_bytes.0)
             .max_buf_size(
@@ -314,15 +307,16 @@ impl Acceptor {
                     .saturating_mul(2)
                     .max(SMALLEST_BUFFER),
             );
-        let peer = Peer(connection.peer);
+        let peer = connection.peer;
         let heads = Arc::new(Heads::default());
-        let stream = Wire::new(stream, &connection.account).with_heads(&heads);
+        let stream =
+            Wire::new(stream, &connection.account).with_heads(&heads, limits.head_timeout.into());
         let interim = stream.interim();
         let service = service_fn(|mut request: http::Request<Incoming>| {
             if request.headers().contains_key(header::EXPECT) {
                 request.extensions_mut().insert(Arc::clone(&interim));
             }
-            self.answer_http1(request, &connection, &heads)
+            self.answer_http1(request, &connection, &heads, table)
         });
         let ended = {
             let serving = builder
@@ -354,9 +348,13 @@ impl Acceptor {
     }
 
     /// Streams beside each other, WebSockets among them (RFC 8441).
-    async fn serve_http2<I, S>(&self, stream: I, service: S, account: &Account, http2: &Arc<Http2>)
-    where
-        I: AsyncRead + AsyncWrite + OverTcp + Unpin + Send + 'static,
+    async fn serve_http2<S>(
+        &self,
+        stream: ClientStream,
+        service: S,
+        account: &Account,
+        http2: &Arc<Http2>,
+    ) where
         S: Service<http::Request<Incoming>, Response = http::Response<Body>, Error = Infallible>,
         S::Future: Send + 'static,
     {
@@ -408,32 +406,39 @@ impl Acceptor {
         request: http::Request<Incoming>,
         connection: &Arc<Connection>,
         heads: &Arc<Heads>,
+        table: &Arc<Table>,
     ) -> impl Future<Output = Result<http::Response<Body>, Infallible>> + use<> {
         if heads.begin() {
-            let line = RequestLine::of(&request, Peer(connection.peer));
+            let line = RequestLine::of(&request, connection.peer);
             let answer = line.finish(foreign_version(), self.has_access_log());
             return Either::Left(ready(Ok(answer)));
         }
         let heads = Arc::clone(heads);
         let upgrade = request.extensions().get::<OnUpgrade>().cloned();
-        let answering = self.answer(request, connection, None);
+        let answering = self.answer(request, connection, None, table);
         Either::Right(answering.map_ok(move |mut answer| {
             heads.end(&mut answer, upgrade);
             answer
         }))
     }
 
-    /// Has one request answered, which is told what is known of its connection.
+    /// Has one request answered, which is told what is known of its connection and of its client.
     fn answer(
         &self,
         mut request: http::Request<Incoming>,
         connection: &Arc<Connection>,
         http2: Option<&Arc<Http2>>,
+        table: &Arc<Table>,
     ) -> impl Future<Output = Result<http::Response<Body>, Infallible>> + use<> {
-        let peer = Peer(connection.peer);
-        request.extensions_mut().insert(peer);
+        let client = self
+            .trust
+            .client(connection.peer, connection.is_secure, &request);
+        let (peer, site) = match client {
+            Ok((peer, site)) => (peer, Ok(site)),
+            Err(malformed) => (connection.peer, Err(malformed)),
+        };
         request.extensions_mut().insert(Arc::clone(connection));
-        let (table, panics) = (Arc::clone(&self.table), self.metrics.request_panics.clone());
+        let (table, panics) = (Arc::clone(table), self.metrics.request_panics.clone());
         let line = RequestLine::of(&request, peer);
         let has_access_log = self.has_access_log();
         let answering = accounted(
@@ -441,7 +446,7 @@ impl Acceptor {
             &connection.account,
             http2,
             move |request| async move {
-                let answering = table.answer(request, peer);
+                let answering = answer_for(&table, request, peer, site);
                 if let Ok(answer) = AssertUnwindSafe(answering).catch_unwind().await {
                     return Ok(answer);
                 }
@@ -462,6 +467,30 @@ impl Acceptor {
     /// Tests whether requests are written to the access log.
     pub(crate) fn has_access_log(&self) -> bool {
         self.config.logging.access_log != AccessLog::Off
+    }
+}
+
+/// Has `table` answer a request of `peer` for a site, unless a proxy's report of them cannot be read.
+async fn answer_for(
+    table: &Table,
+    mut request: http::Request<Body>,
+    peer: Peer,
+    site: Result<Site, MalformedForwarding>,
+) -> http::Response<Body> {
+    match site {
+        Ok(site) => {
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(site);
+            table.answer(request, peer).await
+        }
+        Err(malformed) => {
+            let reason = malformed.to_string();
+            let mut answer = http::Response::new(Body::from(format!("{reason}\n")));
+            *answer.status_mut() = StatusCode::BAD_REQUEST;
+            let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
+            answer.headers_mut().insert(header::CONTENT_TYPE, text);
+            Reason(reason.into()).attach(answer)
+        }
     }
 }
 
@@ -610,6 +639,8 @@ fn cause(error: &io::Error) -> &'static str {
 const QUIET: Duration = Duration::from_secs(60);
 /// Time after which a handshake that is still going on makes room for another one; it waits for its client.
 const TURN: Duration = Duration::from_millis(100);
+/// What a client of HTTP/2 sends first (RFC 9113 §3.4), as far as no request of HTTP/1.1 does.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 /// hyper's smallest read buffer.
 const SMALLEST_BUFFER: usize = 8192;
 /// First wait after a failure to accept.

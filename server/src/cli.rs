@@ -112,16 +112,13 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Listens and serves; ends after a drain, or at once after a second signal.
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let listener = match listen::inherited()? {
-        Some(listener) => listener,
-        None => listen(config.network.listen)?,
-    };
+    let listeners = listen::listeners(&config.network)?;
     let server = demonstrations::add(Server::new(config)?);
     let reload = server.reloader();
     let hangups = tokio::spawn(on_hangup(reload));
     let (first, second) = signals()?;
     notify(sd_notify::NotifyState::Ready);
-    let running = server.run(listener, async {
+    let running = server.run_on(listeners, async {
         first.await;
         notify(sd_notify::NotifyState::Stopping);
     });

@@ -13,31 +13,18 @@ use crate::ledger::Account;
 use crate::limits::OpenConnection;
 use crate::metrics::{Carrier, Direction, Traffic};
 use crate::observers::Observers;
+use crate::peer::Peer;
 use crate::tls::TlsInfo;
 
-/// The address of a request's client, whatever the connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
-impl Peer {
-    /// The span of a connection, for what is logged of one of its requests.
-    ///
-    /// Without `--log-level debug` there is nothing to log of a connection as such, so that its own span is there in debug
-    /// alone; one within that would say the same again.
-    pub(crate) fn span(self) -> Span {
-        if Span::current().is_disabled() {
-            info_span!(parent: None, "connection", peer = %self.0)
-        } else {
-            Span::none()
-        }
-    }
-}
-
-/// One TLS connection; an HTTP/2 one may carry several WebSockets.
+/// One connection; an HTTP/2 one may carry several WebSockets, and one of a proxy requests of several clients.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) peer: SocketAddr,
-    pub(crate) tls: TlsInfo,
+    /// The other end, or its client by a PROXY header; each request has a [`Peer`] of its own.
+    pub(crate) peer: Peer,
+    /// What the TLS handshake settled on, if this server did it.
+    pub(crate) tls: Option<TlsInfo>,
+    /// Whether the client speaks TLS, to this server or to a proxy.
+    pub(crate) is_secure: bool,
     /// The memory that it makes the server hold.
     pub(crate) account: Account,
     /// Keeps the connection counted while anything holds it.
@@ -52,7 +39,8 @@ pub(crate) struct Connection {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
-    /// The client's address.
+    /// The client's address, as far as a trusted proxy reported it: without its port, which is then 0, or `[::]:0` if
+    /// nothing but a Unix socket is known.
     pub peer: SocketAddr,
     /// Path of the request, as it was written.
     pub path: String,
@@ -62,6 +50,8 @@ pub struct ConnectionInfo {
     pub subprotocol: Option<&'static str>,
     /// The parameters of permessage-deflate, if it was agreed (RFC 7692).
     pub agreed: Option<Agreed>,
+    /// The same for limits and logs.
+    pub(crate) client: Peer,
     pub(crate) connection: Arc<Connection>,
     pub(crate) departure: Departure,
     pub(crate) traffic: Traffic,
@@ -83,9 +73,9 @@ pub struct Closed {
 }
 
 impl ConnectionInfo {
-    /// What the TLS handshake settled on.
-    pub fn tls(&self) -> &TlsInfo {
-        &self.connection.tls
+    /// What the TLS handshake settled on; `None` if the connection came without TLS.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.connection.tls.as_ref()
     }
 
     /// Waits for the moment at which this connection should be closed with 1001 (going away), because the server ends.
@@ -110,7 +100,7 @@ impl ConnectionInfo {
     ///
     /// Being in a span costs more than a small message, so the server's own handlers are only while they log.
     pub(crate) fn span(&self) -> Span {
-        info_span!(parent: None, "websocket", peer = %self.peer, route = self.route, http = self.http.name())
+        info_span!(parent: None, "websocket", peer = %self.client, proxy = self.client.proxy(), route = self.route, http = self.http.name())
     }
 
     /// Runs `log` within the connection's span.

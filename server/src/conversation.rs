@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
@@ -30,6 +30,9 @@ pub struct Conversation {
     compressed: Compressed,
     /// For a page that wants to be told which messages were compressed.
     observed: Option<Box<Observed>>,
+    /// Messages given to the handler, and when the latest was if its time is measured.
+    given: u32,
+    measured: Option<Instant>,
     /// The notice of the server's end.
     going_away: Departing,
     /// Whether the handler's side of the conversation is over; what still comes in is dropped.
@@ -68,6 +71,8 @@ impl Conversation {
             info,
             tally: Tally::default(),
             compressed: Compressed::default(),
+            given: 0,
+            measured: None,
             closing: false,
             pending_close: None,
             finished: false,
@@ -111,6 +116,9 @@ impl Conversation {
     }
 
     async fn wait(&mut self, until_sent: bool) -> Incoming {
+        if let Some(given) = self.measured.take() {
+            self.info.traffic.handled(given.elapsed());
+        }
         loop {
             if let Some(frame) = self.pending_close.clone() {
                 let sent = self.feed(Message::Close(Some(frame))).await;
@@ -146,6 +154,9 @@ impl Conversation {
             self.info.note_close(&message, "client");
             self.observe(Direction::In, (&message).into());
             if (message.is_text() || message.is_binary()) && !self.closing {
+                // Two looks at the clock would be felt by every small message.
+                self.measured = self.given.is_multiple_of(MEASURED).then(Instant::now);
+                self.given = self.given.wrapping_add(1);
                 return Incoming::Message(Some(message));
             }
         }
@@ -342,6 +353,8 @@ fn note(info: &ConnectionInfo, error: &Error) {
 
 /// How long a slow peer that woke up may take to read what was queued and to answer.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of so many messages of a connection the handling of one is measured.
+const MEASURED: u32 = 64;
 /// What a Close frame has room for beside its code (RFC 6455 §5.5).
 const MAX_REASON_BYTES: usize = 123;
 /// How long the transport may take for its own goodbye.

@@ -14,7 +14,7 @@ use http::{Method, Request, Response, StatusCode};
 
 use crate::context::Context;
 use crate::log::Reason;
-use crate::request::authority;
+use crate::request::may_call;
 
 /// The requests that pages may send to some routes, and the answers that they may read.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +40,7 @@ pub(crate) async fn check(
     next: Next,
 ) -> Response<Body> {
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let host = authority(&request).unwrap_or_default();
-    if !context.origins.allow(request.headers(), host) {
+    if !may_call(&context.origins, &request) {
         let mut refusal = (sharing.refuse)(REFUSAL);
         vary(refusal.headers_mut());
         return Reason(REFUSAL.into()).attach(refusal);

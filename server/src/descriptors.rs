@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io;
 
 use futures_util::FutureExt;
-use tokio::net::TcpListener;
 use tracing::warn;
+
+use crate::listening::Listening;
 
 /// The number of connections that may be held, and of those exceeding it that may be refused at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Spare {
 
     /// Closes the clients that wait at `listener`, if `error` says that they could not be accepted for want of a
     /// descriptor; how many were closed.
-    pub(crate) fn shed(&mut self, error: &io::Error, listener: &TcpListener) -> u64 {
+    pub(crate) fn shed(&mut self, error: &io::Error, listener: &Listening) -> u64 {
         let mut shed = 0;
         if is_out_of_descriptors(error) && self.held.take().is_some() {
             while shed < SHED_AT_ONCE && matches!(listener.accept().now_or_never(), Some(Ok(_))) {

@@ -38,6 +38,17 @@ impl Heads {
         scanner.foreign == Some(scanner.begun)
     }
 
+    /// The number of heads before the one that is due, if one is: it has begun, or the connection has brought none yet.
+    pub(crate) fn due(&self) -> Option<u64> {
+        let scanner = self.scanner();
+        let is_due = match scanner.position {
+            ScanState::Before => scanner.passed == 0,
+            ScanState::Request | ScanState::Field => true,
+            _ => false,
+        };
+        is_due.then_some(scanner.passed)
+    }
+
     /// Goes on behind an upgrade that `response` refuses; with bytes behind it that nobody looked at, the connection ends.
     /// hyper keeps the transport for `upgrade` until then.
     pub(crate) fn end(&self, response: &mut Response<Body>, upgrade: Option<OnUpgrade>) {
@@ -372,6 +383,26 @@ mod tests {
             for cut in 0..bytes.len() {
                 assert_eq!(passed(&bytes, cut).1, Some(end - 1), "{end} {cut}");
             }
+        }
+    }
+
+    /// From its first byte to its last, and from the start of the connection.
+    #[test]
+    fn h3_a_head_is_due_until_it_is_there() {
+        let heads = Heads::default();
+        for (bytes, is_due) in [
+            (&b""[..], true),
+            (b"\r\n", true),
+            (b"POST / HTTP/1.1\r\nContent-", true),
+            (b"Length: 3\r\n\r", true),
+            (b"\n", false),
+            (b"ab", false),
+            (b"c", false),
+            (b"G", true),
+            (b"ET / HTTP/1.1\r\n\r\n", false),
+        ] {
+            assert_eq!(heads.pass(&mut bytes.to_vec()), None);
+            assert_eq!(heads.due().is_some(), is_due, "{}", bytes.escape_ascii());
         }
     }
 

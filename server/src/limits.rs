@@ -27,7 +27,8 @@ struct Counts {
 #[derive(Debug)]
 pub(crate) struct Permit {
     limits: Arc<ConnectionLimits>,
-    source: IpAddr,
+    /// `None` counts in the total alone.
+    source: Option<IpAddr>,
 }
 
 /// Which limit a connection ran into.
@@ -73,22 +74,21 @@ impl ConnectionLimits {
         })
     }
 
-    /// Counts a connection from `address` for as long as the permit lives.
+    /// Counts a connection for as long as the permit lives: in the total, and among those from `address` unless that is
+    /// `None`.
     ///
     /// # Errors
     /// A limit is reached.
-    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Permit, Full> {
-        let source = source(address);
+    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, Full> {
         let mut held = lock(&self.held);
         if held.total >= self.total {
             return Err(Full::Total);
         }
-        let from_source = held.by_source.get(&source).copied().unwrap_or(0);
-        if from_source >= self.per_address {
-            return Err(Full::Address);
+        let source = address.map(source);
+        if let Some(source) = source {
+            held.add(source, self.per_address)?;
         }
         held.total += 1;
-        held.by_source.insert(source, from_source + 1);
         Ok(Permit {
             limits: Arc::clone(self),
             source,
@@ -96,14 +96,43 @@ impl ConnectionLimits {
     }
 }
 
+impl Counts {
+    /// Counts one more from `source`, of which there may be `max`.
+    fn add(&mut self, source: IpAddr, max: usize) -> Result<(), Full> {
+        let from_source = self.by_source.get(&source).copied().unwrap_or(0);
+        if from_source >= max {
+            return Err(Full::Address);
+        }
+        self.by_source.insert(source, from_source + 1);
+        Ok(())
+    }
+}
+
+impl Permit {
+    /// Counts the connection, which so far is in the total alone, among those from `address` too.
+    ///
+    /// # Errors
+    /// The address holds as many as it may.
+    pub(crate) fn attribute(&mut self, address: IpAddr) -> Result<(), Full> {
+        debug_assert!(self.source.is_none(), "a connection has one client");
+        let source = source(address);
+        let mut held = lock(&self.limits.held);
+        held.add(source, self.limits.per_address)?;
+        self.source = Some(source);
+        Ok(())
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut held = lock(&self.limits.held);
         held.total -= 1;
-        if let Some(count) = held.by_source.get_mut(&self.source) {
+        if let Some(source) = self.source
+            && let Some(count) = held.by_source.get_mut(&source)
+        {
             *count -= 1;
             if *count == 0 {
-                held.by_source.remove(&self.source);
+                held.by_source.remove(&source);
             }
         }
     }
@@ -116,7 +145,7 @@ mod tests {
     #[test]
     fn a_permit_is_given_back_when_dropped() {
         let limits = ConnectionLimits::new(2, 2);
-        let address = "127.0.0.1".parse().unwrap();
+        let address = Some("127.0.0.1".parse().unwrap());
         let first = limits.admit(address).unwrap();
         let second = limits.admit(address).unwrap();
         assert_eq!(limits.admit(address).unwrap_err(), Full::Total);
@@ -130,16 +159,26 @@ mod tests {
     #[test]
     fn one_source_cannot_take_the_place_of_others() {
         let limits = ConnectionLimits::new(3, 1);
-        let _mapped = limits.admit("::ffff:192.0.2.1".parse().unwrap()).unwrap();
-        assert_eq!(
-            limits.admit("192.0.2.1".parse().unwrap()).unwrap_err(),
-            Full::Address
-        );
-        let _six = limits.admit("2001:db8::1".parse().unwrap()).unwrap();
-        assert_eq!(
-            limits.admit("2001:db8::ffff".parse().unwrap()).unwrap_err(),
-            Full::Address
-        );
-        assert!(limits.admit("2001:db8:0:1::1".parse().unwrap()).is_ok());
+        let admit = |address: &str| limits.admit(Some(address.parse().unwrap()));
+        let _mapped = admit("::ffff:192.0.2.1").unwrap();
+        assert_eq!(admit("192.0.2.1").unwrap_err(), Full::Address);
+        let _six = admit("2001:db8::1").unwrap();
+        assert_eq!(admit("2001:db8::ffff").unwrap_err(), Full::Address);
+        assert!(admit("2001:db8:0:1::1").is_ok());
+    }
+
+    #[test]
+    fn n3_a_proxy_is_not_an_address_and_its_clients_are() {
+        let limits = ConnectionLimits::new(4, 1);
+        let mut permits: Vec<Permit> = (0..4).map(|_| limits.admit(None).unwrap()).collect();
+        assert_eq!(limits.admit(None).unwrap_err(), Full::Total);
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        permits[0].attribute(address).unwrap();
+        assert_eq!(permits[1].attribute(address), Err(Full::Address));
+        permits.remove(0);
+        permits[0].attribute(address).unwrap();
+        drop(permits);
+        let held = limits.held.lock().unwrap();
+        assert_eq!((held.total, held.by_source.len()), (0, 0));
     }
 }

@@ -10,26 +10,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use crate::tls::TlsTransport;
+use crate::client_stream::ClientStream;
+use crate::socket::Socket;
 
-/// A transport over TCP.
-pub(crate) trait OverTcp {
-    /// Returns the TCP connection.
-    fn tcp(&mut self) -> &mut TcpStream;
+/// A transport over a socket.
+pub(crate) trait OverSocket {
+    /// Returns the socket.
+    fn socket(&mut self) -> &mut Socket;
 }
 
-impl OverTcp for TcpStream {
-    fn tcp(&mut self) -> &mut TcpStream {
-        self
-    }
-}
-
-impl OverTcp for TlsTransport {
-    fn tcp(&mut self) -> &mut TcpStream {
-        self.get_mut()
+impl OverSocket for ClientStream {
+    fn socket(&mut self) -> &mut Socket {
+        self.socket_mut()
     }
 }
 
@@ -103,11 +97,11 @@ impl Ending {
     /// Drops what comes if the end has begun and TLS has no error to report. `None`: read as before.
     pub(crate) fn poll_dropped(
         &mut self,
-        stream: &mut impl OverTcp,
+        stream: &mut impl OverSocket,
         context: &mut Context<'_>,
     ) -> Option<Poll<()>> {
         match &mut self.linger {
-            Some(linger) if !self.has_failed => Some(linger.poll(stream.tcp(), context)),
+            Some(linger) if !self.has_failed => Some(linger.poll(stream.socket(), context)),
             _ => None,
         }
     }
@@ -115,11 +109,11 @@ impl Ending {
     /// Drops what comes until the peer has ended, or has had its bytes or its time.
     pub(crate) fn poll_linger(
         &mut self,
-        stream: &mut impl OverTcp,
+        stream: &mut impl OverSocket,
         context: &mut Context<'_>,
     ) -> Poll<()> {
         match &mut self.linger {
-            Some(linger) => linger.poll(stream.tcp(), context),
+            Some(linger) => linger.poll(stream.socket(), context),
             None => Poll::Ready(()),
         }
     }

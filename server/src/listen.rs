@@ -1,18 +1,173 @@
-//! The listening socket: IPv6 and IPv4 on one port, or what the service manager handed over.
+//! Listening sockets: IPv6 and IPv4 on one port, Unix sockets, or what the service manager handed over.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::config::{ListenAddress, Network};
+#[cfg(unix)]
+use crate::unix_listener::UnixListening;
+
 /// A socket could not be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}; choose another address")]
 pub struct ListenError {
-    /// Where.
-    pub address: SocketAddr,
+    /// The address as the settings write it.
+    pub address: String,
     /// What the system said.
     pub source: io::Error,
+}
+
+/// A listening socket, and what is spoken on its connections.
+#[derive(Debug)]
+pub struct Listener {
+    pub(crate) socket: ListeningSocket,
+    pub(crate) kind: ListenerKind,
+}
+
+/// What is spoken on the connections of a listener, and which paths it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerKind {
+    /// TLS comes first.
+    pub(crate) is_tls: bool,
+    pub(crate) service: Service,
+}
+
+/// The paths of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// Those for clients.
+    Public,
+    /// Those for operators.
+    Admin,
+    /// gRPC alone.
+    Grpc,
+}
+
+/// A listening socket by its family.
+#[derive(Debug)]
+pub(crate) enum ListeningSocket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListening),
+}
+
+impl Listener {
+    /// Listens on `address`; `unix_mode` is the file mode of a Unix socket.
+    fn open(
+        address: &ListenAddress,
+        service: Service,
+        unix_mode: u32,
+    ) -> Result<Self, ListenError> {
+        let is_tls = matches!(address, ListenAddress::Tls(_));
+        let socket = match address {
+            ListenAddress::Tls(address) | ListenAddress::Plain(address) => {
+                ListeningSocket::Tcp(listen(*address)?)
+            }
+            #[cfg(unix)]
+            ListenAddress::Unix(path) => {
+                let opened = UnixListening::open(path, unix_mode, BACKLOG);
+                ListeningSocket::Unix(opened.map_err(|source| ListenError {
+                    address: address.to_string(),
+                    source,
+                })?)
+            }
+            #[cfg(not(unix))]
+            ListenAddress::Unix(_) => {
+                let _ = unix_mode;
+                return Err(ListenError {
+                    address: address.to_string(),
+                    source: io::ErrorKind::Unsupported.into(),
+                });
+            }
+        };
+        let kind = ListenerKind { is_tls, service };
+        Ok(Self { socket, kind })
+    }
+
+    /// The TCP address; `None` for a Unix socket.
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => listener.local_addr().ok(),
+            #[cfg(unix)]
+            ListeningSocket::Unix(_) => None,
+        }
+    }
+
+    /// The address for the log.
+    pub(crate) fn shown(&self) -> String {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|error| error.to_string(), |address| address.to_string()),
+            #[cfg(unix)]
+            ListeningSocket::Unix(listening) => listening.shown(),
+        }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    /// A listener for clients that speak TLS.
+    fn from(listener: TcpListener) -> Self {
+        Self {
+            socket: ListeningSocket::Tcp(listener),
+            kind: ListenerKind {
+                is_tls: true,
+                service: Service::Public,
+            },
+        }
+    }
+}
+
+/// Opens every listening socket that `network` names, except those that the service manager passed.
+///
+/// Sockets for clients that were passed take the place of `--listen`, those for operators of `--admin-listen`, one for
+/// gRPC that of `--grpc-listen`.
+///
+/// # Errors
+/// An address is in use or not ours, a port needs rights that the process lacks, or what was passed is no listener.
+pub fn listeners(network: &Network) -> Result<Vec<Listener>, ListenError> {
+    let passed = inherited().map_err(|source| ListenError {
+        address: "the sockets of the service manager".to_owned(),
+        source,
+    })?;
+    complete(network, passed)
+}
+
+/// Opens the listening sockets of `network` that are not for clients.
+pub(crate) fn further(network: &Network) -> Result<Vec<Listener>, ListenError> {
+    let without_clients = Network {
+        listen: Vec::new(),
+        ..network.clone()
+    };
+    complete(&without_clients, Vec::new())
+}
+
+/// Opens what `network` names and `listeners` lacks.
+fn complete(network: &Network, mut listeners: Vec<Listener>) -> Result<Vec<Listener>, ListenError> {
+    let is_given = |service| {
+        let mut kinds = listeners.iter().map(|listener| listener.kind);
+        kinds.any(|kind| kind.service == service)
+    };
+    let (public, admin, grpc) = (
+        is_given(Service::Public),
+        is_given(Service::Admin),
+        is_given(Service::Grpc),
+    );
+    let grpc_address = network.grpc_listen.map(ListenAddress::Plain);
+    let wanted = [
+        (public, Service::Public, &network.listen[..]),
+        (admin, Service::Admin, &network.admin_listen[..]),
+        (grpc, Service::Grpc, grpc_address.as_slice()),
+    ];
+    for (is_given, service, addresses) in wanted {
+        for address in addresses.iter().filter(|_| !is_given) {
+            let opened = Listener::open(address, service, network.unix_socket_mode);
+            listeners.push(opened?);
+        }
+    }
+    Ok(listeners)
 }
 
 /// Listens on `address`.
@@ -29,27 +184,70 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
         }
         _ => None,
     };
+    let failed = |address: SocketAddr, source| ListenError {
+        address: address.to_string(),
+        source,
+    };
     match (open(address), fallback) {
         (Err(error), Some(fallback)) if is_without_ipv6(&error) => {
-            open(fallback).map_err(|source| ListenError {
-                address: fallback,
-                source,
-            })
+            open(fallback).map_err(|source| failed(fallback, source))
         }
-        (result, _) => result.map_err(|source| ListenError { address, source }),
+        (result, _) => result.map_err(|source| failed(address, source)),
     }
 }
 
-/// Takes the first listening socket that the service manager passed (`LISTEN_FDS`), if it passed one.
+/// Takes the listening sockets that the service manager passed (`LISTEN_FDS`), each by its name (`LISTEN_FDNAMES`):
+/// `plain`, `admin`, `admin-plain` and `grpc`; every other one is for clients that speak TLS. Unix sockets are without TLS.
 ///
 /// # Errors
-/// What was passed is no TCP listener.
-pub fn inherited() -> io::Result<Option<TcpListener>> {
-    let listener = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
-    if let Some(listener) = &listener {
-        listener.set_nonblocking(true)?;
+/// What was passed is no listener for a stream.
+fn inherited() -> io::Result<Vec<Listener>> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
+    let mut passed = listenfd::ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for at in 0..passed.len() {
+        let kind = ListenerKind::named(names.next().unwrap_or_default());
+        listeners.extend(take(&mut passed, at, kind)?);
     }
-    Ok(listener)
+    Ok(listeners)
+}
+
+/// Takes the socket at position `at`, unless it is taken.
+fn take(
+    passed: &mut listenfd::ListenFd,
+    at: usize,
+    kind: ListenerKind,
+) -> io::Result<Option<Listener>> {
+    #[cfg(unix)]
+    if let Ok(Some(listener)) = passed.take_unix_listener(at) {
+        let socket = ListeningSocket::Unix(UnixListening::inherited(listener)?);
+        let kind = ListenerKind {
+            is_tls: false,
+            ..kind
+        };
+        return Ok(Some(Listener { socket, kind }));
+    }
+    let Some(listener) = passed.take_tcp_listener(at)? else {
+        return Ok(None);
+    };
+    listener.set_nonblocking(true)?;
+    let socket = ListeningSocket::Tcp(listener);
+    Ok(Some(Listener { socket, kind }))
+}
+
+impl ListenerKind {
+    /// The kind of a socket that the service manager calls `name`.
+    fn named(name: &str) -> Self {
+        let (is_tls, service) = match name {
+            "plain" => (false, Service::Public),
+            "admin" => (true, Service::Admin),
+            "admin-plain" => (false, Service::Admin),
+            "grpc" => (false, Service::Grpc),
+            _ => (true, Service::Public),
+        };
+        Self { is_tls, service }
+    }
 }
 
 /// A listener ready for tokio.

@@ -7,6 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
 use crate::metrics::Metrics;
+use crate::resident::Resident;
 
 /// Gives back what is free whenever load has fallen, at most once in `shortest` and ten times a second. Runs until it is dropped; ends at once where
 /// the system does not tell how much is resident.
@@ -122,43 +123,6 @@ impl Watch {
         (self.left, self.seen) = (resident, resident);
         self.most = self.tasks;
         self.trimmed = now;
-    }
-}
-
-/// How much of this process is resident, as the system tells.
-#[derive(Debug)]
-struct Resident {
-    #[cfg(target_os = "linux")]
-    statm: std::fs::File,
-}
-
-#[cfg(target_os = "linux")]
-impl Resident {
-    /// Opens what tells it, once: each look is then a single system call.
-    fn open() -> Option<Self> {
-        let statm = std::fs::File::open("/proc/self/statm").ok()?;
-        Some(Self { statm })
-    }
-
-    /// Bytes that are resident.
-    fn bytes(&self) -> Option<u64> {
-        let mut text = [0; 128];
-        let length = std::os::unix::fs::FileExt::read_at(&self.statm, &mut text, 0).ok()?;
-        let text = std::str::from_utf8(text.get(..length)?).ok()?;
-        let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-        Some(pages * rustix::param::page_size() as u64)
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-impl Resident {
-    /// There is nothing that tells it here.
-    fn open() -> Option<Self> {
-        None
-    }
-
-    fn bytes(&self) -> Option<u64> {
-        None
     }
 }
 

@@ -20,9 +20,9 @@ impl Origins {
         }
     }
 
-    /// Whether a request with `headers` for `authority` may connect. Compared byte by byte: browsers write origins in
-    /// one form only, and any other form is somebody's trick.
-    pub(crate) fn allow(&self, headers: &HeaderMap, authority: &str) -> bool {
+    /// Whether a request with `headers` for `authority` may connect; the client came over TLS if `is_secure`. Compared byte
+    /// by byte: browsers write origins in one form only, and any other form is somebody's trick.
+    pub(crate) fn allow(&self, headers: &HeaderMap, is_secure: bool, authority: &str) -> bool {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else {
             return true;
@@ -36,14 +36,20 @@ impl Origins {
         self.allowed
             .iter()
             .any(|allowed| allowed == "*" || allowed == origin)
-            || is_same(origin, authority)
+            || is_same(origin, is_secure, authority)
     }
 }
 
-/// Whether `origin` is the https origin of `authority`; the port 443 goes without saying (RFC 6454 §6.2).
-fn is_same(origin: &str, authority: &str) -> bool {
-    let authority = authority.strip_suffix(":443").unwrap_or(authority);
-    !authority.is_empty() && origin.strip_prefix("https://") == Some(authority)
+/// Whether `origin` is the https origin of `authority`, or its http origin unless the client came over TLS; the scheme's port
+/// goes without saying (RFC 6454 §6.2).
+fn is_same(origin: &str, is_secure: bool, authority: &str) -> bool {
+    let (scheme, port) = if is_secure {
+        ("https://", ":443")
+    } else {
+        ("http://", ":80")
+    };
+    let authority = authority.strip_suffix(port).unwrap_or(authority);
+    !authority.is_empty() && origin.strip_prefix(scheme) == Some(authority)
 }
 
 /// Parses an entry of the list, and writes it as browsers do (WHATWG URL, "serialization of an origin"): in lower case and
@@ -127,14 +133,18 @@ mod tests {
             );
         }
         let list: Vec<String> = list.iter().map(|&origin| origin.to_owned()).collect();
-        Origins::new(&list).allow(&headers, "localhost:8443")
+        Origins::new(&list).allow(&headers, true, "localhost:8443")
     }
 
     #[test]
     fn own_pages_and_clients_without_origin_may_connect() {
         assert!(allowed(&[], &[]));
         assert!(allowed(&["https://localhost:8443"], &[]));
-        assert!(is_same("https://example.org", "example.org:443"));
+        assert!(is_same("https://example.org", true, "example.org:443"));
+        assert!(is_same("http://example.org", false, "example.org:80"));
+        assert!(is_same("http://[::1]:8080", false, "[::1]:8080"));
+        assert!(!is_same("http://example.org", true, "example.org"));
+        assert!(!is_same("https://example.org", false, "example.org"));
     }
 
     #[test]

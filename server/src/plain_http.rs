@@ -7,27 +7,27 @@
 //! ```
 //! No TLS record begins with a letter (RFC 8446 §5.1). The deadline is the handshake's.
 
-use std::io::{self, Cursor};
+use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use values::escape::Escaped;
 
 use crate::linger::linger;
+use crate::socket::Socket;
 
 /// The opening bytes of a connection to the TLS port, by kind.
-pub(crate) enum Opening<O> {
+pub(crate) enum Opening {
     /// Bytes that may be TLS; none has been taken from the stream.
-    Tls(TcpStream),
+    Tls(Socket),
     /// A plain request, to be refused.
     Http(PlainRequest),
     /// Letters that are no request, with the bytes that were read put back.
-    Other(O),
+    Other(Socket),
 }
 
 /// The beginning of a plain request and the connection that it came on.
 pub(crate) struct PlainRequest {
-    stream: TcpStream,
+    stream: Socket,
     bytes: Vec<u8>,
 }
 
@@ -40,12 +40,13 @@ pub(crate) struct PlainHttp {
 }
 
 /// Tells from the first bytes whether `stream` is to be given to TLS.
-pub(crate) async fn receive(
-    mut stream: TcpStream,
-) -> io::Result<Opening<impl AsyncRead + AsyncWrite + Unpin>> {
-    let mut first = [0];
+pub(crate) async fn receive(mut stream: Socket) -> io::Result<Opening> {
     // The end of the stream is a matter for TLS as well.
-    if stream.peek(&mut first).await? == 0 || !first[0].is_ascii_uppercase() {
+    if !stream
+        .peek()
+        .await?
+        .is_some_and(|first| first.is_ascii_uppercase())
+    {
         return Ok(Opening::Tls(stream));
     }
     let mut bytes = Vec::with_capacity(HEAD_BYTES);
@@ -58,8 +59,8 @@ pub(crate) async fn receive(
     Ok(if verdict == Verdict::Http {
         Opening::Http(PlainRequest { stream, bytes })
     } else {
-        let (read, write) = stream.into_split();
-        Opening::Other(tokio::io::join(Cursor::new(bytes).chain(read), write))
+        stream.put_back(bytes.into());
+        Opening::Other(stream)
     })
 }
 

@@ -1,7 +1,6 @@
 //! What a connection beyond a limit is told (R1, H17).
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,68 +13,63 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tracing::{Instrument, info_span};
 
 use crate::accept::Acceptor;
-use crate::connection::Peer;
+use crate::arrival::Arrival;
+use crate::client_stream::ClientStream;
 use crate::ledger::Wire;
 use crate::limits::Full;
-use crate::linger::OverTcp;
 use crate::log::{Reason, RequestLine, failure};
+use crate::peer::Peer;
+use crate::socket::Socket;
 
 impl Acceptor {
     /// Tells a connection that there is no room for it, if it can be done for little: its first request is answered
     /// and then it is closed.
     ///
     /// So many at once are told, each for at most [`REFUSAL_TIMEOUT`]; the others are closed unanswered.
-    pub(crate) fn refuse(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        full: Full,
-        tls: bool,
-    ) {
+    pub(crate) fn refuse(self: Arc<Self>, socket: Socket, arrival: Arrival, full: Full) {
         let limit = full.limit();
+        let peer = arrival.peer;
         self.refused(limit);
-        failure!(INFO, %peer, limit, "connection refused: the limit is reached");
+        failure!(INFO, %peer, proxy = peer.proxy(), limit, "connection refused: the limit is reached");
         let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() else {
             return;
         };
         let drain = self.drain.clone();
         let telling = async move {
             let _place = place;
-            let telling = self.tell(stream, peer, full, tls);
+            let telling = self.tell(socket, arrival, full);
             // A peer that does not want to know is closed all the same.
             let _ = tokio::time::timeout(REFUSAL_TIMEOUT, telling).await;
         };
-        drain.spawn(telling.instrument(info_span!("refusal", %peer)));
+        drain.spawn(telling.instrument(info_span!("refusal", %peer, proxy = peer.proxy())));
     }
 
     /// Answers the first request.
-    async fn tell(&self, stream: TcpStream, peer: SocketAddr, full: Full, tls: bool) {
-        if !tls {
-            return self.answer_one(stream, peer, true, full).await;
+    async fn tell(&self, mut socket: Socket, mut arrival: Arrival, full: Full) {
+        if self.trust.sends_header(arrival.peer) {
+            match self.unwrap_header(&mut socket, arrival).await {
+                Some(unwrapped) => arrival = unwrapped,
+                None => return,
+            }
         }
-        if let Some(stream) = self.handshake(stream, Peer(peer)).await {
-            let http2 = stream.session().alpn_protocol() == Some(b"h2");
-            self.answer_one(stream, peer, http2, full).await;
+        if let Some((stream, http2)) = self.open_stream(socket, arrival).await {
+            self.answer_one(stream, arrival.peer, http2, full).await;
         }
     }
 
     /// Answers one request over `stream` and ends it, so that the answer arrives whatever the peer still sends.
-    async fn answer_one<I>(&self, stream: I, peer: SocketAddr, http2: bool, full: Full)
-    where
-        I: AsyncRead + AsyncWrite + OverTcp + Unpin + Send + 'static,
-    {
+    async fn answer_one(&self, stream: ClientStream, peer: Peer, http2: bool, full: Full) {
         let has_access_log = self.has_access_log();
         let stream = Wire::new(stream, &self.ledger.account());
         // The log has its line on the connection already.
         let respond = move |request: http::Request<Incoming>| {
             let response = full.response(request.version());
             if has_access_log {
-                RequestLine::of(&request, Peer(peer)).access(response)
+                RequestLine::of(&request, peer).access(response)
             } else {
                 response
             }

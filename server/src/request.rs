@@ -13,6 +13,8 @@ use hyper::body::Body as HttpBody;
 
 use crate::context::Context;
 use crate::log::{Reason, Route};
+use crate::origin::Origins;
+use crate::proxies::Site;
 
 /// Lets requests pass that there is no [`objection`] to.
 pub(crate) async fn check(
@@ -152,10 +154,29 @@ fn is_well_formed<B>(request: &Request<B>) -> bool {
         })
 }
 
-/// The host that a request names, with its port if it has one; `None` unless it is named once and valid.
+/// Whether the page that sent `request`, if a page did, may call this server: it is one of its own, or `origins` has it.
+pub(crate) fn may_call<B>(origins: &Origins, request: &Request<B>) -> bool {
+    let is_secure = request
+        .extensions()
+        .get::<Site>()
+        .is_none_or(|site| site.is_secure);
+    let host = authority(request).unwrap_or_default();
+    origins.allow(request.headers(), is_secure, host)
+}
+
+/// The host that a request's client named, with its port if it has one; `None` unless the request names one, and a valid one.
 ///
-/// HTTP/1.0 knew no Host; such a request may go without and gets an empty one.
-pub(crate) fn authority<B>(request: &Request<B>) -> Option<&str> {
+/// A trusted proxy may report another host than it names itself. HTTP/1.0 knew no Host; such a request may go without and
+/// gets an empty one.
+fn authority<B>(request: &Request<B>) -> Option<&str> {
+    let named = named_authority(request)?;
+    let site = request.extensions().get::<Site>();
+    let reported = site.and_then(|site| site.host.as_ref());
+    Some(reported.map_or(named, Authority::as_str))
+}
+
+/// The host that a request names itself.
+fn named_authority<B>(request: &Request<B>) -> Option<&str> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (None, _) => None,

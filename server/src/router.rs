@@ -9,7 +9,6 @@ use http::StatusCode;
 
 use crate::config::RouteOptions;
 use crate::context::Context;
-use crate::grpc;
 use crate::metrics::Metrics;
 use crate::observers::Observers;
 use crate::request;
@@ -17,8 +16,8 @@ use crate::route::{Endpoint, WebSocketRoute};
 use crate::routes;
 use crate::upgrade;
 
-/// The server's own WebSocket routes, except for rooms.
-pub(crate) fn websocket_routes(
+/// The WebSocket routes for operators.
+pub(crate) fn operator_websockets(
     routes: &RouteOptions,
     metrics: &Metrics,
     observers: &Observers,
@@ -34,27 +33,33 @@ pub(crate) fn websocket_routes(
     websockets
 }
 
-/// The router over all paths; `more` are ordinary routes of an embedder.
-pub(crate) fn router(
+/// The ordinary paths for operators.
+pub(crate) fn operator_routes(context: &Arc<Context>) -> Router {
+    let router = Router::new().route("/healthz", get(routes::healthz)).route(
+        "/readyz",
+        get(routes::readyz).with_state(Arc::clone(context)),
+    );
+    if !context.routes.metrics.is_on() {
+        return router;
+    }
+    let metrics = get(routes::metrics).with_state(context.metrics.clone());
+    router.route("/metrics", metrics)
+}
+
+/// The ordinary paths for clients, except for gRPC.
+pub(crate) fn client_routes(context: &Arc<Context>) -> Router {
+    Router::new()
+        .merge(routes::pages(context.hsts))
+        .merge(routes::chat(context))
+        .merge(routes::room_requests(context))
+}
+
+/// Adds the WebSocket routes to `router`, the answer where there is nothing, and the requirements on every request.
+pub(crate) fn complete(
     context: Arc<Context>,
     websockets: Vec<WebSocketRoute>,
-    more: Router,
+    mut router: Router,
 ) -> Router {
-    let mut router = Router::new()
-        .route("/healthz", get(routes::healthz))
-        .route(
-            "/readyz",
-            get(routes::readyz).with_state(Arc::clone(&context)),
-        )
-        .merge(routes::pages(context.hsts))
-        .merge(routes::chat(&context))
-        .merge(routes::room_requests(&context))
-        .merge(grpc::routes(&context))
-        .merge(more);
-    if context.routes.metrics.is_on() {
-        let metrics = get(routes::metrics).with_state(context.metrics.clone());
-        router = router.route("/metrics", metrics);
-    }
     for route in websockets {
         let (path, context) = (route.endpoint.path, Arc::clone(&context));
         // Any method: HTTP/2 arrives as CONNECT, and what is wrong with others the upgrade tells.
@@ -65,12 +70,5 @@ pub(crate) fn router(
     }
     router
         .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing at this path\n") })
-        .layer(middleware::from_fn_with_state(context, request::check))
-}
-
-/// The router of the plain-text port: gRPC and nothing else.
-pub(crate) fn plain(context: Arc<Context>) -> Router {
-    grpc::routes(&context)
-        .fallback(|| async { (StatusCode::NOT_FOUND, "only gRPC is served here\n") })
         .layer(middleware::from_fn_with_state(context, request::check))
 }

@@ -1,7 +1,7 @@
 //! The server as a value: settings and routes in, a run from listening to drained out.
 
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,19 +20,22 @@ use crate::connection::ConnectionInfo;
 use crate::context::Context;
 use crate::descriptors;
 use crate::drain::Drain;
+use crate::grpc::{self, Services};
 use crate::host::Hosts;
 use crate::ledger::{Ledger, Part};
 use crate::limits::ConnectionLimits;
-use crate::listen::{ListenError, listen};
+use crate::listen::{self, ListenError, Listener, Service};
+use crate::listening::Listening;
 use crate::log::transcript;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::observers::Observers;
 use crate::origin::Origins;
+use crate::proxies::Trust;
 use crate::route::{Endpoint, WebSocketRoute};
-use crate::router::{self, websocket_routes};
+use crate::router::{self, operator_websockets};
 use crate::stream::ServerStream;
-use crate::table::Table;
+use crate::table::{Table, Tables};
 use crate::tls::{Tls, TlsError};
 use rooms::backplane::{Backplane, Nats, NatsError};
 use rooms::{Counts, Hub, Local, Participants, Settings};
@@ -66,9 +69,9 @@ pub enum ServerError {
     /// The listener cannot be used.
     #[error("the listening socket cannot be used: {0}")]
     Listener(std::io::Error),
-    /// The plain-text port for gRPC.
-    #[error("plain-text gRPC")]
-    Grpc(#[source] ListenError),
+    /// An address of the settings.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
 }
 
 /// Where rooms are kept, as `config` says.
@@ -106,17 +109,15 @@ impl Server {
         let settings = config.rooms.settings();
         let backplane = backplane(&config, &settings, &metrics)?;
         let rooms = Hub::new(settings, backplane, metrics.rooms.clone());
-        let observers = Observers::default();
-        let websockets = websocket_routes(&config.routes, &metrics, &observers);
         Ok(Self {
             config: Arc::new(config),
             tls,
             metrics,
-            observers,
+            observers: Observers::default(),
             drain: Drain::new(),
             rooms,
             access,
-            websockets,
+            websockets: Vec::new(),
             more: Router::new(),
         })
     }
@@ -205,21 +206,32 @@ impl Server {
     /// connections, 1001 (going away) to every WebSocket within the drain window, and at most the drain timeout until
     /// the rest is cut off.
     ///
-    /// Dropping the returned future drops the listener and leaves the connections to themselves.
+    /// `listener` is for clients that speak TLS, in place of [`--listen`](crate::config::Network::listen); the other
+    /// addresses of the settings are listened on too.
+    ///
+    /// Dropping the returned future drops the listeners and leaves the connections to themselves.
     ///
     /// # Errors
-    /// The listener cannot be used.
+    /// A listener cannot be used.
     pub async fn run(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Ending, ServerError> {
-        listener
-            .set_nonblocking(true)
-            .map_err(ServerError::Listener)?;
-        let address = listener.local_addr().map_err(ServerError::Listener)?;
-        let listener =
-            tokio::net::TcpListener::from_std(listener).map_err(ServerError::Listener)?;
+        let mut listeners = vec![Listener::from(listener)];
+        listeners.extend(listen::further(&self.config.network)?);
+        self.run_on(listeners, shutdown).await
+    }
+
+    /// Serves on `listeners`, as [`run`](Self::run) does; [`listeners`](crate::listeners) opens those of the settings.
+    ///
+    /// # Errors
+    /// A listener cannot be used.
+    pub async fn run_on(
+        self,
+        listeners: Vec<Listener>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Ending, ServerError> {
         let (config, drain) = (Arc::clone(&self.config), self.drain.clone());
         let watching = config
             .tls
@@ -235,14 +247,17 @@ impl Server {
             .map(|interval| tokio::spawn(memory::give_back(interval.0, self.metrics.clone())));
         let (access, counts) = (Arc::clone(&self.access), self.rooms.counts().clone());
         let fetching = tokio::spawn(async move { access.refresh(&counts).await });
-        let plain = plain_listener(&config)?;
-        let (acceptor, plain_router) = self.acceptor();
-        let acceptor = Arc::new(acceptor);
-        let mut accepting = vec![tokio::spawn(Arc::clone(&acceptor).run(listener))];
-        announce(address);
-        if let Some(listener) = plain {
-            accepting.push(tokio::spawn(acceptor.run_plain(listener, plain_router)));
+        let has_admin = listeners
+            .iter()
+            .any(|listener| listener.kind.service == Service::Admin);
+        let acceptor = Arc::new(self.acceptor(has_admin));
+        announce(&listeners);
+        let mut accepting = Vec::new();
+        for Listener { socket, kind } in listeners {
+            let listening = Listening::new(socket).map_err(ServerError::Listener)?;
+            accepting.push(tokio::spawn(Arc::clone(&acceptor).run(listening, kind)));
         }
+        drop(acceptor);
         shutdown.await;
         draining.set(1);
         leave(&drain, config.shutdown.drain_delay).await;
@@ -261,8 +276,8 @@ impl Server {
         Ok(ending)
     }
 
-    /// Everything put together, and the router of the plain-text port.
-    fn acceptor(self) -> (Acceptor, Router) {
+    /// Everything put together; what is for operators has listeners of its own if `has_admin`.
+    fn acceptor(self, has_admin: bool) -> Acceptor {
         let ledger = Ledger::new(&self.config, self.metrics.ledger.clone());
         let websocket = &self.config.websocket;
         let context = Arc::new(Context {
@@ -293,8 +308,8 @@ impl Server {
             connections: network.max_connections,
             refusals: network.max_refusals.min(Semaphore::MAX_PERMITS),
         });
-        let plain = router::plain(Arc::clone(&context));
-        let acceptor = Acceptor {
+        let tables = tables(&context, self.websockets, self.more, has_admin);
+        Acceptor {
             tls: self.tls,
             limits: ConnectionLimits::new(
                 capacity.connections,
@@ -306,10 +321,10 @@ impl Server {
             metrics: self.metrics,
             ledger,
             drain: self.drain,
-            table: Arc::new(Table::new(context, self.websockets, self.more)),
+            trust: Trust::new(&self.config.proxies),
+            tables,
             config: self.config,
-        };
-        (acceptor, plain)
+        }
     }
 }
 
@@ -332,22 +347,53 @@ fn reload_keys(access: &Access, counts: &Counts) {
     counts.key_reload(result);
 }
 
-/// Says that the server is there, first in the words its users know, then with the address itself.
-fn announce(address: SocketAddr) {
-    transcript!("Servidor WebSocket rodando na porta {}...", address.port());
-    info!(%address, "listening");
+/// The paths of each kind of listener: `websockets` and `more` are for clients.
+fn tables(
+    context: &Arc<Context>,
+    mut websockets: Vec<WebSocketRoute>,
+    more: Router,
+    has_admin: bool,
+) -> Tables {
+    let table = |websockets, router| Arc::new(Table::new(Arc::clone(context), websockets, router));
+    let operators = || operator_websockets(&context.routes, &context.metrics, &context.observers);
+    let services = if has_admin {
+        Services::Clients
+    } else {
+        Services::All
+    };
+    let mut public = router::client_routes(context)
+        .merge(grpc::routes(context, services))
+        .merge(more);
+    let mut admin = None;
+    if has_admin {
+        let router =
+            router::operator_routes(context).merge(grpc::routes(context, Services::Operators));
+        admin = Some(table(operators(), router));
+    } else {
+        public = public.merge(router::operator_routes(context));
+        websockets.extend(operators());
+    }
+    Tables {
+        public: table(websockets, public),
+        admin,
+        grpc: table(Vec::new(), grpc::routes(context, services)),
+    }
 }
 
-/// The plain-text port for gRPC, if one is wanted.
-fn plain_listener(config: &Config) -> Result<Option<tokio::net::TcpListener>, ServerError> {
-    let Some(address) = config.network.grpc_listen else {
-        return Ok(None);
-    };
-    let listener = listen(address).map_err(ServerError::Grpc)?;
-    let address = listener.local_addr().map_err(ServerError::Listener)?;
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(ServerError::Listener)?;
-    info!(%address, "listening for gRPC without TLS");
-    Ok(Some(listener))
+/// Reports that the server is there, first in the words its users know, then with each address.
+fn announce(listeners: &[Listener]) {
+    let port = listeners.iter().find_map(Listener::tcp_address);
+    if let Some(address) = port {
+        transcript!("Servidor WebSocket rodando na porta {}...", address.port());
+    }
+    for listener in listeners {
+        let (address, kind) = (listener.shown(), listener.kind);
+        match kind.service {
+            Service::Public => info!(%address, tls = kind.is_tls, "listening"),
+            Service::Admin => info!(%address, tls = kind.is_tls, "listening for operators"),
+            Service::Grpc => info!(%address, "listening for gRPC without TLS"),
+        }
+    }
 }
 
 /// Reports that the server is not ready and waits until balancers had the time to notice.

@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 use tungstenite_deflate::MemoryReservation;
 
+use crate::client_stream::ClientStream;
 use crate::ledger::{Account, FREE_BYTES, Http2, PAUSE, PIECE_BYTES, Part, Stream};
 use crate::linger::{Ending, is_failure_of_tls};
 use crate::metrics::Traffic;
-use crate::tls::TlsTransport;
 use crate::unsent;
 
 /// The byte stream under a WebSocket.
@@ -100,8 +100,8 @@ impl Drop for Output {
 /// What carries the bytes.
 #[derive(Debug)]
 pub(crate) enum Transport {
-    /// HTTP/1.1: the TLS stream itself, taken back from hyper.
-    Tls(Box<TlsTransport>),
+    /// HTTP/1.1: the connection itself, taken back from hyper.
+    Http1(Box<ClientStream>),
     /// HTTP/2: one stream of a connection that hyper keeps (RFC 8441).
     Http2(TokioIo<Upgraded>, Option<Output>),
     /// Taken away.
@@ -146,9 +146,9 @@ impl ServerStream {
     /// Has the system hold little ahead of what it sends, so that what is written last does not grow old there. Over
     /// HTTP/2 the connection is shared and stays as it is.
     pub(crate) fn keep_fresh(&self) {
-        if let Transport::Tls(transport) = &self.transport {
+        if let Transport::Http1(transport) = &self.transport {
             // A connection that refuses is about to end.
-            let _ = unsent::limit(transport.get_ref(), unsent::NEWS_BYTES);
+            let _ = unsent::limit(transport.socket(), unsent::NEWS_BYTES);
         }
     }
 
@@ -160,7 +160,7 @@ impl ServerStream {
     /// Counts `bytes` that the peer does not take, those included that TLS has sealed.
     fn hold(&mut self, bytes: usize) -> io::Result<()> {
         let sealed = match &self.transport {
-            Transport::Tls(transport) => transport.sealed_bytes(),
+            Transport::Http1(transport) => transport.sealed_bytes(),
             _ => 0,
         };
         let bytes = bytes + sealed;
@@ -220,7 +220,7 @@ impl ServerStream {
 macro_rules! with_transport {
     ($stream:expr, $name:ident => $call:expr) => {
         match &mut $stream.transport {
-            Transport::Tls($name) => {
+            Transport::Http1($name) => {
                 let $name = Pin::new($name.as_mut());
                 $call
             }
@@ -240,7 +240,7 @@ impl AsyncRead for ServerStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if let Transport::Tls(transport) = &mut this.transport
+        if let Transport::Http1(transport) = &mut this.transport
             && let Some(dropped) = this.ending.poll_dropped(&mut **transport, context)
         {
             return dropped.map(Ok);
@@ -291,7 +291,7 @@ impl AsyncWrite for ServerStream {
 
     fn is_write_vectored(&self) -> bool {
         match &self.transport {
-            Transport::Tls(transport) => transport.is_write_vectored(),
+            Transport::Http1(transport) => transport.is_write_vectored(),
             Transport::Http2(transport, _) => transport.is_write_vectored(),
             Transport::Gone => false,
         }
@@ -309,7 +309,7 @@ impl AsyncWrite for ServerStream {
             self.ending.written();
         }
         let this = &mut *self;
-        if let Transport::Tls(transport) = &mut this.transport {
+        if let Transport::Http1(transport) = &mut this.transport {
             ready!(this.ending.poll_linger(&mut **transport, context));
         }
         Poll::Ready(Ok(()))

@@ -9,14 +9,35 @@ use http::{Method, Request, Response};
 use tower::ServiceExt;
 use tracing::Instrument;
 
-use crate::connection::Peer;
 use crate::context::Context;
+use crate::listen::Service;
+use crate::peer::Peer;
 use crate::request::objection;
 use crate::route::WebSocketRoute;
 use crate::router;
 use crate::upgrade;
 
-/// Every path of the server.
+/// The paths of each kind of listener.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    pub(crate) public: Arc<Table>,
+    /// `None`: what is for operators is public too.
+    pub(crate) admin: Option<Arc<Table>>,
+    pub(crate) grpc: Arc<Table>,
+}
+
+impl Tables {
+    /// The paths of `service`.
+    pub(crate) fn of(&self, service: Service) -> &Arc<Table> {
+        match service {
+            Service::Public => &self.public,
+            Service::Admin => self.admin.as_ref().unwrap_or(&self.public),
+            Service::Grpc => &self.grpc,
+        }
+    }
+}
+
+/// Every path of a listener.
 ///
 /// A WebSocket's opening handshake is answered without a detour over the router, whose boxes and futures cost as much as
 /// all the checks of the request.
@@ -29,11 +50,11 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// The WebSocket routes and pages of the server, and ordinary routes of an embedder.
+    /// `websockets`, and the ordinary routes of `router`.
     pub(crate) fn new(
         context: Arc<Context>,
         websockets: Vec<WebSocketRoute>,
-        more: Router,
+        router: Router,
     ) -> Self {
         let literal = websockets
             .iter()
@@ -42,7 +63,7 @@ impl Table {
             websockets: literal
                 .map(|route| (route.endpoint.path, route.clone()))
                 .collect(),
-            router: router::router(Arc::clone(&context), websockets, more),
+            router: router::complete(Arc::clone(&context), websockets, router),
             context,
         }
     }

@@ -2,22 +2,22 @@
 
 use std::io;
 
-use tokio::net::TcpStream;
+use crate::socket::Socket;
 
 /// Has the system take no more of what is written while `bytes` wait to be sent.
 ///
-/// Does nothing but on Linux.
+/// Does nothing but for TCP on Linux.
 ///
 /// # Errors
 /// The system refuses.
-pub(crate) fn limit(stream: &TcpStream, bytes: usize) -> io::Result<()> {
+pub(crate) fn limit(socket: &Socket, bytes: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
-    {
+    if let Some(stream) = socket.tcp() {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         socket2::SockRef::from(stream).set_tcp_notsent_lowat(bytes)?;
     }
     #[cfg(not(target_os = "linux"))]
-    let _ = (stream, bytes);
+    let _ = (socket, bytes);
     Ok(())
 }
 

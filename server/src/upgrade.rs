@@ -19,17 +19,18 @@ use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
 use tungstenite_deflate::{Options, WebSocketStream};
 
-use crate::connection::{Connection, ConnectionInfo, Peer};
+use crate::client_stream::ClientStream;
+use crate::connection::{Connection, ConnectionInfo};
 use crate::context::Context;
 use crate::interim::Interim;
 use crate::ledger::{Http2, Part, Stream, Wire};
 use crate::limits::Permit;
 use crate::log::{Reason, Route, failure, limited};
 use crate::metrics::{Carrier, CloseLabels, RefusalLabels, RouteLabel, close_code};
-use crate::request::authority;
+use crate::peer::Peer;
+use crate::request::may_call;
 use crate::route::{Endpoint, Running, WebSocketRoute};
 use crate::stream::{Output, ServerStream, Transport};
-use crate::tls::TlsTransport;
 
 /// Answers a request for `route`, as [`open`] does, with the handler of all its connections.
 pub(crate) fn serve<B>(
@@ -104,22 +105,21 @@ where
             .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
         return Err(refusal);
     }
-    if !context
-        .origins
-        .allow(request.headers(), authority(request).unwrap_or_default())
-    {
+    if !may_call(&context.origins, request) {
         return refused(
             StatusCode::FORBIDDEN,
             "this page's Origin may not connect; the server can allow it with --origin-allow\n",
         );
     }
-    let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
+    let extensions = request.extensions();
+    let connection = extensions.get::<Arc<Connection>>().cloned();
+    let (Some(connection), Some(&peer)) = (connection, extensions.get::<Peer>()) else {
         return refused(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the connection of this request is unknown\n",
         );
     };
-    let permit = context.websockets.admit(connection.peer.ip());
+    let permit = context.websockets.admit(peer.counted());
     let permit = permit.map_err(|full| Box::new(full.websocket_response()))?;
     let http2 = request.extensions().get::<Http2Stream>().cloned();
     upgrade.select_protocol(endpoint.protocols);
@@ -132,7 +132,8 @@ where
     announce_continue(request)?;
     let (response, pending) = upgrade.accept();
     let info = ConnectionInfo {
-        peer: connection.peer,
+        peer: peer.address(),
+        client: peer,
         path: request.uri().path().to_owned(),
         query: request.uri().query().map(str::to_owned),
         subprotocol,
@@ -150,7 +151,7 @@ where
         },
     };
     if let Some(greeting) = endpoint.greeting {
-        Peer(connection.peer).span().in_scope(greeting);
+        peer.span().in_scope(greeting);
     }
     let running = begin(
         Arc::clone(context),
@@ -291,10 +292,10 @@ async fn connect(
     rescue: oneshot::Sender<Transport>,
 ) -> hyper::Result<WebSocketStream<ServerStream>> {
     let upgraded = pending.on_upgrade.await?;
-    let (transport, early) = match upgraded.downcast::<TokioIo<Wire<TlsTransport>>>() {
+    let (transport, early) = match upgraded.downcast::<TokioIo<Wire<ClientStream>>>() {
         // Frames sent right behind the request are already in hyper's buffer.
         Ok(parts) => (
-            Transport::Tls(Box::new(parts.io.into_inner().into_inner())),
+            Transport::Http1(Box::new(parts.io.into_inner().into_inner())),
             BytesMut::from(parts.read_buf),
         ),
         Err(upgraded) => (

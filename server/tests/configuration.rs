@@ -52,7 +52,7 @@ fn file_of_the_page_is_read() {
     file.write_all(example.as_bytes()).unwrap();
     let arguments = ["server".into(), "--config".into(), file.path().into()];
     let loaded = Config::load(arguments).unwrap();
-    assert_eq!(loaded.config.network.listen.port(), 443);
+    assert_eq!(loaded.config.network.listen[0].tcp().unwrap().port(), 443);
     assert_eq!(loaded.config.tls.cert.len(), 1);
 }
 

@@ -134,6 +134,35 @@ async fn a_head_that_dribbles_in_is_cut_off() {
     assert!(answer.is_empty() || status_of(&answer) == 408, "{answer}");
 }
 
+/// Proxies keep connections for a minute or so, and send the next request on one that they believe to be open.
+#[tokio::test]
+async fn a_connection_outlives_the_time_for_a_head() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    const GET: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let server = start(&["--head-timeout", "200ms", "--keep-alive-timeout", "3s"]).await;
+    let mut stream = server.tls(&["http/1.1"]).await;
+    let mut answer = [0; 4096];
+    for _ in 0..2 {
+        stream.write_all(GET).await.unwrap();
+        let count = common::soon(stream.read(&mut answer)).await.unwrap();
+        assert!(answer[..count].starts_with(b"HTTP/1.1 200"));
+        // Silence of more than a head may take.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    // The next head has its own time again.
+    let begun = std::time::Instant::now();
+    stream.write_all(&GET[..10]).await.unwrap();
+    let _ = common::soon(stream.read_to_end(&mut Vec::new())).await;
+    let waited = begun.elapsed().as_millis();
+    assert!((190..2_000).contains(&waited), "{waited} ms");
+    let server = start(&["--keep-alive-timeout", "200ms"]).await;
+    let mut stream = server.tls(&["http/1.1"]).await;
+    stream.write_all(GET).await.unwrap();
+    let mut all = Vec::new();
+    let _ = common::soon(stream.read_to_end(&mut all)).await;
+    assert!(all.starts_with(b"HTTP/1.1 200"));
+}
+
 #[tokio::test]
 async fn pages_of_other_origins_are_refused() {
     // H14

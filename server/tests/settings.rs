@@ -342,7 +342,7 @@ fn unknown_keys_fail_with_their_position_and_a_suggestion() {
         ("help = true\n", ":1:1", "`help`"),
         ("max-streams = 1\nmax_streams = 2\n", ":2:1", "twice"),
         ("rooms-max = 1\n[rooms]\nmax = 2\n", ":3:1", "twice"),
-        ("listen = [\"127.0.0.1:1\"]\n", ":1:1", "one value"),
+        ("grpc-listen = [\"127.0.0.1:1\"]\n", ":1:1", "one value"),
         ("max-streams = \"many\"\n", ":1:1", "many"),
         ("\n\nping-interval = \"10ss\"\n", ":3:1", "`10ss`"),
         ("origin-allow = [\"https://a.example\", \"b.example\"]\n", ":1:1", "write https://b.example"),
@@ -422,7 +422,7 @@ fn errors_about_variables_name_them() {
     #[rustfmt::skip]
     let cases = [
         ("WSS_PING_INTERVAL", "10ss", "`10ss`"),
-        ("WSS_LISTEN", "", "WSS_LISTEN"),
+        ("WSS_GRPC_LISTEN", "", "WSS_GRPC_LISTEN"),
         ("WSS_CLIENT_AUTH", "", "WSS_CLIENT_AUTH"),
         ("WSS_DEFLATE", "maybe", "maybe"),
         ("WSS_LOG_LEVEL", "verbose", "`verbose`"),

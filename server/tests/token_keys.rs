@@ -67,7 +67,7 @@ fn token(algorithm: Algorithm, key: &EncodingKey, id: Option<&str>) -> String {
 
 /// Tells if the token is accepted.
 fn accepts(access: &Access, token: &str) -> bool {
-    let address = "192.0.2.1".parse().unwrap();
+    let address: std::net::IpAddr = "192.0.2.1".parse().unwrap();
     access.check(Some(token), address, Instant::now()).is_ok()
 }
 

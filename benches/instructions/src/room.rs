@@ -9,8 +9,8 @@ use bytes::BytesMut;
 use futures_util::SinkExt;
 use rooms::participant::{Member, Next, Request};
 use rooms::{
-    Authority, Counts, Event, Grant, Hub, Local, Participants, Refusal, Rendering, Seen, Settings,
-    Stored,
+    Authority, Caller, Counts, Event, Grant, Hub, Local, Participants, Refusal, Rendering, Seen,
+    Settings, Stored,
 };
 use tokio::runtime::{Builder, Runtime};
 use tungstenite_deflate::tungstenite::protocol::Role;
@@ -141,7 +141,7 @@ fn rooms() -> Participants {
 struct Open;
 
 impl Authority for Open {
-    fn check(&self, _: Option<&str>, _: IpAddr, _: Instant) -> Result<Grant, Refusal> {
+    fn check(&self, _: Option<&str>, _: Caller, _: Instant) -> Result<Grant, Refusal> {
         Ok(Grant::everything())
     }
 }

@@ -4,6 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 
 use super::renderings::Rendering;
 
@@ -19,6 +20,8 @@ pub struct Counts {
     pub published: Family<ResultLabel, Counter>,
     /// Messages and other events handed to members.
     pub delivered: Counter,
+    /// Times from an event's arrival on this node to its handing to a member.
+    pub delivery: Latency,
     /// Events that were written in a form, by the form; once for all members that get it.
     pub rendered: Family<FormLabel, Counter>,
     /// Members that lagged too far, by the policy of their room.
@@ -42,6 +45,21 @@ pub struct Counts {
     /// Times that keys for tokens were fetched from a URL, by result.
     pub key_fetches: Family<ResultLabel, Counter>,
 }
+
+/// A histogram of times in seconds.
+#[derive(Clone, Debug)]
+pub struct Latency(pub Histogram);
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self(Histogram::new(LATENCY_BUCKETS))
+    }
+}
+
+/// Upper bounds of the buckets of times: from 10 µs to 10 s, two for each power of ten.
+pub const LATENCY_BUCKETS: [f64; 13] = [
+    0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0,
+];
 
 /// The result of a message, or of reading keys.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]

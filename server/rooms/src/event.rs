@@ -1,6 +1,7 @@
 //! Events for members, rendered once for all of them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::message::{Draft, Stored};
 use super::position::Position;
@@ -73,6 +74,8 @@ pub struct Broadcast {
     /// For a provisional message its number in the room; for a stored one that was provisional before, that number.
     pub(super) provisional: Option<u64>,
     renderings: Renderings,
+    /// When it arrived on this node.
+    made: Instant,
 }
 
 impl Broadcast {
@@ -82,6 +85,7 @@ impl Broadcast {
             event,
             provisional: None,
             renderings: Renderings::default(),
+            made: Instant::now(),
         }
     }
 
@@ -99,6 +103,11 @@ impl Broadcast {
         make: impl Fn(&Event) -> T,
     ) -> Arc<T> {
         self.renderings.get(rendering, || make(&self.event))
+    }
+
+    /// Time since it arrived on this node.
+    pub(super) fn age(&self) -> Duration {
+        self.made.elapsed()
     }
 
     /// Its share of a queue, in bytes.

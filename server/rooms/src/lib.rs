@@ -39,6 +39,7 @@
 
 mod attendance;
 pub mod backplane;
+mod caller;
 pub mod counts;
 pub mod event;
 mod flow;
@@ -63,6 +64,7 @@ pub mod room;
 pub mod settings;
 
 pub use backplane::{Backplane, Local};
+pub use caller::Caller;
 pub use counts::Counts;
 pub use event::{Broadcast, Event};
 pub use grant::Grant;

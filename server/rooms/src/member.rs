@@ -148,8 +148,16 @@ impl Membership {
             };
             drop(state);
             self.cursor += 1;
+            let age = self
+                .cursor
+                .is_multiple_of(MEASURED)
+                .then(|| broadcast.age());
             if let Some(seen) = self.see(broadcast) {
-                self.hub.counts().delivered.inc();
+                let counts = self.hub.counts();
+                counts.delivered.inc();
+                if let Some(age) = age {
+                    counts.delivery.0.observe(age.as_secs_f64());
+                }
                 return Ok(Some(seen));
             }
         }
@@ -256,3 +264,6 @@ impl Drop for Membership {
         self.hub.leave(&self.room, &self.me);
     }
 }
+
+/// Of so many events of a room the delivery of one is measured, to every member.
+const MEASURED: u64 = 16;

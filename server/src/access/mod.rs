@@ -14,7 +14,6 @@ mod secret;
 mod set;
 mod sources;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -22,7 +21,7 @@ use arc_swap::ArcSwap;
 use certs::SecretFiles;
 
 use crate::config::RoomOptions;
-use rooms::{Authority, Counts, Refusal};
+use rooms::{Authority, Caller, Counts, Refusal};
 pub use rooms::{Grant, Right};
 
 use claims::Conditions;
@@ -123,7 +122,7 @@ impl Access {
         Ok(Some(count))
     }
 
-    /// What the peer at `address` may do, who shows `token`.
+    /// What `caller` may do, who shows `token`.
     ///
     /// A good token passes whatever came from the same address before, and only wrong signatures are counted: behind a
     /// proxy all users share one address, and nobody may shut out the others.
@@ -133,20 +132,19 @@ impl Access {
     pub fn check(
         &self,
         token: Option<&str>,
-        address: IpAddr,
+        caller: impl Into<Caller>,
         now: Instant,
     ) -> Result<Grant, Denied> {
+        let caller = caller.into();
         let tokens = match &self.rule {
             Rule::Open => return Ok(Grant::everything()),
-            Rule::Loopback if address.to_canonical().is_loopback() => {
-                return Ok(Grant::everything());
-            }
+            Rule::Loopback if caller.is_local => return Ok(Grant::everything()),
             Rule::Loopback => return Err(Denied::NotLocal),
             Rule::Tokens(tokens) => tokens,
         };
         let token = token.ok_or(Denied::Missing)?;
         tokens.verify(token).map_err(|fault| match fault {
-            Fault::Signature if !tokens.guesses.admit(address, now) => Denied::TooMany,
+            Fault::Signature if !tokens.guesses.admit(caller.address, now) => Denied::TooMany,
             Fault::UnknownKey if tokens.is_waiting() => Denied::NoKeys,
             fault => Denied::Invalid(fault.text()),
         })
@@ -186,8 +184,8 @@ impl Tokens {
 }
 
 impl Authority for Access {
-    fn check(&self, token: Option<&str>, address: IpAddr, now: Instant) -> Result<Grant, Refusal> {
-        Ok(Self::check(self, token, address, now)?)
+    fn check(&self, token: Option<&str>, caller: Caller, now: Instant) -> Result<Grant, Refusal> {
+        Ok(Self::check(self, token, caller, now)?)
     }
 }
 
@@ -233,6 +231,7 @@ mod tests {
     use super::*;
     use crate::access::guesses::MAX_ADDRESSES;
     use crate::config::{Config, Limit, Switch};
+    use std::net::IpAddr;
 
     #[test]
     fn without_a_key_rooms_are_open_on_this_machine_unless_told_otherwise() {
@@ -240,13 +239,15 @@ mod tests {
         let access = Access::new(&options, SecretFiles::Checked).unwrap();
         for address in ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"] {
             assert!(
-                access.check(None, address.parse().unwrap(), now).is_ok(),
+                access
+                    .check(None, address.parse::<IpAddr>().unwrap(), now)
+                    .is_ok(),
                 "{address}"
             );
         }
         for address in ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "0.0.0.0"] {
             let denied = access
-                .check(Some("x"), address.parse().unwrap(), now)
+                .check(Some("x"), address.parse::<IpAddr>().unwrap(), now)
                 .unwrap_err();
             assert_eq!(denied, Denied::NotLocal, "{address}");
         }
@@ -254,7 +255,7 @@ mod tests {
         let access = Access::new(&options, SecretFiles::Checked).unwrap();
         assert!(
             access
-                .check(None, "192.0.2.1".parse().unwrap(), now)
+                .check(None, "192.0.2.1".parse::<IpAddr>().unwrap(), now)
                 .is_ok()
         );
     }
@@ -284,7 +285,8 @@ mod tests {
     fn h21_good_tokens_pass_whatever_the_address_did() {
         let ((access, good), now) = (with_secret(Some(5)), Instant::now());
         let bad = forged(&good);
-        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
+        let [one, other]: [IpAddr; 2] =
+            ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
         for number in 0..1_000 {
             let denied = access.check(Some(&bad), one, now).unwrap_err();
             assert_eq!(denied == Denied::TooMany, number >= 5, "{number}: {denied}");
@@ -300,7 +302,7 @@ mod tests {
     #[test]
     fn h21_only_wrong_signatures_are_counted() {
         let ((access, good), now) = (with_secret(Some(1)), Instant::now());
-        let address = "192.0.2.1".parse().unwrap();
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
         // Of an algorithm that no key here is for.
         let (_, rest) = good.split_once('.').unwrap();
         let other_kind = format!("eyJhbGciOiJFUzI1NiJ9.{rest}");
@@ -320,7 +322,7 @@ mod tests {
     fn h21_full_table_neither_opens_nor_closes() {
         let ((access, good), now) = (with_secret(Some(5)), Instant::now());
         let bad = forged(&good);
-        let address = |number: u32| std::net::Ipv4Addr::from(number).into();
+        let address = |number: u32| IpAddr::from(std::net::Ipv4Addr::from(number));
         let many = u32::try_from(MAX_ADDRESSES).unwrap();
         for number in 0..many {
             assert!(access.check(Some(&bad), address(number), now).is_err());
@@ -335,7 +337,7 @@ mod tests {
     #[test]
     fn h21_limit_can_be_switched_off() {
         let ((access, good), now) = (with_secret(None), Instant::now());
-        let (bad, address) = (forged(&good), "192.0.2.1".parse().unwrap());
+        let (bad, address) = (forged(&good), "192.0.2.1".parse::<IpAddr>().unwrap());
         for _ in 0..100 {
             let denied = access.check(Some(&bad), address, now).unwrap_err();
             assert!(matches!(denied, Denied::Invalid(_)), "{denied}");

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 
 use super::{
-    DeflateOptions, HttpLimits, Logging, MemoryOptions, NatsOptions, Network, RoomOptions,
-    RouteOptions, ShutdownOptions, TlsOptions, WebSocketOptions,
+    DeflateOptions, HttpLimits, Logging, MemoryOptions, NatsOptions, Network, ProxyOptions,
+    RoomOptions, RouteOptions, ShutdownOptions, TlsOptions, WebSocketOptions,
 };
 
 /// What the program was asked to do.
@@ -46,6 +46,9 @@ pub struct Config {
     /// Where to listen and how many connections to hold.
     #[command(flatten)]
     pub network: Network,
+    /// Proxies in front of the server.
+    #[command(flatten)]
+    pub proxies: ProxyOptions,
     /// Certificates, protocol versions, client certificates.
     #[command(flatten)]
     pub tls: TlsOptions,

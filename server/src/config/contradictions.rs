@@ -1,12 +1,13 @@
 //! Settings that are fine alone and cannot work together.
 
-use super::{ClientAuth, Config};
+use super::{ClientAuth, Config, ListenAddress, TrustedHeader};
 
 /// A line for each pair of settings that contradict each other.
 ///
 /// `given` reports if somebody gave a setting. A default never contradicts: it yields to what was given.
 pub(super) fn contradictions(config: &Config, given: impl Fn(&str) -> bool) -> Vec<String> {
     let mut rules = connections(config);
+    rules.extend(proxies(config));
     rules.extend(websocket(config));
     rules.extend(rooms(config));
     rules.extend(nats(config));
@@ -38,15 +39,33 @@ fn rule(useless: &'static str, broken: bool, reason: &'static str) -> Rule {
 fn connections(config: &Config) -> Vec<Rule> {
     let (network, http, tls, shutdown) =
         (&config.network, &config.http, &config.tls, &config.shutdown);
-    let same_port = network
-        .grpc_listen
-        .is_some_and(|plain| plain == network.listen && plain.port() != 0);
+    let same_port = network.grpc_listen.is_some_and(|plain| {
+        let mut others = network.listen.iter().chain(&network.admin_listen);
+        others.any(|other| other.clashes(&ListenAddress::Plain(plain)))
+    });
+    let is_exposed = |addresses: &[ListenAddress]| {
+        !network.insecure_plain_public.is_on()
+            && addresses.iter().any(ListenAddress::is_plain_and_public)
+    };
+    let exposed = "has a plain:// address that other networks may reach; listen on a private address or allow it with --insecure-plain-public";
     let unlimited = network.handshake_rate.0.is_none();
     vec![
         rule(
             "grpc-listen",
             same_port,
             "is the address of --listen: one of them needs another port",
+        ),
+        rule("listen", is_exposed(&network.listen), exposed),
+        rule("admin-listen", is_exposed(&network.admin_listen), exposed),
+        rule(
+            "listen",
+            has_clash(network.listen.iter()),
+            "has an address twice",
+        ),
+        rule(
+            "admin-listen",
+            has_clash(network.listen.iter().chain(&network.admin_listen)),
+            "has an address twice, or one of --listen",
         ),
         rule(
             "max-connections-per-address",
@@ -77,6 +96,47 @@ fn connections(config: &Config) -> Vec<Rule> {
             "drain-window",
             shutdown.drain_window > shutdown.drain_timeout,
             "exceeds --drain-timeout, after which connections are dropped",
+        ),
+    ]
+}
+
+/// Whether two of `addresses` cannot be listened on at once.
+fn has_clash<'a>(addresses: impl Iterator<Item = &'a ListenAddress>) -> bool {
+    let addresses: Vec<_> = addresses.collect();
+    let later = |at: usize| addresses.iter().skip(at + 1);
+    let mut clashes = addresses
+        .iter()
+        .enumerate()
+        .flat_map(|(at, one)| later(at).map(move |other| one.clashes(other)));
+    clashes.any(|clashes| clashes)
+}
+
+fn proxies(config: &Config) -> Vec<Rule> {
+    let proxies = &config.proxies;
+    let is_believed =
+        proxies.proxy_protocol.is_on() || proxies.trusted_header != TrustedHeader::Off;
+    let nobody = "has no effect without --trusted-proxy: nobody is believed";
+    let is_alone = proxies.trusted_proxy.is_empty();
+    vec![
+        rule(
+            "trusted-proxy",
+            !is_alone && !is_believed,
+            "has no effect while --proxy-protocol and --trusted-header are off: nothing is believed",
+        ),
+        rule(
+            "proxy-protocol",
+            is_alone && proxies.proxy_protocol.is_on(),
+            nobody,
+        ),
+        rule(
+            "trusted-header",
+            is_alone && proxies.trusted_header != TrustedHeader::Off,
+            nobody,
+        ),
+        rule(
+            "max-proxy-header-bytes",
+            !proxies.proxy_protocol.is_on(),
+            "has no effect while --proxy-protocol is off",
         ),
     ]
 }

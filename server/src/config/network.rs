@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use clap::Args;
 use values::units::{address, at_least, count, off_or, positive_time, rate, up_to};
 
-use super::{ByteSize, Limit, Span, Switch};
+use super::listen_address::mode;
+use super::{ByteSize, Limit, ListenAddress, Span, Switch};
 use crate::host::host;
 
 /// Where to listen and how many connections to hold.
@@ -13,9 +14,20 @@ use crate::host::host;
 #[command(next_help_heading = "Network")]
 #[non_exhaustive]
 pub struct Network {
-    /// Address and port to listen on; `[::]` takes IPv4 too, port 0 lets the system choose
-    #[arg(long, value_name = "ADDR:PORT", default_value = "[::]:8443", value_parser = address)]
-    pub listen: SocketAddr,
+    /// Address to listen on: ADDR:PORT or tls://ADDR:PORT with TLS, plain://ADDR:PORT without it, unix:PATH for a Unix
+    /// socket without TLS; repeatable. `[::]` takes IPv4 too, port 0 lets the system choose
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:8443", value_parser = str::parse::<ListenAddress>)]
+    pub listen: Vec<ListenAddress>,
+    /// Address for operators, written as for --listen; repeatable. It carries /metrics, /stats, /healthz, /readyz and gRPC
+    /// health and reflection, and takes them, except gRPC health, off the addresses of --listen [default: none]
+    #[arg(long, value_name = "ADDRESS", value_parser = str::parse::<ListenAddress>)]
+    pub admin_listen: Vec<ListenAddress>,
+    /// Accept plain:// addresses that other networks may reach, where everything can be read and changed on its way
+    #[arg(long, value_enum, default_value = "off")]
+    pub insecure_plain_public: Switch,
+    /// File mode of Unix sockets, in octal; a proxy needs the right to write
+    #[arg(long, value_name = "MODE", default_value = "0660", value_parser = mode)]
+    pub unix_socket_mode: u32,
     /// Further address for gRPC without TLS, as in 127.0.0.1:50051; whoever reaches it needs no certificate [default: none]
     #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
     pub grpc_listen: Option<SocketAddr>,
@@ -67,9 +79,13 @@ pub struct HttpLimits {
     /// (`Strict-Transport-Security`), whole seconds, or `off`; 0 has them forget it
     #[arg(long, value_name = "TIME", default_value = "off", value_parser = whole_seconds_or_off)]
     pub hsts: Limit<Span>,
-    /// Longest time for a whole request head; also how long an idle HTTP/1.1 connection is kept
+    /// Longest time for a whole request head, for the first one from the connection's start
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
     pub head_timeout: Span,
+    /// Maximum time from a response over HTTP/1.1 to the end of the next request's head, before the connection is closed.
+    /// Longer than proxies keep an idle connection, mostly 60s, else they send requests on one that is just closed
+    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = positive_time)]
+    pub keep_alive_timeout: Span,
     /// Longest request head; beyond it 431
     #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = at_least(ByteSize(MIN_HEAD_BYTES)))]
     pub max_head_bytes: ByteSize,

@@ -16,6 +16,6 @@ pub struct RouteOptions {
     #[arg(long, value_enum, default_value = "on")]
     pub reflection: Switch,
     /// Serve the demonstrations: /ws, /echo, /ack and /drone
-    #[arg(long, value_enum, default_value = "on")]
+    #[arg(long, alias = "demo", value_enum, default_value = "on")]
     pub demonstrations: Switch,
 }

@@ -369,8 +369,13 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_table() {
         let config = Config::default();
-        assert_eq!(config.network.listen.port(), 8443);
-        assert!(config.network.listen.ip().is_unspecified() && config.network.listen.is_ipv6());
+        let written: Vec<_> = config
+            .network
+            .listen
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(written, ["tls://[::]:8443"]);
         assert_eq!(config.websocket.max_message_bytes.0, 1 << 20);
         assert_eq!(config.network.max_connections, 10_000);
     }
@@ -382,7 +387,8 @@ mod tests {
         );
         let path = file.path().to_str().unwrap();
         let loaded = load(&["--config", path, "--listen", "127.0.0.1:2"]).unwrap();
-        assert_eq!(loaded.config.network.listen.port(), 2);
+        let address = loaded.config.network.listen[0].tcp();
+        assert_eq!(address, Some("127.0.0.1:2".parse().unwrap()));
         assert_eq!(loaded.config.http.max_streams, 7);
         assert!(!loaded.config.deflate.deflate.is_on());
         assert_eq!(

@@ -58,19 +58,26 @@ pub mod proto_v2;
 )]
 mod rooms;
 
-/// The paths of all services; no message may be longer than [`Context::max_grpc_bytes`].
-pub(crate) fn routes(context: &Arc<Context>) -> Router {
-    let largest = context.max_grpc_bytes;
-    let chat = ChatServiceServer::new(v1::Chat).max_decoding_message_size(largest);
-    let longest = context.rooms.settings().max_message_bytes();
-    let rooms = RoomServiceServer::new(v2::Rooms::new(context)).max_decoding_message_size(longest);
+/// The services of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Services {
+    /// Every service.
+    All,
+    /// Those for clients: chat, rooms, and health, which clients of gRPC ask too.
+    Clients,
+    /// Those for operators: health and reflection.
+    Operators,
+}
+
+/// The paths of `services`; no message may be longer than [`Context::max_grpc_bytes`].
+pub(crate) fn routes(context: &Arc<Context>, services: Services) -> Router {
     let health = HealthServer::new(health::Health::new(Arc::clone(context)))
         .max_decoding_message_size(SMALL_MESSAGE);
-    let mut router = Router::new()
-        .route_service("/chat.ChatService/{*method}", chat)
-        .route_service("/chat.v2.ChatService/{*method}", rooms)
-        .route_service("/grpc.health.v1.Health/{*method}", health);
-    if context.routes.reflection.is_on() {
+    let mut router = Router::new().route_service("/grpc.health.v1.Health/{*method}", health);
+    if services != Services::Operators {
+        router = router.merge(chat(context));
+    }
+    if services != Services::Clients && context.routes.reflection.is_on() {
         router = router.merge(reflection());
     }
     router
@@ -84,6 +91,17 @@ pub(crate) fn routes(context: &Arc<Context>) -> Router {
             (Arc::clone(context), gate::SHARING),
             cors::check,
         ))
+}
+
+/// The paths of chat, in both versions.
+fn chat(context: &Arc<Context>) -> Router {
+    let largest = context.max_grpc_bytes;
+    let chat = ChatServiceServer::new(v1::Chat).max_decoding_message_size(largest);
+    let longest = context.rooms.settings().max_message_bytes();
+    let rooms = RoomServiceServer::new(v2::Rooms::new(context)).max_decoding_message_size(longest);
+    Router::new()
+        .route_service("/chat.ChatService/{*method}", chat)
+        .route_service("/chat.v2.ChatService/{*method}", rooms)
 }
 
 /// The paths of reflection, in both versions.

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
@@ -15,7 +16,7 @@ use super::http2::Http2;
 use super::{Account, PAUSE, Part};
 use crate::heads::{Heads, REFUSED};
 use crate::interim::{CONTINUE, Interim};
-use crate::linger::{Ending, OverTcp, is_failure_of_tls};
+use crate::linger::{Ending, OverSocket, is_failure_of_tls};
 
 /// The transport of a connection while HTTP is spoken on it.
 ///
@@ -31,6 +32,9 @@ pub(crate) struct Wire<S> {
     unwritten: &'static [u8],
     /// The heads of HTTP/1.1.
     heads: Option<Arc<Heads>>,
+    /// The time for a head, and while one is due its number and deadline.
+    head_timeout: Duration,
+    head_deadline: Option<(u64, Pin<Box<Sleep>>)>,
     /// The unread part of a head that is refused; nothing follows it.
     refused: Option<&'static [u8]>,
     /// The memory held since the peer took nothing, and the deadline.
@@ -57,15 +61,18 @@ impl<S> Wire<S> {
             interim: Arc::default(),
             unwritten: &[],
             heads: None,
+            head_timeout: Duration::MAX,
+            head_deadline: None,
             refused: None,
             stalled: None,
             ending: Ending::default(),
         }
     }
 
-    /// Has the heads of requests looked at.
-    pub(crate) fn with_heads(mut self, heads: &Arc<Heads>) -> Self {
+    /// Has the heads of requests looked at, each of which must be there whole within `timeout`.
+    pub(crate) fn with_heads(mut self, heads: &Arc<Heads>, timeout: Duration) -> Self {
         self.heads = Some(Arc::clone(heads));
+        self.head_timeout = timeout;
         self
     }
 
@@ -143,6 +150,21 @@ impl<S> Wire<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Ready with an error when a head is due and has had its time.
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let Some(number) = self.heads.as_ref().and_then(|heads| heads.due()) else {
+            self.head_deadline = None;
+            return Poll::Pending;
+        };
+        self.head_deadline = self.head_deadline.take().filter(|(of, _)| *of == number);
+        let (_, deadline) = self
+            .head_deadline
+            .get_or_insert_with(|| (number, Box::pin(sleep(self.head_timeout))));
+        ready!(deadline.as_mut().poll(context));
+        let text = "a request's head was not there whole within --head-timeout";
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, text))
+    }
+
     /// Gives what is left of [`REFUSED`]; behind it nothing comes until hyper has answered.
     fn poll_refused(&mut self, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let rest = self.refused.unwrap_or_default();
@@ -191,7 +213,7 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> AsyncRead for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + OverSocket + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -207,6 +229,9 @@ impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> AsyncRead for Wire<S> {
         ready!(this.poll_memory(context))?;
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if read.is_pending() {
+            return this.poll_head(context).map(Err);
+        }
         ready!(this.after_alert(context, read))?;
         if let Some(frames) = &mut this.frames {
             let Frames {
@@ -226,7 +251,7 @@ impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> Wire<S> {
+impl<S: AsyncRead + AsyncWrite + OverSocket + Unpin> Wire<S> {
     /// Passes a result on; a failure of TLS, which lasts, once the connection is ended so that its alert arrives.
     fn after_alert<T>(
         &mut self,
@@ -241,7 +266,7 @@ impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + OverTcp + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + OverSocket + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -15,7 +15,8 @@ use tracing::info;
 use values::escape::Escaped;
 
 use super::failure;
-use crate::connection::Peer;
+use super::trace_context::TraceContext;
+use crate::peer::Peer;
 
 /// Target of the events that are lines of the access log.
 pub(super) const ACCESS: &str = "access";
@@ -38,6 +39,7 @@ pub(crate) struct RequestLine {
     host: Option<HeaderValue>,
     origin: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
+    trace: Option<TraceContext>,
     begun: Instant,
 }
 
@@ -61,6 +63,7 @@ impl RequestLine {
             host: field(header::HOST),
             origin: field(header::ORIGIN),
             user_agent: field(header::USER_AGENT),
+            trace: TraceContext::read(request.headers()),
             begun: Instant::now(),
         }
     }
@@ -137,7 +140,8 @@ pub(crate) fn refused_head(peer: Peer, error: &hyper::Error) {
     info!(
         target: ACCESS,
         parent: None,
-        peer = display(peer.0),
+        peer = display(peer),
+        proxy = peer.proxy(),
         route = "other",
         http = "1.1",
         status = head_status(error).as_u16(),
@@ -185,7 +189,8 @@ impl Drop for AccessLine {
         info!(
             target: ACCESS,
             parent: None,
-            peer = display(request.peer.0),
+            peer = display(request.peer),
+            proxy = request.peer.proxy(),
             method = shown(request.method.as_str().as_bytes()),
             request_target = shown(request.target().as_bytes()),
             route = &*self.route,
@@ -195,6 +200,8 @@ impl Drop for AccessLine {
             bytes = self.bytes,
             duration_us = u64::try_from(request.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             user_agent = request.user_agent.as_ref().map(|agent| shown(agent.as_bytes())),
+            trace_id = request.trace.as_ref().map(|trace| &*trace.trace_id),
+            parent_id = request.trace.as_ref().map(|trace| &*trace.parent_id),
             "request"
         );
     }

@@ -2,9 +2,11 @@
 
 mod exposition;
 mod labels;
+mod latency;
 mod ledger;
 mod memory;
 mod nats;
+mod process;
 mod rooms;
 mod traffic;
 
@@ -14,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use values::sync::lock;
 
@@ -40,10 +43,14 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     /// TCP connections refused because a limit was reached.
     pub(crate) refused_connections: Family<LimitLabel, Counter>,
+    /// Connections of trusted proxies closed for want of a good PROXY header.
+    pub(crate) refused_proxy_headers: Counter,
     /// Failures of `accept`.
     pub(crate) accept_errors: Counter,
     /// TLS handshakes that succeeded.
     pub(crate) handshakes: Family<HandshakeLabels, Counter>,
+    /// Times of TLS handshakes that succeeded, in seconds.
+    pub(crate) handshake_times: Histogram,
     /// TLS handshakes that failed.
     pub(crate) handshake_failures: Family<CauseLabel, Counter>,
     /// When each certificate ends.
@@ -91,13 +98,21 @@ macro_rules! register {
 impl Metrics {
     /// Creates all series, at zero.
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("wss");
+        let mut root = Registry::default();
+        process::register_process(&mut root);
+        let registry = root.sub_registry_with_prefix("wss");
+        process::register_build(registry);
         let mut metrics = Self {
             connections: register!(registry, "tcp_connections", "TCP connections held"),
             refused_connections: register!(
                 registry,
                 "tcp_refused",
                 "TCP connections refused with 503 or 429, or closed unanswered, because a limit was reached"
+            ),
+            refused_proxy_headers: register!(
+                registry,
+                "proxy_headers_refused",
+                "Connections of trusted proxies closed because their PROXY header was missing, malformed, too long or late"
             ),
             accept_errors: register!(
                 registry,
@@ -109,6 +124,7 @@ impl Metrics {
                 "tls_handshakes",
                 "TLS handshakes that succeeded, by version, group, resumption and ALPN"
             ),
+            handshake_times: latency::handshakes(registry),
             handshake_failures: register!(
                 registry,
                 "tls_handshake_failures",
@@ -130,48 +146,7 @@ impl Metrics {
                 "websocket_refused",
                 "WebSocket requests refused, by HTTP status"
             ),
-            traffic: TrafficSeries {
-                websockets: register!(registry, "websocket_connections", "WebSockets held"),
-                opened: register!(
-                    registry,
-                    "websocket_opened",
-                    "WebSocket connections opened, by HTTP version and compression"
-                ),
-                messages: register!(
-                    registry,
-                    "websocket_messages",
-                    "Messages, by direction (in: from clients) and kind"
-                ),
-                message_bytes: register!(
-                    registry,
-                    "websocket_message",
-                    Unit::Bytes,
-                    "Bytes of messages, before compression when sent and after it when received"
-                ),
-                wire_bytes: register!(
-                    registry,
-                    "websocket_wire",
-                    Unit::Bytes,
-                    "Bytes of frames inside TLS, compressed where that was agreed"
-                ),
-                compressed_message_bytes: register!(
-                    registry,
-                    "websocket_compressed_message",
-                    Unit::Bytes,
-                    "Bytes of the messages that were compressed, before compression"
-                ),
-                compressed_wire_bytes: register!(
-                    registry,
-                    "websocket_compressed_wire",
-                    Unit::Bytes,
-                    "Bytes of the messages that were compressed, after compression; frames without compression would have taken wire + compressed_message - compressed_wire bytes"
-                ),
-                slow_readers: register!(
-                    registry,
-                    "websocket_slow_readers",
-                    "Connections dropped because the peer did not read within the write timeout with its queue full"
-                ),
-            },
+            traffic: traffic_series(registry),
             closed: register!(
                 registry,
                 "websocket_closed",
@@ -192,15 +167,15 @@ impl Metrics {
                 "http_handler_panics",
                 "Requests whose handler panicked; each was answered with 500"
             ),
-            rooms: rooms::register(&mut registry),
-            nats: nats::register(&mut registry),
-            memory: memory::register(&mut registry),
-            ledger: ledger::register(&mut registry),
+            rooms: rooms::register(registry),
+            nats: nats::register(registry),
+            memory: memory::register(registry),
+            ledger: ledger::register(registry),
             draining: register!(registry, "draining", "1 while the server is ending, else 0"),
             registry: Arc::default(),
             routes: Arc::default(),
         };
-        metrics.registry = Arc::new(registry);
+        metrics.registry = Arc::new(root);
         metrics
     }
 
@@ -230,6 +205,53 @@ impl Metrics {
     /// All series in the text format `exposition`.
     pub(crate) fn render(&self, exposition: Exposition) -> String {
         exposition.render(&self.registry)
+    }
+}
+
+/// Registers what is counted of each WebSocket route.
+fn traffic_series(registry: &mut Registry) -> TrafficSeries {
+    TrafficSeries {
+        handling: latency::handling(registry),
+        websockets: register!(registry, "websocket_connections", "WebSockets held"),
+        opened: register!(
+            registry,
+            "websocket_opened",
+            "WebSocket connections opened, by HTTP version and compression"
+        ),
+        messages: register!(
+            registry,
+            "websocket_messages",
+            "Messages, by direction (in: from clients) and kind"
+        ),
+        message_bytes: register!(
+            registry,
+            "websocket_message",
+            Unit::Bytes,
+            "Bytes of messages, before compression when sent and after it when received"
+        ),
+        wire_bytes: register!(
+            registry,
+            "websocket_wire",
+            Unit::Bytes,
+            "Bytes of frames inside TLS, compressed where that was agreed"
+        ),
+        compressed_message_bytes: register!(
+            registry,
+            "websocket_compressed_message",
+            Unit::Bytes,
+            "Bytes of the messages that were compressed, before compression"
+        ),
+        compressed_wire_bytes: register!(
+            registry,
+            "websocket_compressed_wire",
+            Unit::Bytes,
+            "Bytes of the messages that were compressed, after compression; frames without compression would have taken wire + compressed_message - compressed_wire bytes"
+        ),
+        slow_readers: register!(
+            registry,
+            "websocket_slow_readers",
+            "Connections dropped because the peer did not read within the write timeout with its queue full"
+        ),
     }
 }
 
@@ -296,9 +318,16 @@ mod tests {
     /// so the names are looked up where they are registered.
     #[test]
     fn the_dashboard_asks_for_series_that_exist() {
-        let (dashboard, registered) = (
+        let dashboard = concat!(
             include_str!("../../monitoring/grafana.json"),
+            include_str!("../../monitoring/alerts.yml")
+        );
+        let registered = concat!(
+            include_str!("latency.rs"),
+            include_str!("ledger.rs"),
             include_str!("mod.rs"),
+            include_str!("nats.rs"),
+            include_str!("rooms.rs"),
         );
         let mut seen = 0;
         for (start, prefix) in dashboard.match_indices("wss_") {
@@ -307,6 +336,12 @@ mod tests {
                 .next()
                 .unwrap_or_default();
             let name = series.strip_suffix("_total").unwrap_or(series);
+            let name = name.strip_suffix("_bucket").unwrap_or(name);
+            let parts = ["rooms_", "nats_"];
+            let name = parts
+                .iter()
+                .find_map(|part| name.strip_prefix(part))
+                .unwrap_or(name);
             let units = ["_bytes", "_seconds"];
             let bare = units.iter().find_map(|unit| name.strip_suffix(unit));
             let named = |name: &str| registered.contains(&format!("\"{name}\","));

@@ -1,10 +1,12 @@
 //! The counters of one route's connections, messages and bytes, looked up once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use serde::Serialize;
 use tungstenite_deflate::deflate::CompressedMessages;
 use tungstenite_deflate::tungstenite::Message;
@@ -58,6 +60,8 @@ pub(super) struct TrafficSeries {
     pub(super) compressed_message_bytes: Family<DirectionLabels, Counter>,
     /// Bytes of the same messages, after compression.
     pub(super) compressed_wire_bytes: Family<DirectionLabels, Counter>,
+    /// Times that handlers take for a message.
+    pub(super) handling: Family<RouteLabel, Histogram>,
     /// Connections dropped because the peer did not read.
     pub(super) slow_readers: Family<RouteLabel, Counter>,
 }
@@ -82,6 +86,7 @@ struct Flows {
     http2: Connections,
     incoming: Flow,
     outgoing: Flow,
+    handling: Histogram,
     slow_readers: Counter,
 }
 
@@ -251,6 +256,7 @@ impl Traffic {
             http2: Connections::new(series, route, Carrier::Http2),
             incoming: Flow::new(series, route, "in"),
             outgoing: Flow::new(series, route, "out"),
+            handling: series.handling.get_or_create_owned(&RouteLabel { route }),
             slow_readers: series
                 .slow_readers
                 .get_or_create_owned(&RouteLabel { route }),
@@ -320,6 +326,11 @@ impl Traffic {
     /// Counts bytes that went out.
     pub(crate) fn sent_bytes(&self, bytes: usize) {
         self.0.outgoing.wire_bytes.inc_by(bytes as u64);
+    }
+
+    /// Counts the time that a handler took for a message.
+    pub(crate) fn handled(&self, time: Duration) {
+        self.0.handling.observe(time.as_secs_f64());
     }
 
     /// Counts a peer that did not read.

@@ -4,10 +4,12 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::proxies::Site;
 
 /// A file of the pages.
 struct File {
@@ -89,7 +91,13 @@ pub(crate) fn pages(hsts: Option<Duration>) -> Router {
         let (tag, hsts) = (tag(file.content), hsts.clone());
         router.route(
             file.path,
-            get(move |headers: HeaderMap| async move { respond(file, &tag, hsts, &headers) }),
+            get(
+                move |site: Option<Extension<Site>>, headers: HeaderMap| async move {
+                    // Not over a connection without TLS (RFC 6797 §7.2).
+                    let hsts = hsts.filter(|_| site.is_none_or(|Extension(site)| site.is_secure));
+                    respond(file, &tag, hsts, &headers)
+                },
+            ),
         )
     })
 }

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::bearer::token;
 use super::history;
 use super::problem::{problem, refused};
-use crate::connection::Connection;
 use crate::context::Context;
 use crate::cors::{self, Sharing};
 use crate::ledger::{Account, BodyError, Part};
+use crate::peer::Peer;
 use rooms::participant::{Posted, Visit};
 use rooms::{Epoch, MessageId, Position, Refusal, Right};
 
@@ -191,11 +191,11 @@ fn visit(
     request: &Request<Body>,
     right: Right,
 ) -> Result<Visit, Refused> {
-    let Some(connection) = request.extensions().get::<Arc<Connection>>() else {
+    let Some(&peer) = request.extensions().get::<Peer>() else {
         return Err(unknown_connection());
     };
-    let (token, address) = (token(request.headers()), connection.peer.ip());
-    let participant = context.participants.admit(token, address)?;
+    let token = token(request.headers());
+    let participant = context.participants.admit(token, peer)?;
     Ok(participant.visit(room, right)?)
 }
 

@@ -24,8 +24,8 @@ use pairs::Pairs;
 use tickets::Tickets;
 pub(crate) use tls_stream::TlsStream;
 
-/// TLS over a TCP connection.
-pub(crate) type TlsTransport = TlsStream<tokio::net::TcpStream>;
+/// TLS over a connection.
+pub(crate) type TlsTransport = TlsStream<crate::socket::Socket>;
 
 /// What new handshakes are made with; replaced as a whole when files change.
 #[derive(Debug)]

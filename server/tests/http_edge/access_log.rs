@@ -15,7 +15,7 @@ async fn visit(program: &Program) -> usize {
     let page = get(
         program,
         "/style.css?v=1",
-        "User-Agent: test \u{202e}\"1\r\n",
+        "User-Agent: test \u{202e}\"1\r\nTraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n",
     )
     .await;
     get(program, "/healthz", "").await;
@@ -73,7 +73,9 @@ async fn each_request_is_a_line_of_json() {
     }
     assert_eq!(lines[0]["bytes"], bytes);
     assert_eq!(lines[0]["user_agent"], "test \\u{202e}\"1");
-    assert!(lines[1].get("user_agent").is_none());
+    assert_eq!(lines[0]["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(lines[0]["parent_id"], "00f067aa0ba902b7");
+    assert!(lines[1].get("user_agent").is_none() && lines[1].get("trace_id").is_none());
 }
 
 #[tokio::test]
@@ -89,7 +91,9 @@ async fn each_request_is_a_line_of_text() {
     assert_eq!(value(lines[0], "status"), Some("200"));
     assert_eq!(value(lines[0], "request_target"), Some("/style.css?v=1"));
     assert!(
-        lines[0].ends_with(r#"user_agent="test \u{202e}\"1""#),
+        lines[0].contains(
+            r#" user_agent="test \u{202e}\"1" trace_id="4bf92f3577b34da6a3ce929d0e0e4736""#
+        ),
         "{}",
         lines[0]
     );

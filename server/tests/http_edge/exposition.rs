@@ -61,7 +61,7 @@ fn read(text: &str, is_open: bool) -> BTreeSet<String> {
                 "HELP" => name.clone_into(&mut helped),
                 "TYPE" => {
                     assert_eq!(name, helped, "help comes first: {line}");
-                    assert!(["counter", "gauge"].contains(&rest), "{line}");
+                    assert!(["counter", "gauge", "histogram"].contains(&rest), "{line}");
                     assert!(
                         families.insert(name.to_owned(), rest.to_owned()).is_none(),
                         "{line}: twice"
@@ -86,12 +86,16 @@ fn read(text: &str, is_open: bool) -> BTreeSet<String> {
         value.parse::<f64>().unwrap();
         assert!(samples.insert(series.to_owned()), "{line}: twice");
         let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-        let expected = if is_open && families[&family] == "counter" {
-            format!("{family}_total")
-        } else {
-            family.clone()
+        let suffixes = match &*families[&family] {
+            "counter" if is_open => &["_total"][..],
+            "histogram" => &["_bucket", "_count", "_sum"],
+            _ => &[""],
         };
-        assert_eq!(name, expected, "{line}");
+        let suffix = name.strip_prefix(&*family);
+        assert!(
+            suffix.is_some_and(|suffix| suffixes.contains(&suffix)),
+            "{line}"
+        );
         let labels = labels.strip_suffix('}').unwrap();
         for pair in labels.split("\",").filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once("=\"").unwrap();

@@ -34,7 +34,7 @@ fn begin(flags: &[&str]) -> Program {
     let path = certs.path().to_str().unwrap();
     let fixed = ["--listen", "127.0.0.1:0", "--certs", path];
     // A refused handshake leaves its connection open for the next request, until this is over.
-    let wait = ["--head-timeout", "1s"];
+    let wait = ["--keep-alive-timeout", "1s"];
     let mut child = command(&[&fixed[..], &wait, flags].concat())
         .spawn()
         .unwrap();

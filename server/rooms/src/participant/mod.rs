@@ -3,7 +3,7 @@
 //! A transport translates between its wire format and these types, and decides nothing:
 //!
 //! ```text
-//! Participants::admit(token, address) → Participant ┬ visit(room, right) → Visit:  post, history
+//! Participants::admit(token, caller)  → Participant ┬ visit(room, right) → Visit:  post, history
 //!                                                   └ join(room, name)   → Member: next, request
 //!                                                                          under Expiry::bound
 //! ```
@@ -17,12 +17,12 @@ mod shared;
 mod visit;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use values::limiter::{KeyedRateLimiter, source};
 
+use super::caller::Caller;
 use super::grant::Grant;
 use super::hub::Hub;
 use super::name::{MemberName, RoomName};
@@ -46,7 +46,7 @@ pub struct Participants {
 /// Somebody whose token was accepted.
 pub struct Participant {
     shared: Arc<Shared>,
-    address: IpAddr,
+    caller: Caller,
     grant: Grant,
     ends: Arc<Ends>,
 }
@@ -69,18 +69,23 @@ impl Participants {
         }
     }
 
-    /// Admits the peer at `address`, who shows `token`.
+    /// Admits `caller`, who shows `token`; an address alone is a caller as [`Caller::from`] has it.
     ///
     /// Before this, a transport that browsers use checks the page's Origin: a page must not spend its visitor's attempts.
     ///
     /// # Errors
     /// The token is missing, not good, or has ended.
-    pub fn admit(&self, token: Option<&str>, address: IpAddr) -> Result<Participant, Refusal> {
-        let grant = self.shared.check(token, address);
+    pub fn admit(
+        &self,
+        token: Option<&str>,
+        caller: impl Into<Caller>,
+    ) -> Result<Participant, Refusal> {
+        let caller = caller.into();
+        let grant = self.shared.check(token, caller);
         let grant = self.shared.counted(grant)?;
         Ok(Participant {
             shared: Arc::clone(&self.shared),
-            address,
+            caller,
             ends: Ends::new(&grant),
             grant,
         })
@@ -121,7 +126,7 @@ impl Participant {
             admitted.map_err(|_| Refusal::TooManyJoins { of })?;
         }
         let of = "from this address";
-        let admitted = shared.joins.admit(source(self.address), now);
+        let admitted = shared.joins.admit(source(self.caller.address), now);
         admitted.map_err(|_| Refusal::TooManyJoins { of })
     }
 
@@ -132,7 +137,7 @@ impl Participant {
         room: &RoomName,
         name: &MemberName,
     ) -> Result<Option<SystemTime>, Refusal> {
-        let grant = self.shared.check(Some(token), self.address)?;
+        let grant = self.shared.check(Some(token), self.caller)?;
         if grant.name().is_some_and(|new| new != name) {
             return Err(Refusal::OtherName);
         }
@@ -154,7 +159,7 @@ impl fmt::Debug for Participant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = formatter.debug_struct("Participant");
         debug
-            .field("address", &self.address)
+            .field("caller", &self.caller)
             .field("grant", &self.grant)
             .finish_non_exhaustive()
     }

@@ -1,11 +1,11 @@
 //! State that all participants share, and the authority that judges their tokens.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use values::limiter::KeyedRateLimiter;
 
+use crate::caller::Caller;
 use crate::grant::Grant;
 use crate::hub::Hub;
 use crate::name::MemberName;
@@ -13,11 +13,11 @@ use crate::refusal::Refusal;
 
 /// Judges tokens.
 pub trait Authority: Send + Sync + 'static {
-    /// Returns the grant of the peer at `address`, who shows `token`.
+    /// Returns the grant of `caller`, who shows `token`.
     ///
     /// # Errors
     /// The token is missing where one is needed, is not accepted, or the peer may not enter without one.
-    fn check(&self, token: Option<&str>, address: IpAddr, now: Instant) -> Result<Grant, Refusal>;
+    fn check(&self, token: Option<&str>, caller: Caller, now: Instant) -> Result<Grant, Refusal>;
 }
 
 /// State shared by all participants.
@@ -34,8 +34,8 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Returns the grant of a token that has not ended.
-    pub(super) fn check(&self, token: Option<&str>, address: IpAddr) -> Result<Grant, Refusal> {
-        let grant = self.authority.check(token, address, Instant::now())?;
+    pub(super) fn check(&self, token: Option<&str>, caller: Caller) -> Result<Grant, Refusal> {
+        let grant = self.authority.check(token, caller, Instant::now())?;
         if grant.has_ended() {
             return Err(Refusal::TokenInvalid("it has expired".to_owned()));
         }

@@ -41,7 +41,7 @@ impl Participant {
     pub fn visit(self, room: &str, right: Right) -> Result<Visit, Refusal> {
         let room = self.require(right, room)?;
         let requests = &self.shared.requests;
-        let admitted = requests.admit(source(self.address), Instant::now());
+        let admitted = requests.admit(source(self.caller.address), Instant::now());
         let admitted = admitted.map_err(|_| Refusal::AddressTooFast);
         self.shared.counted(admitted)?;
         Ok(Visit::new(self, room))

@@ -13,8 +13,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::proto_v2::{ConverseRequest, SendRequest, SendResponse, SubscribeRequest};
 use super::rooms::chat_service_server::ChatService;
-use crate::connection::Peer;
 use crate::context::Context;
+use crate::peer::Peer;
 use crate::routes::bearer_token;
 pub(super) use encoded::{EncodedCodec, EncodedEvent};
 use outgoing::{Outgoing, channel};
@@ -40,11 +40,11 @@ impl Rooms {
 
     /// Admits the sender of a call.
     fn admit<T>(&self, request: &Request<T>) -> Result<Participant, Status> {
-        let Some(Peer(peer)) = request.extensions().get::<Peer>() else {
+        let Some(&peer) = request.extensions().get::<Peer>() else {
             return Err(Status::internal("the connection of this call is unknown"));
         };
         let token = bearer_token(request.metadata().as_ref());
-        let admitted = self.context.participants.admit(token, peer.ip());
+        let admitted = self.context.participants.admit(token, peer);
         admitted.map_err(|refusal| status(&refusal))
     }
 }

@@ -16,10 +16,10 @@ use axum::response::Response;
 use axum::routing::any;
 use http::{Method, Request, header};
 
-use crate::connection::Connection;
 use crate::context::Context;
 use crate::metrics::RefusalLabels;
-use crate::request::authority;
+use crate::peer::Peer;
+use crate::request::may_call;
 use crate::route::{Endpoint, Running};
 use crate::routes::{bearer, problem};
 use crate::upgrade;
@@ -87,14 +87,13 @@ fn admit(
 ) -> Result<Option<Participant>, Refusal> {
     let is_websocket =
         request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE);
-    let host = authority(request).unwrap_or_default();
-    let may_connect = is_websocket && context.origins.allow(request.headers(), host);
-    let connection = request.extensions().get::<Arc<Connection>>();
-    let Some(connection) = connection.filter(|_| may_connect) else {
+    let may_connect = is_websocket && may_call(&context.origins, request);
+    let peer = request.extensions().get::<Peer>();
+    let Some(&peer) = peer.filter(|_| may_connect) else {
         return Ok(None);
     };
     let token = bearer::token(request.headers());
-    let participant = context.participants.admit(token, connection.peer.ip())?;
+    let participant = context.participants.admit(token, peer)?;
     match participant.require(Right::Join, room) {
         Err(refusal @ Refusal::Forbidden { .. }) => Err(refusal),
         // A name that is none gets its answer later.

@@ -1,0 +1,13 @@
+//! The client of a connection that has come, and what is spoken with it.
+
+use crate::listen::ListenerKind;
+use crate::peer::Peer;
+
+/// The client of a connection and what is spoken with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) peer: Peer,
+    pub(crate) kind: ListenerKind,
+    /// Whether a proxy says that the client spoke TLS.
+    pub(crate) is_secure: bool,
+}
