@@ -98,14 +98,13 @@ fn parse(entry: &str) -> Entry {
         }
     }
     // Bare IPv6 has colons that are not before a port.
-    let (name, port) = match entry.parse::<IpAddr>() {
-        Ok(address) => (address.to_string(), None),
-        Err(_) => {
-            let entry = entry.trim_start_matches("*.").trim_start_matches('.');
-            match entry.parse::<HostPort>() {
-                Ok(at) => (at.host().to_owned(), at.port()),
-                Err(_) => (entry.to_ascii_lowercase(), None),
-            }
+    let (name, port) = if let Ok(address) = entry.parse::<IpAddr>() {
+        (address.to_string(), None)
+    } else {
+        let entry = entry.trim_start_matches("*.").trim_start_matches('.');
+        match entry.parse::<HostPort>() {
+            Ok(at) => (at.host().to_owned(), at.port()),
+            Err(_) => (entry.to_ascii_lowercase(), None),
         }
     };
     Entry::Host {

@@ -58,6 +58,7 @@ impl Credentials {
     }
 
     /// Returns the value of `Authorization` or `Proxy-Authorization`, marked as sensitive (RFC 7617 §2).
+    #[expect(clippy::missing_panics_doc, reason = "it never panics")]
     pub fn basic(&self) -> HeaderValue {
         let pair = format!("{}:{}", self.user, self.password);
         let value = format!("Basic {}", BASE64.encode(pair.as_bytes()));
