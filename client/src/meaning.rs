@@ -93,12 +93,11 @@ fn common(args: &ReachArgs, target: Target) -> Result<Settings, ConnectError> {
         connect_to: args.connect_to.clone(),
     };
     let lookup = |name: &str| std::env::var(name).ok();
-    settings.proxy = match &args.proxy {
-        Some(proxy) => Some(proxy.clone()),
-        None => {
-            let found = Proxy::from_environment(settings.target.secure, lookup);
-            found.map_err(|error| ConnectError::Settings(error.to_string()))?
-        }
+    settings.proxy = if args.proxy.is_some() {
+        args.proxy.clone()
+    } else {
+        Proxy::from_environment(settings.target.secure, lookup)
+            .map_err(|error| ConnectError::Settings(error.to_string()))?
     };
     settings.no_proxy = match &args.no_proxy {
         Some(list) => list.clone(),

@@ -109,12 +109,12 @@ pub async fn connect(settings: &Settings) -> Result<Connection, ConnectError> {
 }
 
 /// The headers of the request: those of the settings and the credentials of the URL.
-pub(crate) fn request_headers(settings: &Settings) -> Result<HeaderMap, ConnectError> {
+pub(crate) fn request_headers(settings: &Settings) -> HeaderMap {
     let mut headers = settings.headers.clone();
     if let Some(credentials) = &settings.target.credentials {
         headers.append(AUTHORIZATION, credentials.basic());
     }
-    Ok(headers)
+    headers
 }
 
 /// One attempt at one URL.
@@ -125,7 +125,7 @@ async fn attempt(settings: &Settings) -> Result<Connection, ConnectError> {
     } else {
         &["http/1.1"]
     };
-    let headers = request_headers(settings)?;
+    let headers = request_headers(settings);
     let Opening {
         transport,
         address,

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::header::HeaderMap;
 use http::{Uri, header};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
@@ -137,7 +136,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<(Chat, ChatDetails), Con
 
 /// The headers of the settings as gRPC metadata, less what HTTP/2 does otherwise.
 fn metadata(settings: &Settings) -> Result<MetadataMap, ConnectError> {
-    let mut headers: HeaderMap = request_headers(settings)?;
+    let mut headers = request_headers(settings);
     if headers.contains_key(header::HOST) {
         return Err(ConnectError::Settings(
             "Host cannot be set over HTTP/2; dial elsewhere with --connect-to".into(),

@@ -40,13 +40,11 @@ pub(crate) async fn read_head(socket: &mut TcpStream) -> String {
 
 /// The value of a header in a head.
 pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let fields = head
+    let mut fields = head
         .lines()
         .skip(1)
         .filter_map(|line| line.split_once(": "));
-    fields
-        .into_iter()
-        .find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
+    fields.find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
 }
 
 /// A WebSocket server that redirects `GET /to?LOCATION` and accepts anything else, and notes each request.
@@ -59,17 +57,14 @@ pub(crate) async fn server() -> (SocketAddr, Seen) {
             let head = read_head(&mut socket).await;
             noted.lock().unwrap().push(head.clone());
             let target = head.split(' ').nth(1).unwrap_or_default();
-            let response = match target.split_once("to?") {
-                Some((_, location)) => {
-                    format!("HTTP/1.1 307 x\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
-                }
-                None => {
-                    let key = header(&head, "sec-websocket-key").unwrap_or_default();
-                    let accept = derive_accept_key(key.as_bytes());
-                    format!(
-                        "HTTP/1.1 101 x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-                    )
-                }
+            let response = if let Some((_, location)) = target.split_once("to?") {
+                format!("HTTP/1.1 307 x\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
+            } else {
+                let key = header(&head, "sec-websocket-key").unwrap_or_default();
+                let accept = derive_accept_key(key.as_bytes());
+                format!(
+                    "HTTP/1.1 101 x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+                )
             };
             let _ = socket.write_all(response.as_bytes()).await;
             let _ = socket.read_u8().await;

@@ -1,4 +1,4 @@
-//! A client of a language model's API as OpenAI's codex has it, retyped: a connector of its own, the proxy that the environment
+//! A client of a language model's API as codex of `OpenAI` has it, retyped: a connector of its own, the proxy that the environment
 //! names, context takeover, a turn of 400 token events.
 
 use std::process::Command;

@@ -22,9 +22,11 @@ async fn serve(mut socket: TcpStream) {
         derive_accept_key(key.as_bytes())
     );
     if let Some((_, value)) = &negotiated {
-        response.push_str(&format!("Sec-WebSocket-Extensions: {value}\r\n"));
+        response += "Sec-WebSocket-Extensions: ";
+        response += value;
+        response += "\r\n";
     }
-    response.push_str("\r\n");
+    response += "\r\n";
     socket.write_all(response.as_bytes()).await.unwrap();
     let agreed = negotiated.map(|(agreed, _)| agreed);
     let options = Options::default().deflate(Some(recipe()));
