@@ -16,7 +16,8 @@ use crate::prepared::PreparedMessage;
 use crate::tungstenite::Message;
 use crate::tungstenite::protocol::Role;
 
-/// Deliveries of the test. `SHARED_DELIVERIES` and `SHARED_SEED` choose others for a longer run.
+/// Deliveries of the test. `SHARED_DELIVERIES` and `SHARED_SEED` choose others for a longer run, such as
+/// `SHARED_DELIVERIES=1000000 cargo test --release -p tungstenite-deflate --lib d18_every`.
 const DELIVERIES: u64 = 8_000;
 
 /// A connection and what its client makes of the bytes.
