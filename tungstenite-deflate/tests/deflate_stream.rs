@@ -103,3 +103,34 @@ async fn connection_without_agreement_has_no_statistics() {
     let stream = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     assert_eq!(stream.statistics(), None);
 }
+
+/// A mebibyte of nothing takes a few bytes and a millisecond: in its midst other tasks of the thread have their turn.
+#[tokio::test]
+async fn inflation_of_a_long_message_lets_other_tasks_run() {
+    const MIB: usize = 1 << 20;
+    let config = DeflateConfig::default();
+    let (mut client, mut server) = connection(&config, &config, None);
+    let long = Message::binary(vec![0; MIB]);
+    client.send(long.clone()).await.expect("a few bytes");
+    let turns = std::cell::Cell::new(0);
+    let receiving = async {
+        server
+            .next()
+            .await
+            .expect("a message")
+            .expect("a valid one")
+    };
+    let others = async {
+        loop {
+            tokio::task::yield_now().await;
+            turns.set(turns.get() + 1);
+        }
+    };
+    let message = tokio::select! {
+        biased;
+        message = receiving => message,
+        () = others => unreachable!("it has no end"),
+    };
+    assert!(message == long);
+    assert!(turns.get() >= MIB / (160 * 1024), "{} turns", turns.get());
+}

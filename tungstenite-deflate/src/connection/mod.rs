@@ -23,6 +23,7 @@ pub(crate) use self::clock::HAS_CLOCK;
 use self::control_frames::ControlFrames;
 use self::lifecycle::Lifecycle;
 use self::queue::Queue;
+pub use self::receiving::ReceiveStep;
 use self::timers::{Due, Timers};
 use self::unfinished_send::UnfinishedSend;
 use crate::close::Closed;
@@ -40,7 +41,7 @@ use crate::tungstenite::protocol::{Role, WebSocketConfig};
 /// `examples/threads.rs` does the same without a runtime.
 ///
 /// # Methods
-/// - *Inputs* take what happened outside: [`receive`](Self::receive), [`receive_eof`](Self::receive_eof),
+/// - *Inputs* take what happened outside: [`receive`](Self::receive), [`receive_step`](Self::receive_step), [`receive_eof`](Self::receive_eof),
 ///   [`handle_wait`](Self::handle_wait), [`handle_written`](Self::handle_written),
 ///   [`handle_timeout`](Self::handle_timeout), [`transmit_failed`](Self::transmit_failed),
 ///   [`pause_receiving`](Self::pause_receiving), [`resume_receiving`](Self::resume_receiving).
@@ -51,7 +52,8 @@ use crate::tungstenite::protocol::{Role, WebSocketConfig};
 /// - *Getters* have no part in the order of calls.
 ///
 /// # Order of calls
-/// 1. Append received bytes to a buffer and call [`receive`](Self::receive) until it returns `None`. Pongs and the answer
+/// 1. Append received bytes to a buffer and call [`receive`](Self::receive) until it returns `None`, or
+///    [`receive_step`](Self::receive_step) until [`ReceiveStep::Incomplete`] where the thread has other work. Pongs and the answer
 ///    to a Close are queued by it. At the end of the byte stream call [`receive_eof`](Self::receive_eof).
 /// 2. Queue messages with [`send`](Self::send) and [`close`](Self::close), at any time.
 /// 3. Write [`outgoing`](Self::outgoing), advancing it by the bytes written, until it is empty or the transport takes no

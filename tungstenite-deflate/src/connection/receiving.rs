@@ -4,8 +4,20 @@ use bytes::BytesMut;
 
 use super::{Clock, Connection, Lifecycle};
 use crate::error::ProtocolError;
-use crate::incoming::Rules;
+use crate::incoming::{Rules, Taken};
 use crate::tungstenite::Message;
+
+/// Result of [`Connection::receive_step`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiveStep {
+    /// The next message, a piece of one, or a control frame.
+    Message(Message),
+    /// A compressed message is only partly inflated, although nothing is missing of what is to be inflated next. Call
+    /// again without waiting for bytes, after other work had its turn.
+    Paused,
+    /// The rest of the message has not arrived.
+    Incomplete,
+}
 
 /// # Receiving
 impl Connection {
@@ -17,6 +29,9 @@ impl Connection {
     ///
     /// The clock is read only when something begins: the first arrival after silence, an incomplete message, a Close.
     ///
+    /// A compressed message is inflated whole, which takes about a millisecond for each mebibyte;
+    /// [`receive_step`](Self::receive_step) returns in between.
+    ///
     /// # Errors
     /// Returns the protocol violation. The matching Close frame is already queued and further input is discarded
     /// (RFC 6455 §7.1.7). Write the queue, then close the transport.
@@ -26,9 +41,47 @@ impl Connection {
         buffer: &mut BytesMut,
         clock: impl Clock,
     ) -> Result<Option<Message>, ProtocolError> {
+        loop {
+            match self.receive_step(buffer, clock)? {
+                ReceiveStep::Message(message) => return Ok(Some(message)),
+                ReceiveStep::Incomplete => return Ok(None),
+                ReceiveStep::Paused => {}
+            }
+        }
+    }
+
+    /// Does what [`receive`](Self::receive) does, in bounded steps: it returns
+    /// [`Paused`](ReceiveStep::Paused) after about 128 KiB of inflated data, so that one long message does not keep other
+    /// connections of the thread waiting.
+    ///
+    /// ```
+    /// # use std::time::Instant;
+    /// # use bytes::BytesMut;
+    /// # use tungstenite_deflate::{Connection, Options, ReceiveStep};
+    /// # use tungstenite_deflate::tungstenite::protocol::Role;
+    /// # let mut connection = Connection::new(Role::Server, Options::default(), None, Instant::now());
+    /// # let mut buffer = BytesMut::new();
+    /// loop {
+    ///     match connection.receive_step(&mut buffer, Instant::now)? {
+    ///         ReceiveStep::Message(message) => println!("{message}"),
+    ///         ReceiveStep::Paused => std::thread::yield_now(),
+    ///         ReceiveStep::Incomplete => break,
+    ///     }
+    /// }
+    /// # Ok::<_, tungstenite_deflate::ProtocolError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_step(
+        &mut self,
+        buffer: &mut BytesMut,
+        clock: impl Clock,
+    ) -> Result<ReceiveStep, ProtocolError> {
         if self.is_receiving_over() {
             buffer.clear();
-            return Ok(None);
+            return Ok(ReceiveStep::Incomplete);
         }
         if buffer.len() > self.left_in_buffer && self.options.keepalive.is_some() {
             self.timers.note_arrival(clock);
@@ -41,19 +94,23 @@ impl Connection {
         let result = self.incoming.next(buffer, rules, self.codec.as_deref_mut());
         self.left_in_buffer = buffer.len();
         match result {
-            Ok(Some(message)) => {
+            Ok(Taken::Message(message)) => {
                 self.note_unfinished(buffer, true, clock);
                 if message.is_text() || message.is_binary() {
-                    return Ok(Some(message));
+                    return Ok(ReceiveStep::Message(message));
                 }
                 match self.answer(&message, clock) {
-                    Ok(()) => Ok(Some(message)),
+                    Ok(()) => Ok(ReceiveStep::Message(message)),
                     Err(error) => Err(self.discard_and_fail(buffer, error)),
                 }
             }
-            Ok(None) => {
+            Ok(Taken::Incomplete) => {
                 self.note_unfinished(buffer, false, clock);
-                Ok(None)
+                Ok(ReceiveStep::Incomplete)
+            }
+            Ok(Taken::Paused) => {
+                self.note_unfinished(buffer, true, clock);
+                Ok(ReceiveStep::Paused)
             }
             Err(error) => Err(self.discard_and_fail(buffer, error)),
         }

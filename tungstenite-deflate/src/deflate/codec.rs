@@ -236,39 +236,45 @@ impl Codec {
     /// Appends the inflated form of one frame's payload to `out`, which holds what the message's earlier frames gave;
     /// `fin` ends the message (RFC 7692 §7.2.2). `out` never grows past `limit` bytes: the error comes first.
     ///
+    /// Pauses when [`STEP_BYTES`](inflater::STEP_BYTES) came out, and returns the bytes of `payload` taken then; the caller
+    /// gives the rest again, with `fin` as before.
+    ///
     /// Up to [`BEGINNING_BYTES`] of a message in several frames wait for more before they are inflated, so that many unfinished messages do not hold a decompressor each.
     ///
     /// # Errors
     /// The message is too long or not valid. The context is dropped; the connection must be failed.
-    pub(crate) fn inflate(
+    pub(crate) fn inflate_step(
         &mut self,
         payload: &[u8],
         fin: bool,
         limit: usize,
         out: &mut BytesMut,
-    ) -> Result<(), InflateError> {
+    ) -> Result<Option<usize>, InflateError> {
         let start = out.len();
+        let mut paused = None;
         if fin || self.incoming.is_some() || self.beginning.len() + payload.len() > BEGINNING_BYTES
         {
-            self.inflate_frame(payload, fin, limit, out)?;
+            paused = self.inflate_frame(payload, fin, limit, out)?;
         } else {
             self.beginning.extend_from_slice(payload);
         }
-        self.statistics
-            .received
-            .add(u64::from(fin), out.len() - start, payload.len());
-        Ok(())
+        self.statistics.received.add(
+            u64::from(fin && paused.is_none()),
+            out.len() - start,
+            paused.unwrap_or(payload.len()),
+        );
+        Ok(paused)
     }
 
-    /// Inflates what waited together with the frame.
+    /// Inflates what waited together with the frame, as far as one step goes; returns the bytes of `payload` taken if it pauses.
     fn inflate_frame(
         &mut self,
         payload: &[u8],
         fin: bool,
         limit: usize,
         out: &mut BytesMut,
-    ) -> Result<(), InflateError> {
-        let beginning = std::mem::take(&mut self.beginning);
+    ) -> Result<Option<usize>, InflateError> {
+        let mut beginning = std::mem::take(&mut self.beginning);
         let mut inflater = if let Some(inflater) = self.incoming.take() {
             inflater
         } else {
@@ -281,17 +287,23 @@ impl Codec {
             inflater
         };
         let start = out.len();
-        inflater.frame(&beginning, false, limit, out)?;
-        inflater.frame(payload, fin, limit, out)?;
+        let paused = match inflater.frame(&beginning, false, limit, out)? {
+            None => inflater.frame(payload, fin, limit, out)?,
+            Some(taken) => {
+                beginning.drain(..taken);
+                self.beginning = beginning;
+                Some(0)
+            }
+        };
         if self.keeps_incoming {
             self.keep_received(inflater.take_beginning(), start, out)?;
         }
-        if fin {
+        if fin && paused.is_none() {
             pool::return_inflater(inflater);
         } else {
             self.incoming = Some(inflater);
         }
-        Ok(())
+        Ok(paused)
     }
 
     /// Adds to the peer's window what one call appended to `out` from `start` on.

@@ -36,6 +36,8 @@ pub(super) struct Inflater {
 struct Output<'a> {
     scratch: &'a mut [u8; SCRATCH_BYTES],
     limit: usize,
+    /// Length of `out` at which the step ends.
+    pause_at: usize,
     out: &'a mut BytesMut,
 }
 
@@ -94,7 +96,8 @@ impl Inflater {
         self.begins.take()
     }
 
-    /// Appends the inflated form of one frame's payload to `out`; `fin` ends the message.
+    /// Appends the inflated form of one frame's payload to `out`; `fin` ends the message. Pauses when [`STEP_BYTES`] have come
+    /// out, and returns the bytes of the payload taken then: the rest is to be given again.
     ///
     /// # Errors
     /// `out` would grow past `limit` bytes, or the data is invalid. The context is of no use after either.
@@ -104,28 +107,30 @@ impl Inflater {
         fin: bool,
         limit: usize,
         out: &mut BytesMut,
-    ) -> Result<(), InflateError> {
+    ) -> Result<Option<usize>, InflateError> {
         with_scratch(|scratch| {
             let mut output = Output {
+                pause_at: out.len().saturating_add(STEP_BYTES),
                 scratch,
                 limit,
                 out,
             };
-            if let Some((&last, rest)) = payload.split_last() {
+            if let Some((_, rest)) = payload.split_last() {
                 if let Some(held) = self.held.take() {
                     self.feed(&[held], &mut output)?;
                 }
-                self.feed(rest, &mut output)?;
-                self.hold(payload, last);
+                // One byte more is held back, as at the end of a frame that is not the message's last.
+                let fed = self.feed(rest, &mut output)?;
+                self.hold(&payload[..=fed], payload[fed]);
+                if fed < rest.len() {
+                    return Ok(Some(fed + 1));
+                }
             }
-            if !fin {
-                return Ok(());
+            // Without a byte it is not even the 0x00 of an empty message (RFC 7692 §7.2.3.6), but what else could it mean.
+            if fin && let Some(last) = self.held.take() {
+                self.finish(last, &mut output)?;
             }
-            match self.held.take() {
-                Some(last) => self.finish(last, &mut output),
-                // Not even the 0x00 of an empty message (RFC 7692 §7.2.3.6), but what else could it mean.
-                None => Ok(()),
-            }
+            Ok(None)
         })
     }
 
@@ -138,16 +143,24 @@ impl Inflater {
         self.held = Some(last);
     }
 
-    /// Inflates bytes amid a message.
-    fn feed(&mut self, mut bytes: &[u8], output: &mut Output<'_>) -> Result<(), InflateError> {
+    /// Inflates bytes amid a message, and returns how many: all of them, unless enough has come out.
+    fn feed(&mut self, bytes: &[u8], output: &mut Output<'_>) -> Result<usize, InflateError> {
+        let mut taken = 0;
         let mut more = !bytes.is_empty();
         while more {
-            let step = self.step(bytes, InflateFlush::NoFlush, output)?;
-            bytes = &bytes[step.consumed..];
-            more = step.progress && (step.full || !bytes.is_empty());
+            let step = self.step(&bytes[taken..], InflateFlush::NoFlush, output)?;
+            taken += step.consumed;
+            let is_left = taken < bytes.len();
+            // What comes without input is at most what one byte stands for.
+            if is_left && output.out.len() >= output.pause_at {
+                return Ok(taken);
+            }
+            more = step.progress && (step.full || is_left);
         }
-        let all = bytes.is_empty().then_some(());
-        all.ok_or(InflateError::Invalid("no progress"))
+        if taken < bytes.len() {
+            return Err(InflateError::Invalid("no progress"));
+        }
+        Ok(taken)
     }
 
     /// Inflates the last byte of a message together with the tail that its sender left out.
@@ -218,6 +231,8 @@ impl Output<'_> {
     }
 }
 
+/// Bytes that come out of one step, and little more: some 100 µs of work, after which others have their turn.
+pub(super) const STEP_BYTES: usize = 128 * 1024;
 /// What a decompressor takes while a message is in progress, in bytes: that of zlib-rs 0.6 allocates 47,552, whatever the
 /// peer's window.
 pub(super) const BYTES: usize = 48_000;

@@ -117,6 +117,7 @@ impl Window {
         {
             let mut out = BytesMut::new();
             let mut inflater = pool::take_inflater();
+            // A window is shorter than a step.
             inflater.frame(bytes, true, *length, &mut out)?;
             pool::return_inflater(inflater);
             let mut received = Received {

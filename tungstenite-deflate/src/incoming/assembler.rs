@@ -15,6 +15,8 @@ use crate::tungstenite::protocol::Role;
 pub(super) struct Assembler {
     /// A message of which something was taken already; a message in one frame that arrives whole never gets here.
     message: Option<Box<PartialMessage>>,
+    /// Bytes of the frame taken last that are left for the next call, if inflation has paused in the middle of it.
+    left: Option<usize>,
 }
 
 /// What the rules depend on besides the bytes.
@@ -100,7 +102,14 @@ impl Assembler {
         Ok(())
     }
 
-    /// Takes an admitted frame; returns the message that it completes, if any.
+    /// Returns the bytes of the frame taken last that are still in the buffer, once, if inflation has paused in the middle of
+    /// it.
+    pub(super) fn take_left(&mut self) -> Option<usize> {
+        self.left.take()
+    }
+
+    /// Takes an admitted frame; returns the message that it completes, if any. [`take_left`](Self::take_left) tells how
+    /// much of a compressed one was not taken.
     pub(super) fn take(
         &mut self,
         frame: Frame<'_>,
@@ -129,16 +138,19 @@ impl Assembler {
         options: &Options,
         codec: Option<&mut Codec>,
     ) -> Result<Option<Message>, ProtocolError> {
-        let last = frame.header.fin && frame.complete;
+        let mut last = frame.header.fin && frame.complete;
+        let mut left = None;
         let message = self.message_of(&frame.header);
         if message.is_compressed() {
             let codec = codec.expect("`admit` refuses RSV1 without a codec");
-            message.push_compressed(frame, options.max_inflated_bytes(), codec)?;
+            left = message.push_compressed(frame, options.max_inflated_bytes(), codec)?;
+            last &= left.is_none();
         } else {
             message.push(frame);
         }
         if options.pieces {
             let piece = message.take_piece(last)?;
+            self.left = left;
             if last {
                 self.message = None;
             }
@@ -146,6 +158,7 @@ impl Assembler {
         }
         if !last {
             message.validate()?;
+            self.left = left;
             return Ok(None);
         }
         let message = self.message.take();

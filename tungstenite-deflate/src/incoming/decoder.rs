@@ -95,6 +95,22 @@ impl Decoder {
         }
     }
 
+    /// Puts the rest of a frame back of whose payload `consumed` bytes were taken and `left` are at the start of the buffer,
+    /// unmasked.
+    #[cold]
+    pub(super) fn put_back(&mut self, header: Header, consumed: usize, left: usize) {
+        let key = header.masking_key;
+        self.arriving = Some(Arriving {
+            header: Header {
+                length: header.length - consumed as u64,
+                masking_key: key.map(|key| mask::rotated(key, consumed)),
+                ..header
+            },
+            unmasked: left,
+            previewed: left,
+        });
+    }
+
     /// Returns the unmasked bytes at the start of `buffer` that it has not returned before, with their frame's header;
     /// `None` if there are none, or if the frame is a control frame.
     pub(super) fn fresh<'a>(&mut self, buffer: &'a [u8]) -> Option<(Header, &'a [u8])> {

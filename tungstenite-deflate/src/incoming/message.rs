@@ -89,27 +89,30 @@ impl PartialMessage {
         frame.payload.append_to(&mut self.payload);
     }
 
-    /// Takes the compressed payload of a frame, or of a part of one; the message may inflate to `limit` bytes.
+    /// Takes the compressed payload of a frame, or of a part of one; the message may inflate to `limit` bytes. Returns the
+    /// bytes of it that are left if it pauses.
     pub(super) fn push_compressed(
         &mut self,
         frame: Frame<'_>,
         limit: usize,
         codec: &mut Codec,
-    ) -> Result<(), ProtocolError> {
-        self.wire_bytes += frame.payload.length as u64;
-        self.fragments += usize::from(frame.complete);
-        let last = frame.header.fin && frame.complete;
+    ) -> Result<Option<usize>, ProtocolError> {
+        let (length, complete) = (frame.payload.length, frame.complete);
+        let last = frame.header.fin && complete;
         let left = limit.saturating_sub(usize::try_from(self.given).unwrap_or(usize::MAX));
         let inflated = frame
             .payload
-            .lend(|payload| codec.inflate(payload, last, left, &mut self.payload));
-        inflated.map_err(|error| match error {
+            .lend_some(|payload| codec.inflate_step(payload, last, left, &mut self.payload));
+        let paused = inflated.map_err(|error| match error {
             InflateError::TooLong { .. } => ProtocolError::MessageTooLong {
                 bytes: limit as u64 + 1,
                 allowed: limit,
             },
             InflateError::Invalid(reason) => ProtocolError::InvalidDeflate { reason },
-        })
+        })?;
+        self.wire_bytes += paused.unwrap_or(length) as u64;
+        self.fragments += usize::from(complete && paused.is_none());
+        Ok(paused.map(|taken| length - taken))
     }
 
     /// Validates the text that came since the last time; done after every frame but the last.

@@ -25,6 +25,17 @@ use crate::deflate::Codec;
 use crate::error::ProtocolError;
 use crate::tungstenite::Message;
 
+/// The result of taking bytes apart for a bounded time.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// A whole message, a piece of one, or a control frame.
+    Message(Message),
+    /// More of a compressed message is to be inflated, of which everything needed is there.
+    Paused,
+    /// The rest has not arrived.
+    Incomplete,
+}
+
 /// The frame and the message that are arriving.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
@@ -33,21 +44,28 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Takes the next message or control frame from the start of `buffer`; `None` if the rest of it has not arrived.
+    /// Takes the next message or control frame from the start of `buffer`.
     pub(crate) fn next(
         &mut self,
         buffer: &mut BytesMut,
         rules: Rules<'_>,
         mut codec: Option<&mut Codec>,
-    ) -> Result<Option<Message>, ProtocolError> {
+    ) -> Result<Taken, ProtocolError> {
         loop {
             let admit = |header: &_| self.assembler.admit(header, rules);
             let Some(frame) = self.decoder.next(buffer, rules.options.pieces, admit)? else {
-                return Ok(None);
+                return Ok(Taken::Incomplete);
             };
+            let (header, length) = (frame.header, frame.payload.length);
             let message = self.assembler.take(frame, rules, codec.as_deref_mut())?;
-            if message.is_some() {
-                return Ok(message);
+            let left = self.assembler.take_left();
+            if let Some(left) = left {
+                self.decoder.put_back(header, length - left, left);
+            }
+            match message {
+                Some(message) => return Ok(Taken::Message(message)),
+                None if left.is_some() => return Ok(Taken::Paused),
+                None => {}
             }
         }
     }

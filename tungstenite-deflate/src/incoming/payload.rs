@@ -72,6 +72,17 @@ impl Payload<'_> {
         taken
     }
 
+    /// Gives the unmasked payload to `take` and drops the bytes that it says it took; `None` is all of them.
+    pub(super) fn lend_some<E>(
+        self,
+        take: impl FnOnce(&[u8]) -> Result<Option<usize>, E>,
+    ) -> Result<Option<usize>, E> {
+        let (buffer, length) = self.unmasked();
+        let taken = take(&buffer[..length])?;
+        buffer.advance(taken.unwrap_or(length));
+        Ok(taken)
+    }
+
     fn copied(self) -> Vec<u8> {
         let mut copy = Vec::with_capacity(self.length);
         let payload = &self.buffer[..self.length];

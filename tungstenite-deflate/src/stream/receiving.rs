@@ -13,6 +13,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::wakers::Side;
 use super::{Phase, WebSocketStream, chunk, timer};
+use crate::connection::ReceiveStep;
 use crate::tungstenite::error::ProtocolError as Upstream;
 use crate::tungstenite::{Error, Message};
 
@@ -22,7 +23,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     ///
     /// ```text
     /// ┌─→ receive ─── message ────────────→ Ready
-    /// │      │ none complete
+    /// │      │ none complete         in the middle of a long one: wake, Pending
     /// │   transmit: Pongs, the answer to a Close, what was fed
     /// │      │
     /// ├── read ────── bytes
@@ -38,8 +39,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             if self.phase != Phase::Active {
                 return self.poll_finish(cx);
             }
-            match self.connection.receive(&mut self.buffer, timer::now) {
-                Ok(Some(message)) => {
+            match self.connection.receive_step(&mut self.buffer, timer::now) {
+                Ok(ReceiveStep::Message(message)) => {
                     // The program may take its time before it polls again; these answers do not wait for it.
                     if matches!(message, Message::Ping(_) | Message::Close(_)) {
                         self.transmit(cx);
@@ -47,11 +48,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                     return Poll::Ready(Some(Ok(message)));
                 }
                 // Both Close frames exist, or a deadline ended the connection while this task slept.
-                Ok(None) if self.connection.is_receiving_over() => {
+                Ok(ReceiveStep::Incomplete) if self.connection.is_receiving_over() => {
                     self.finish(None);
                     continue;
                 }
-                Ok(None) => {}
+                Ok(ReceiveStep::Incomplete) => {}
+                Ok(ReceiveStep::Paused) => {
+                    ready!(self.poll_pause(cx));
+                    continue;
+                }
                 Err(violation) => {
                     self.finish(Some(violation.into()));
                     continue;
@@ -95,6 +100,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.finish(Some(Error::Io(error)));
     }
 
+    /// Gives other tasks their turn while a long message is inflated; ready when there is something to do instead.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.transmit(cx);
+        if !self.wait_accounted() {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        self.poll_deadlines(cx)
+    }
+
     /// Prepares a wait for more bytes; ready when there is something to do instead.
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // What the peer sent before the transport failed was received first.
@@ -103,13 +118,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             self.finish(Some(error));
             return Poll::Ready(());
         }
-        // A connection that waits gives the thread its buffer back.
-        chunk::park(&mut self.buffer);
-        if let Err(violation) = self.connection.handle_wait(&mut self.buffer) {
-            self.finish(Some(violation.into()));
+        if !self.wait_accounted() {
             return Poll::Ready(());
         }
         self.poll_deadlines(cx)
+    }
+
+    /// Gives the thread its buffer back and accounts for what is unfinished; false if that ended the connection.
+    fn wait_accounted(&mut self) -> bool {
+        chunk::park(&mut self.buffer);
+        let result = self.connection.handle_wait(&mut self.buffer);
+        let is_accounted = result.is_ok();
+        if let Err(violation) = result {
+            self.finish(Some(violation.into()));
+        }
+        is_accounted
     }
 
     /// Waits for the next deadline; ready when one has passed, and what it asks for is done.

@@ -8,6 +8,7 @@ mod pieces;
 mod receiving;
 mod sending;
 mod shared;
+mod steps;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

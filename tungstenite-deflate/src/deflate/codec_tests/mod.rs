@@ -61,6 +61,23 @@ fn receiver(keeps: bool) -> Codec {
     Codec::new(Role::Client, agreed, &DeflateConfig::default())
 }
 
+impl Codec {
+    /// Inflates the whole payload of one frame.
+    fn inflate(
+        &mut self,
+        payload: &[u8],
+        fin: bool,
+        limit: usize,
+        out: &mut BytesMut,
+    ) -> Result<(), InflateError> {
+        let mut at = 0;
+        while let Some(taken) = self.inflate_step(&payload[at..], fin, limit, out)? {
+            at += taken;
+        }
+        Ok(())
+    }
+}
+
 /// The message that `pieces` make, one frame each.
 fn inflate_pieces<'a>(
     codec: &mut Codec,

@@ -1,0 +1,139 @@
+//! Long messages that inflate in steps, so that one does not keep a thread for itself.
+
+use std::time::Instant;
+
+use bytes::BytesMut;
+use tungstenite_deflate::tungstenite::Message;
+use tungstenite_deflate::tungstenite::protocol::Role;
+use tungstenite_deflate::{Agreed, Connection, Options, ReceiveStep};
+
+use super::{AGREED, engine, frames, random, written};
+
+const MIB: usize = 1 << 20;
+/// Bytes that come out of one step, and what a single call of zlib may add.
+const STEP: usize = 128 * 1024 + 32 * 1024;
+const TAKEOVER: Agreed = Agreed {
+    server_no_context_takeover: false,
+    client_no_context_takeover: false,
+    ..AGREED
+};
+
+/// A frame of the server with a payload of any length.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first, 127];
+    bytes.extend((payload.len() as u64).to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// Returns the message at the start of `buffer`, and how often it paused before.
+fn steps(engine: &mut Connection, buffer: &mut BytesMut, now: Instant) -> (Option<Message>, usize) {
+    let mut pauses = 0;
+    loop {
+        match engine.receive_step(buffer, now).unwrap() {
+            ReceiveStep::Message(message) => return (Some(message), pauses),
+            ReceiveStep::Paused => pauses += 1,
+            ReceiveStep::Incomplete => return (None, pauses),
+        }
+    }
+}
+
+/// Texts that compress to little and to much.
+fn texts() -> Vec<String> {
+    let mut random = random();
+    let noise = (0..MIB / 4).map(|_| char::from(b' ' + u8::try_from(random(90)).unwrap()));
+    vec![
+        "a".repeat(MIB),
+        "á".repeat(MIB / 2),
+        "to be or not to be, ".repeat(MIB / 20),
+        noise.collect(),
+        "a".repeat(STEP / 2),
+    ]
+}
+
+#[test]
+fn a_long_message_pauses_again_and_again_and_is_the_same_in_the_end() {
+    let now = Instant::now();
+    for agreed in [AGREED, TAKEOVER] {
+        let options = || Options::default();
+        let mut sender = engine(Role::Server, options(), Some(agreed), now);
+        let mut stepping = engine(Role::Client, options(), Some(agreed), now);
+        let mut whole = engine(Role::Client, options(), Some(agreed), now);
+        // Twice, so that the second one refers to what the first one left.
+        for text in texts().into_iter().chain(texts()) {
+            sender.send(Message::text(text.clone()), now).unwrap();
+            let (first, payload) = frames(&written(&mut sender)).remove(0);
+            assert_eq!(first, 0xc1, "compressed");
+            // Whole, in two frames, in small ones that wait for more, and with an empty one at the end.
+            for sizes in [
+                vec![payload.len()],
+                vec![1],
+                vec![payload.len() / 2],
+                vec![100; 160],
+                vec![payload.len(), 0],
+            ] {
+                if agreed == TAKEOVER && sizes.len() != 160 {
+                    continue;
+                }
+                let mut wire = BytesMut::new();
+                let mut rest = &payload[..];
+                for (number, size) in sizes.iter().enumerate() {
+                    let (part, behind) = rest.split_at((*size).min(rest.len()));
+                    rest = behind;
+                    let fin = if number + 1 == sizes.len() && rest.is_empty() {
+                        0x80
+                    } else {
+                        0
+                    };
+                    let opcode = if number == 0 { 0x41 } else { 0 };
+                    wire.extend_from_slice(&frame(fin | opcode, part));
+                }
+                if !rest.is_empty() {
+                    wire.extend_from_slice(&frame(0x80, rest));
+                }
+                // A Ping behind it comes behind it.
+                wire.extend_from_slice(b"\x89\0");
+                let mut copy = wire.clone();
+                let (message, pauses) = steps(&mut stepping, &mut wire, now);
+                assert_eq!(message, Some(Message::text(text.clone())), "{sizes:?}");
+                assert!(
+                    pauses >= text.len() / STEP,
+                    "{pauses} pauses, {}",
+                    text.len()
+                );
+                let (ping, _) = steps(&mut stepping, &mut wire, now);
+                assert_eq!(ping, Some(Message::Ping("".into())));
+                assert!(wire.is_empty() && steps(&mut stepping, &mut wire, now).0.is_none());
+                assert_eq!(whole.receive(&mut copy, now), Ok(message));
+                whole.receive(&mut copy, now).unwrap();
+            }
+        }
+        assert_eq!(
+            stepping.statistics().unwrap().received,
+            whole.statistics().unwrap().received
+        );
+    }
+}
+
+#[test]
+fn pieces_of_a_long_message_are_no_longer_than_a_step() {
+    let now = Instant::now();
+    let mut sender = engine(Role::Server, Options::default(), Some(AGREED), now);
+    let mut receiver = engine(
+        Role::Client,
+        Options::default().pieces(true),
+        Some(AGREED),
+        now,
+    );
+    let text = "b".repeat(MIB);
+    sender.send(Message::text(text.clone()), now).unwrap();
+    let mut wire = BytesMut::from(&written(&mut sender)[..]);
+    let mut received = Vec::new();
+    while let (Some(Message::Frame(piece)), _) = steps(&mut receiver, &mut wire, now) {
+        assert!(piece.payload().len() <= STEP, "{}", piece.payload().len());
+        let is_last = piece.header().is_final;
+        received.extend_from_slice(piece.payload());
+        assert_eq!(is_last, received.len() == text.len());
+    }
+    assert_eq!(received, text.as_bytes());
+}
