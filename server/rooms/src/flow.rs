@@ -149,10 +149,14 @@ impl Hub {
 
     /// Announces the members of this node again and learns those of others.
     async fn refresh_presence(&self, room: &Room) {
-        let local = room.state().roster.local();
-        for who in local {
-            self.announce(&room.name, Change::Join, who);
-        }
+        let announce = || {
+            // Locked, so that nobody's join is announced again behind its leave.
+            let state = room.state();
+            for who in state.roster.local() {
+                self.announce(&room.name, Change::Join, who);
+            }
+        };
+        announce();
         self.learn_presence(room).await;
     }
 
@@ -248,10 +252,8 @@ impl Hub {
     /// Also while the backplane is away, when it fails at once: it should know whom not to renew.
     async fn tell_others(&self) {
         let inner = &self.inner;
-        let Some(mut announcements) = lock(&inner.announcements).take() else {
-            return;
-        };
-        while let Some((room, change, who)) = announcements.recv().await {
+        loop {
+            let (room, change, who) = inner.announcements.take().await;
             let telling = async {
                 match change {
                     Change::Join => inner.backplane.announce(&room, &who).await,

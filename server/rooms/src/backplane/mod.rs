@@ -64,6 +64,12 @@ pub trait Backplane: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Notes that a member of this node has gone, before [`withdraw`](Self::withdraw) reports it in its turn: an
+    /// implementation with a time to live does not renew it any more.
+    fn departed(&self, room: &RoomName, who: &Present) {
+        let _ = (room, who);
+    }
+
     /// Takes [`announce`](Self::announce) back.
     ///
     /// # Errors

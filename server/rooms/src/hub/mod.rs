@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use values::sync::lock;
 
+use super::announcements::Announcements;
 use super::attendance::Late;
 use super::backplane::{Backplane, Health, History, Query, Unavailable};
 use super::counts::Counts;
@@ -55,8 +56,7 @@ pub(super) struct Inner {
     /// Something waits in the outbox.
     pub(super) waits: Notify,
     /// Joins and leaves to report to other nodes.
-    pub(super) presence: mpsc::Sender<(RoomName, Change, Present)>,
-    pub(super) announcements: Mutex<Option<mpsc::Receiver<(RoomName, Change, Present)>>>,
+    pub(super) announcements: Announcements,
     /// Rooms with joins and leaves that are reported later.
     pub(super) late: Arc<Late>,
     /// The name of this node in the ids that it gives.
@@ -66,7 +66,6 @@ pub(super) struct Inner {
 impl Hub {
     /// No rooms yet.
     pub fn new(settings: Settings, backplane: Arc<dyn Backplane>, counts: Counts) -> Self {
-        let (presence, announcements) = mpsc::channel(ANNOUNCEMENTS);
         counts
             .backplane_up
             .set(i64::from(backplane.health().is_up()));
@@ -80,8 +79,7 @@ impl Hub {
                 flush: Notify::new(),
                 resumed: Notify::new(),
                 waits: Notify::new(),
-                presence,
-                announcements: Mutex::new(Some(announcements)),
+                announcements: Announcements::default(),
                 late: Arc::default(),
                 node: format!("{:012x}", rand::random::<u64>() >> 16),
             }),
@@ -135,8 +133,10 @@ impl Hub {
     }
 
     pub(super) fn announce(&self, room: &RoomName, change: Change, who: Present) {
-        // Full means that the backplane is slow; it hears of everybody after its next interruption.
-        let _ = self.inner.presence.try_send((room.clone(), change, who));
+        if change == Change::Leave {
+            self.inner.backplane.departed(room, &who);
+        }
+        self.inner.announcements.add(room, change, who);
     }
 }
 
@@ -156,6 +156,3 @@ fn no_answer(patience: Duration) -> Unavailable {
 pub(super) fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
-
-/// Joins and leaves that may wait to be reported to other nodes.
-const ANNOUNCEMENTS: usize = 16_384;

@@ -173,6 +173,10 @@ impl Backplane for Nats {
         presence::put(&link, room, who).await
     }
 
+    fn departed(&self, room: &RoomName, who: &Present) {
+        lock(&self.shared.mirror).remove_own(room, who);
+    }
+
     async fn withdraw(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
         lock(&self.shared.mirror).remove_own(room, who);
         let link = self.shared.link()?;
