@@ -143,11 +143,16 @@ impl HttpBody for Sent {
                 None => return Poll::Ready(None),
             }
             let held = this.held.bytes().max(this.piece.len());
-            if !fits(&mut this.held, held) {
+            if fits(&mut this.held, held) {
+                continue;
+            }
+            // As for a response whose length is known.
+            let Ok(reserved) = this.account.reserve().reserve(held) else {
                 this.account.refused(Part::Responses);
                 let error = axum::Error::new(super::BodyError::Spent);
                 return Poll::Ready(Some(Err(error)));
-            }
+            };
+            this.held = reserved;
         }
         let bytes = this.piece.len().min(PIECE_BYTES);
         ready!(this.poll_give(context, bytes))?;

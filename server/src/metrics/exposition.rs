@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use http::HeaderMap;
 use http::header;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
 
 /// A text format of metrics.
@@ -45,16 +45,24 @@ impl Exposition {
         }
     }
 
-    /// Every series of `registry`.
+    /// Every series of `registry`, whose families it holds whole.
     pub(super) fn render(self, registry: &Registry) -> String {
         let mut text = String::new();
-        // Writing to a String cannot fail; an encoder that does leaves the scrape empty rather than half.
-        if encode(&mut text, registry).is_err() {
+        // Writing to a String cannot fail; an encoder that does leaves the family empty rather than half.
+        if encode_registry(&mut text, registry).is_err() {
             return String::new();
         }
         match self {
             Self::Prometheus => to_prometheus(&text),
             Self::OpenMetrics => text,
+        }
+    }
+
+    /// The text behind all series.
+    pub(super) fn end(self) -> Option<&'static str> {
+        match self {
+            Self::Prometheus => None,
+            Self::OpenMetrics => Some("# EOF\n"),
         }
     }
 }
@@ -113,8 +121,8 @@ fn quality(ranges: &[Range<'_>], media_type: &str, versions: &[&str]) -> Option<
     named.map(|range| range.quality).max()
 }
 
-/// Rewrites `OpenMetrics` text to the older format: the family of a counter is named as its samples are, and neither units
-/// nor the end are marked.
+/// Rewrites `OpenMetrics` text to the older format: the family of a counter is named as its samples are, and units are not
+/// marked.
 fn to_prometheus(text: &str) -> String {
     let counters: HashSet<&str> = text
         .lines()
@@ -122,7 +130,7 @@ fn to_prometheus(text: &str) -> String {
         .collect();
     let mut rewritten = String::with_capacity(text.len() + 1024);
     for line in text.lines() {
-        if line == "# EOF" || line.starts_with("# UNIT ") {
+        if line.starts_with("# UNIT ") {
             continue;
         }
         let family = ["# TYPE ", "# HELP "].iter().find_map(|comment| {
@@ -187,7 +195,7 @@ mod tests {
     #[test]
     fn the_older_format_names_families_as_their_samples() {
         let open = "# HELP a_bytes Bytes.\n# TYPE a_bytes counter\n# UNIT a_bytes bytes\na_bytes_total{x=\"# TYPE\"} 1\n\
-            # HELP b Held.\n# TYPE b gauge\nb 2\n# EOF\n";
+            # HELP b Held.\n# TYPE b gauge\nb 2\n";
         let text = "# HELP a_bytes_total Bytes.\n# TYPE a_bytes_total counter\na_bytes_total{x=\"# TYPE\"} 1\n\
             # HELP b Held.\n# TYPE b gauge\nb 2\n";
         assert_eq!(to_prometheus(open), text);

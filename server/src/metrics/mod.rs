@@ -13,6 +13,7 @@ mod traffic;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -36,7 +37,7 @@ pub(crate) use traffic::{Carrier, Compressed, Counted, Direction, Tally, Totals,
 /// What the server counts; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
-    registry: Arc<Registry>,
+    families: Arc<[Registry]>,
     /// The counters of each WebSocket route; there are as many as routes.
     routes: Arc<Mutex<HashMap<&'static str, Traffic>>>,
     /// TCP connections held.
@@ -81,16 +82,31 @@ pub(crate) struct Metrics {
     pub(crate) draining: Gauge,
 }
 
+/// The registries of a [`Metrics`] that is being made: one for each family or few, so that they are rendered one by one.
+struct Families(Vec<Registry>);
+
+impl Families {
+    /// Adds a registry for the families that come next.
+    fn next(&mut self) -> &mut Registry {
+        self.0.push(Registry::with_prefix("wss"));
+        let last = self.0.len() - 1;
+        &mut self.0[last]
+    }
+}
+
 /// Registers a metric and gives it back.
 macro_rules! register {
     ($registry:ident, $name:literal, $help:literal) => {{
         let metric = Default::default();
-        $registry.register($name, $help, Clone::clone(&metric));
+        $registry
+            .next()
+            .register($name, $help, Clone::clone(&metric));
         metric
     }};
     ($registry:ident, $name:literal, $unit:expr, $help:literal) => {{
         let metric = Default::default();
-        $registry.register_with_unit($name, $help, $unit, Clone::clone(&metric));
+        let registry = $registry.next();
+        registry.register_with_unit($name, $help, $unit, Clone::clone(&metric));
         metric
     }};
 }
@@ -100,8 +116,8 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut root = Registry::default();
         process::register_process(&mut root);
-        let registry = root.sub_registry_with_prefix("wss");
-        process::register_build(registry);
+        let mut registry = Families(vec![root]);
+        process::register_build(registry.next());
         let mut metrics = Self {
             connections: register!(registry, "tcp_connections", "TCP connections held"),
             refused_connections: register!(
@@ -167,15 +183,15 @@ impl Metrics {
                 "http_handler_panics",
                 "Requests whose handler panicked; each was answered with 500"
             ),
-            rooms: rooms::register(registry),
-            nats: nats::register(registry),
-            memory: memory::register(registry),
-            ledger: ledger::register(registry),
+            rooms: rooms::register(registry.next()),
+            nats: nats::register(registry.next()),
+            memory: memory::register(registry.next()),
+            ledger: ledger::register(registry.next()),
             draining: register!(registry, "draining", "1 while the server is ending, else 0"),
-            registry: Arc::default(),
+            families: Arc::default(),
             routes: Arc::default(),
         };
-        metrics.registry = Arc::new(root);
+        metrics.families = registry.0.into();
         metrics
     }
 
@@ -202,9 +218,14 @@ impl Metrics {
         totals
     }
 
-    /// All series in the text format `exposition`.
-    pub(crate) fn render(&self, exposition: Exposition) -> String {
-        exposition.render(&self.registry)
+    /// All series in the text format `exposition`, a family or few at a time.
+    pub(crate) fn render(&self, exposition: Exposition) -> impl Iterator<Item = Bytes> + use<> {
+        let families = Arc::clone(&self.families);
+        let pieces = (0..families.len()).map(move |number| exposition.render(&families[number]));
+        pieces
+            .filter(|piece| !piece.is_empty())
+            .map(Bytes::from)
+            .chain(exposition.end().map(Bytes::from))
     }
 }
 
@@ -267,7 +288,9 @@ mod tests {
         let traffic = metrics.traffic("/ws");
         traffic.opened(Carrier::Http1, false);
         traffic.received_bytes(7);
-        let text = metrics.render(Exposition::OpenMetrics);
+        let pieces: Vec<Bytes> = metrics.render(Exposition::OpenMetrics).collect();
+        assert!(pieces.len() > 10 && pieces.iter().all(|piece| piece.len() < 8_192));
+        let text = String::from_utf8(pieces.concat()).unwrap();
         for line in [
             "wss_websocket_connections{route=\"/ws\",http=\"1.1\"} 1",
             "wss_websocket_wire_bytes_total{route=\"/ws\",direction=\"in\"} 7",

@@ -1,9 +1,12 @@
 //! What machines ask: is it alive, does it take work, what are its figures.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use futures_util::stream;
 use http::{HeaderMap, StatusCode, header};
 
 use crate::context::Context;
@@ -23,7 +26,7 @@ pub(crate) async fn readyz(State(context): State<Arc<Context>>) -> impl IntoResp
     }
 }
 
-/// All figures, in the text format that the request prefers.
+/// All figures, in the text format that the request prefers; each family is written when the one before is taken.
 pub(crate) async fn metrics(
     State(metrics): State<Metrics>,
     headers: HeaderMap,
@@ -33,5 +36,6 @@ pub(crate) async fn metrics(
         (header::CONTENT_TYPE, exposition.content_type()),
         (header::VARY, "accept"),
     ];
-    (fields, metrics.render(exposition))
+    let pieces = metrics.render(exposition).map(Ok::<_, Infallible>);
+    (fields, Body::from_stream(stream::iter(pieces)))
 }

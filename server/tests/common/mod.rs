@@ -173,12 +173,35 @@ pub fn status_of(response: &str) -> u16 {
         .unwrap_or(0)
 }
 
-/// Reads one response: its head, and its body as far as Content-Length says.
+/// Puts a body together that came in chunks (RFC 9112 §7.1); `None` while it is not whole.
+pub fn unchunked(mut body: &str) -> Option<String> {
+    let mut whole = String::new();
+    loop {
+        let (size, rest) = body.split_once("\r\n")?;
+        let size = usize::from_str_radix(size, 16).ok()?;
+        if size == 0 {
+            return Some(whole);
+        }
+        whole.push_str(rest.get(..size)?);
+        body = rest.get(size + 2..)?;
+    }
+}
+
+/// Reads one response: its head, and its body as far as Content-Length says or until the last chunk.
 async fn read_response(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+        let parts = text.split_once("\r\n\r\n");
+        if let Some((head, body)) = parts
+            && head
+                .to_ascii_lowercase()
+                .contains("\r\ntransfer-encoding: chunked")
+        {
+            if let Some(body) = unchunked(body) {
+                return format!("{head}\r\n\r\n{body}");
+            }
+        } else if let Some((head, body)) = parts {
             let length = head.lines().find_map(|line| {
                 line.to_ascii_lowercase()
                     .strip_prefix("content-length: ")?

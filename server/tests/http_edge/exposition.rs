@@ -149,10 +149,7 @@ async fn the_format_is_negotiated_and_both_are_well_formed() {
         seen.push(samples.len());
         let (head, empty) = ask(&server, "HEAD", accept).await;
         assert_eq!(head["content-type"], expected);
-        assert!(
-            empty.is_empty() && head.contains_key("content-length"),
-            "{head:?}"
-        );
+        assert!(empty.is_empty(), "{head:?}: {empty}");
     }
     assert!(seen.iter().all(|count| *count > 40), "{seen:?}");
 }
