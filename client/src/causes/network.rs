@@ -7,6 +7,8 @@ use std::io::ErrorKind as K;
 
 use super::{Cause, causes};
 
+/// Remedy where nobody listens.
+pub(crate) const START: &str = "check the port, or start the server";
 const SEE_LOG: &str = "see the server's log";
 const NO_ROUTE: &str = "no route leads there";
 const CHECK_ROUTE: &str = "check the address and this machine's network";
@@ -53,7 +55,7 @@ causes! {
 causes! {
     /// Describes what opening a TCP connection can end with.
     of_dialling(K), DIALLING {
-    K::ConnectionRefused => "nobody listens there", "check the port, or start the server";
+    K::ConnectionRefused => "nobody listens there", START;
     K::TimedOut => TIMED_OUT, CHECK_HOST;
     K::HostUnreachable => "the host cannot be reached", CHECK_HOST;
     K::NetworkUnreachable => NO_ROUTE, CHECK_ROUTE;

@@ -9,7 +9,7 @@ use tokio_rustls::client::TlsStream;
 use tungstenite_deflate::dial::{Proxy, ProxyKind};
 
 use super::settings::Settings;
-use crate::causes::{self, certificate, tls};
+use crate::causes::{self, certificate, network, tls};
 use crate::error::ConnectError;
 use crate::phase::Phase;
 use crate::target::Target;
@@ -96,7 +96,7 @@ async fn open_tcp(
         .dial
         .connect(&proxy.host, proxy.port, timeouts)
         .await
-        .map_err(|error| failed(error.to_string(), &error.remedy()))?;
+        .map_err(|error| failed(error.to_string(), of_connection(&error.remedy())))?;
     let address = stream.peer_addr().ok();
     let stream: Box<dyn Transport> = match proxy.kind {
         ProxyKind::Https => Box::new(encrypted(settings, proxy, stream, failed).await?),
@@ -152,6 +152,14 @@ async fn encrypted(
         .limit(Phase::Tls, &proxy.to_string(), work)
         .await?;
     Ok(stream)
+}
+
+/// Remedies for the TCP connection to a proxy, where those for the server's are wrong.
+fn of_connection(remedy: &str) -> &str {
+    match remedy {
+        network::START => "check the port of --proxy, or start the proxy",
+        other => other,
+    }
 }
 
 /// Remedies for the TLS handshake with a proxy, where the options for the server's do not help.
