@@ -39,7 +39,7 @@ use crate::ledger::{
     StreamExecutor, Wire, respond,
 };
 use crate::limits::{ConnectionLimits, OpenConnection, Permit};
-use crate::linger::{LINGER_TIME, linger};
+use crate::linger::linger;
 use crate::listen::ListenerKind;
 use crate::listening::Listening;
 use crate::log::{Reason, RequestLine, failure, refused_head};
@@ -240,9 +240,14 @@ impl Acceptor {
             .inc();
         if let Some(farewell) = farewell {
             // A peer that does not take it is closed all the same.
-            let _ = timeout(LINGER_TIME, farewell).await;
+            let _ = timeout(self.linger(), farewell).await;
         }
         None
+    }
+
+    /// Returns the time for which the peer is waited for behind the end.
+    fn linger(&self) -> Duration {
+        self.config.network.linger.into()
     }
 
     /// TLS, or the refusal of what is none.
@@ -251,14 +256,14 @@ impl Acceptor {
             Opening::Tls(stream) => self.accept_tls(stream).await,
             Opening::Http(request) => Err(Failed {
                 error: request.error(),
-                farewell: Some(request.refuse().boxed()),
+                farewell: Some(request.refuse(self.linger()).boxed()),
             }),
             // It fails, and tells the peer by its alert.
             Opening::Other(stream) => {
                 let mut stream = TlsStream::new(&self.tls.current(), stream)?;
                 Err(match stream.handshake().await {
                     Ok(()) => io::Error::from(io::ErrorKind::InvalidData).into(),
-                    Err(error) => Failed::tls(error, stream),
+                    Err(error) => Failed::tls(error, stream, self.linger()),
                 })
             }
         }
@@ -269,7 +274,7 @@ impl Acceptor {
         let mut stream = TlsStream::new(&self.tls.current(), stream)?;
         match self.in_turn(stream.handshake()).await {
             Ok(()) => Ok(stream),
-            Err(error) => Err(Failed::tls(error, stream)),
+            Err(error) => Err(Failed::tls(error, stream, self.linger())),
         }
     }
 
@@ -333,6 +338,15 @@ impl Acceptor {
         };
         // hyper's side is dropped, so that it either has given the transport or never will.
         heads.finish().await;
+        if heads.is_http2() {
+            peer.span().in_scope(|| {
+                failure!(
+                    INFO,
+                    "HTTP/2 refused: it was not agreed on by ALPN (RFC 9113 §3.2)"
+                )
+            });
+            return;
+        }
         match ended {
             // hyper has answered it.
             Err(error) if error.is_parse() || error.is_parse_too_large() => {
@@ -526,14 +540,14 @@ struct Failed {
 }
 
 impl Failed {
-    /// Keeps the `stream` on which the alert for `error` is still to arrive.
-    fn tls<S>(error: io::Error, mut stream: TlsStream<S>) -> Self
+    /// Keeps the `stream` on which the alert for `error` is still to arrive, within `time`.
+    fn tls<S>(error: io::Error, mut stream: TlsStream<S>, time: Duration) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let farewell = async move {
             stream.shutdown().await?;
-            linger(stream.get_mut()).await;
+            linger(stream.get_mut(), time).await;
             Ok(())
         };
         Self {

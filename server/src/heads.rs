@@ -6,7 +6,7 @@
 //!                             ├→ Size ⇄ Chunk, ─→ Trailer ─→ Before
 //!                             └→ Upgrade                      until it is refused
 //! ```
-//! Instead of a line feed without a carriage return hyper gets [`REFUSED`], for which it answers with 400 in the request's
+//! The preface of HTTP/2 is refused in its own frames where ALPN did not agree on HTTP/2 (RFC 9113 §3.2, §3.4). Instead of a line feed without a carriage return hyper gets [`REFUSED`], for which it answers with 400 in the request's
 //! turn. A version that is not spoken here becomes 1.1, and the service is told to answer with 505. Only what hyper accepts
 //! has to be followed: whatever else comes is the last on its connection.
 
@@ -20,15 +20,21 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use values::sync::lock;
 
+use crate::log::Reason;
+
 /// The heads of one connection, shared by its transport and its service.
 #[derive(Debug, Default)]
 pub(crate) struct Heads(Mutex<Scanner>);
 
 impl Heads {
-    /// Looks at what was read, and makes foreign versions 1.1. Gives the position of a line feed that is not permitted, if
-    /// there is one; it and what is behind it must not be read.
-    pub(crate) fn pass(&self, bytes: &mut [u8]) -> Option<usize> {
+    /// Looks at what was read, and makes foreign versions 1.1.
+    pub(crate) fn pass(&self, bytes: &mut [u8]) -> Option<Objection> {
         self.scanner().pass(bytes)
+    }
+
+    /// Tests whether the connection began with the preface of HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.scanner().preface == Preface::Whole
     }
 
     /// Counts the request that is answered now, and tells if its version is none of ours.
@@ -80,6 +86,15 @@ impl Heads {
     }
 }
 
+/// The reason for which nothing more of a connection may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Objection {
+    /// A line feed without a carriage return at this position.
+    LineFeed(usize),
+    /// The preface of HTTP/2, on which ALPN did not agree.
+    Http2,
+}
+
 /// The answer to a version that is not spoken here; it ends the connection.
 pub(crate) fn foreign_version() -> Response<Body> {
     let mut response = Response::new(Body::from(FOREIGN));
@@ -87,7 +102,7 @@ pub(crate) fn foreign_version() -> Response<Body> {
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
     close(&mut response);
-    response
+    Reason(FOREIGN.into()).attach(response)
 }
 
 fn close(response: &mut Response<Body>) {
@@ -114,8 +129,39 @@ enum ScanState {
     Upgrade,
 }
 
+/// The first bytes of a connection, compared with the preface of HTTP/2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Preface {
+    /// So many bytes are the same.
+    Begun(usize),
+    /// The connection began otherwise.
+    Other,
+    /// Everything that looks like a request is the same, which no request of HTTP/1.1 is (RFC 9113 §11.6).
+    Whole,
+}
+
+impl Default for Preface {
+    fn default() -> Self {
+        Self::Begun(0)
+    }
+}
+
+impl Preface {
+    /// Compares the next byte.
+    fn pass(&mut self, byte: u8) {
+        if let Self::Begun(count) = *self {
+            *self = match PREFACE.get(count) {
+                Some(expected) if *expected != byte => Self::Other,
+                _ if count + 1 == PREFACE.len() => Self::Whole,
+                _ => Self::Begun(count + 1),
+            };
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Scanner {
+    preface: Preface,
     position: ScanState,
     line: Line,
     head: Head,
@@ -159,7 +205,13 @@ struct Line {
 }
 
 impl Scanner {
-    fn pass(&mut self, bytes: &mut [u8]) -> Option<usize> {
+    fn pass(&mut self, bytes: &mut [u8]) -> Option<Objection> {
+        for byte in bytes.iter().take(PREFACE.len()) {
+            self.preface.pass(*byte);
+        }
+        if self.preface == Preface::Whole {
+            return Some(Objection::Http2);
+        }
         let mut at = 0;
         while let Some(byte) = bytes.get_mut(at) {
             at += match self.position {
@@ -175,7 +227,9 @@ impl Scanner {
                     self.is_behind = true;
                     return None;
                 }
-                _ if *byte == b'\n' && !self.line.is_return => return Some(at),
+                _ if *byte == b'\n' && !self.line.is_return => {
+                    return Some(Objection::LineFeed(at));
+                }
                 _ => self.line(byte),
             };
         }
@@ -318,6 +372,11 @@ impl Line {
 
 /// No head, whatever came before it, and the end of one, without which hyper would wait for more.
 pub(crate) const REFUSED: &[u8] = b"\0\r\n\r\n";
+/// SETTINGS without any, and GOAWAY for stream 0 with `HTTP_1_1_REQUIRED` (RFC 9113 §6.8, §7).
+pub(crate) const HTTP2_REFUSAL: &[u8] =
+    b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0d";
+/// The first 18 of the 24 bytes of HTTP/2's preface (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 /// Content of the answer to a foreign version.
 const FOREIGN: &str = "the versions of HTTP that are spoken here are 2 and 1.1\n";
 /// Longer than the longest name that matters, so that longer ones are not taken for it.
@@ -337,13 +396,41 @@ mod tests {
         GET / HTTP/1.1\r\nUpgrade: x\r\n\r\n\n\n\n";
 
     /// Returns the result of `bytes`, cut at `cut`.
-    fn passed(bytes: &[u8], cut: usize) -> (Vec<u8>, Option<usize>, Heads) {
+    fn passed(bytes: &[u8], cut: usize) -> (Vec<u8>, Option<Objection>, Heads) {
         let heads = Heads::default();
         let mut bytes = bytes.to_vec();
         let (front, back) = bytes.split_at_mut(cut);
         let refused = heads.pass(front);
-        let refused = refused.or_else(|| heads.pass(back).map(|at| at + cut));
+        let refused = refused.or_else(|| {
+            heads.pass(back).map(|objection| match objection {
+                Objection::LineFeed(at) => Objection::LineFeed(at + cut),
+                Objection::Http2 => Objection::Http2,
+            })
+        });
         (bytes, refused, heads)
+    }
+
+    #[test]
+    fn h2_the_preface_of_http2_is_told_wherever_it_is_cut() {
+        let whole = [PREFACE, b"SM\r\n\r\n"].concat();
+        for cut in 0..whole.len() {
+            let (_, refused, heads) = passed(&whole, cut);
+            assert_eq!(refused, Some(Objection::Http2), "{cut}");
+            assert!(heads.is_http2());
+        }
+        // Behind a request, and with another target or version, it is a request like any other.
+        for bytes in [
+            [b"GET / HTTP/1.1\r\n\r\n", PREFACE].concat(),
+            [b"\r\n", PREFACE].concat(),
+            b"PRI / HTTP/2.0\r\n\r\n".to_vec(),
+            b"PRI * HTTP/2.1\r\n\r\n".to_vec(),
+            PREFACE[..PREFACE.len() - 1].to_vec(),
+        ] {
+            for cut in 0..bytes.len() {
+                let (_, refused, heads) = passed(&bytes, cut);
+                assert_eq!((refused, heads.is_http2()), (None, false), "{cut}");
+            }
+        }
     }
 
     #[test]
@@ -381,7 +468,8 @@ mod tests {
             let mut bytes = heads.clone();
             bytes.remove(end - 1);
             for cut in 0..bytes.len() {
-                assert_eq!(passed(&bytes, cut).1, Some(end - 1), "{end} {cut}");
+                let expected = Objection::LineFeed(end - 1);
+                assert_eq!(passed(&bytes, cut).1, Some(expected), "{end} {cut}");
             }
         }
     }

@@ -29,22 +29,23 @@ impl OverSocket for ClientStream {
 
 /// Takes and drops what comes, from the end of our side until the peer's.
 #[derive(Debug)]
-pub(crate) struct Linger {
+struct Linger {
     /// Bytes that may still come.
     left: usize,
     until: Pin<Box<Sleep>>,
 }
 
 impl Linger {
-    pub(crate) fn new() -> Self {
+    /// Begins the peer's time and its bytes.
+    fn new(time: Duration) -> Self {
         Self {
             left: LINGER_BYTES,
-            until: Box::pin(sleep(LINGER_TIME)),
+            until: Box::pin(sleep(time)),
         }
     }
 
     /// Ready when the peer has ended or broken off, or when it has had its bytes or its time.
-    pub(crate) fn poll<S>(&mut self, stream: &mut S, context: &mut Context<'_>) -> Poll<()>
+    fn poll<S>(&mut self, stream: &mut S, context: &mut Context<'_>) -> Poll<()>
     where
         S: AsyncRead + Unpin,
     {
@@ -64,8 +65,10 @@ impl Linger {
 }
 
 /// The end of our side of a connection: it is written once, then what the peer still sends is dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ending {
+    /// Time for the peer's end (`--linger`).
+    time: Duration,
     /// Exists once the end has begun.
     linger: Option<Linger>,
     /// The end has been written.
@@ -75,6 +78,16 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
+    /// Creates the end of a connection whose peer has `time` for its own.
+    pub(crate) fn new(time: Duration) -> Self {
+        Self {
+            time,
+            linger: None,
+            is_written: false,
+            has_failed: false,
+        }
+    }
+
     /// Notes that TLS has failed.
     pub(crate) fn failed(&mut self) {
         self.has_failed = true;
@@ -84,14 +97,15 @@ impl Ending {
     ///
     /// From here on TLS gets nothing that arrives: it would meet the rest of a record that was dropped in part.
     pub(crate) fn begin(&mut self) -> bool {
-        self.linger.get_or_insert_with(Linger::new);
+        let time = self.time;
+        self.linger.get_or_insert_with(|| Linger::new(time));
         self.is_written
     }
 
     /// Notes that the end has been written; the peer has its time and its bytes from now on.
     pub(crate) fn written(&mut self) {
         self.is_written = true;
-        self.linger = Some(Linger::new());
+        self.linger = Some(Linger::new(self.time));
     }
 
     /// Drops what comes if the end has begun and TLS has no error to report. `None`: read as before.
@@ -124,14 +138,12 @@ pub(crate) fn is_failure_of_tls<T>(result: &Poll<io::Result<T>>) -> bool {
     matches!(result, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData)
 }
 
-/// Takes and drops what comes on `stream`, whose sending side has ended.
-pub(crate) async fn linger(stream: &mut (impl AsyncRead + Unpin)) {
-    let mut linger = Linger::new();
+/// Takes and drops what comes on `stream`, whose sending side has ended, for at most `time`.
+pub(crate) async fn linger(stream: &mut (impl AsyncRead + Unpin), time: Duration) {
+    let mut linger = Linger::new(time);
     poll_fn(|context| linger.poll(stream, context)).await;
 }
 
-/// Maximum of time for the peer's end: several round trips of a slow link, and no more than an idle connection may have.
-pub(crate) const LINGER_TIME: Duration = Duration::from_secs(1);
 /// Maximum of bytes that are taken: what is on its way over a fast link when our end arrives.
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that are taken at once.

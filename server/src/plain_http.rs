@@ -8,6 +8,7 @@
 //! No TLS record begins with a letter (RFC 8446 §5.1). The deadline is the handshake's.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use values::escape::Escaped;
@@ -77,8 +78,8 @@ impl PlainRequest {
         })
     }
 
-    /// Answers with 400 and closes the connection.
-    pub(crate) async fn refuse(mut self) -> io::Result<()> {
+    /// Answers with 400 and closes the connection, whose peer has `time` to take it.
+    pub(crate) async fn refuse(mut self, time: Duration) -> io::Result<()> {
         let head = format!(
             "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             SENTENCE.len()
@@ -91,7 +92,7 @@ impl PlainRequest {
         };
         self.stream.write_all((head + content).as_bytes()).await?;
         self.stream.shutdown().await?;
-        linger(&mut self.stream).await;
+        linger(&mut self.stream, time).await;
         Ok(())
     }
 }

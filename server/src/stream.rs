@@ -11,11 +11,11 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep};
-use tungstenite_deflate::MemoryReservation;
 
 use crate::client_stream::ClientStream;
-use crate::ledger::{Account, FREE_BYTES, Http2, PAUSE, PIECE_BYTES, Part, Stream};
+use crate::ledger::{Account, Http2, PAUSE, PIECE_BYTES, Part, Stalled, Stream, poll_deadline};
 use crate::linger::{Ending, is_failure_of_tls};
 use crate::metrics::Traffic;
 use crate::unsent;
@@ -34,7 +34,7 @@ pub struct ServerStream {
     /// The memory that the connection makes the server hold.
     account: Account,
     /// The memory held since the peer took nothing.
-    held: Option<MemoryReservation>,
+    held: Option<Stalled>,
     /// Most of the write timeout is over; the connection will be dropped unless the peer takes something.
     slow: bool,
     /// The peer is in the count of those that did not read.
@@ -128,7 +128,7 @@ impl ServerStream {
             interrupted: false,
             rescue: None,
             traffic,
-            ending: Ending::default(),
+            ending: Ending::new(account.linger()),
         }
     }
 
@@ -158,21 +158,15 @@ impl ServerStream {
     }
 
     /// Counts `bytes` that the peer does not take, those included that TLS has sealed.
-    fn hold(&mut self, bytes: usize) -> io::Result<()> {
+    fn hold(&mut self, context: &mut Context<'_>, bytes: usize) -> io::Result<()> {
         let sealed = match &self.transport {
             Transport::Http1(transport) => transport.sealed_bytes(),
             _ => 0,
         };
-        let bytes = bytes + sealed;
-        let held = self
-            .held
-            .get_or_insert_with(|| self.account.budget(Part::Output).reservation());
-        if bytes <= FREE_BYTES {
-            held.resize(bytes);
-            return Ok(());
-        }
-        held.try_resize(bytes).map_err(|spent| {
-            self.account.refused(Part::Output);
+        let account = &self.account;
+        let held = self.held.get_or_insert_with(|| account.stalled_messages());
+        held.hold(context, bytes + sealed).map_err(|spent| {
+            account.refused(Part::Output);
             io::Error::new(io::ErrorKind::OutOfMemory, spent)
         })
     }
@@ -191,7 +185,11 @@ impl ServerStream {
             self.held = None;
             return result;
         }
-        self.hold(bytes)?;
+        // A task that has used up its budget of polls is polled again at once; the peer may well take more.
+        if self.stalled.is_none() && !has_budget_remaining() {
+            return Poll::Pending;
+        }
+        self.hold(context, bytes)?;
         let timeout = self.write_timeout;
         let last_part = timeout / LAST_PART;
         let stalled = self.stalled.get_or_insert_with(|| {
@@ -199,11 +197,11 @@ impl ServerStream {
                 Instant::now() + timeout.saturating_sub(last_part),
             ))
         });
-        ready!(stalled.as_mut().poll(context));
+        ready!(poll_deadline(stalled.as_mut(), context));
         if !self.slow {
             self.slow = true;
             stalled.as_mut().reset(Instant::now() + last_part);
-            ready!(stalled.as_mut().poll(context));
+            ready!(poll_deadline(stalled.as_mut(), context));
         }
         // Whoever goes on polling after the error is the same reader.
         if !std::mem::replace(&mut self.is_counted_slow, true) {

@@ -11,10 +11,13 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Running, handshake, soon, start, start_with, status_of};
+use common::{Running, client_config, handshake, soon, start, start_with, status_of};
+use raw_http2::{Frame, kind};
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ALL_VERSIONS, AlertDescription, ClientConfig, SupportedProtocolVersion};
+use rustls::{
+    ALL_VERSIONS, AlertDescription, ClientConfig, ClientConnection, SupportedProtocolVersion,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -46,10 +49,25 @@ async fn tls(
         .unwrap()
         .with_root_certificates(certs::load_roots(&server.authority()).unwrap())
         .with_no_client_auth();
-    config.alpn_protocols = vec![protocol.into()];
+    config.alpn_protocols = match protocol {
+        "" => vec![],
+        protocol => vec![protocol.into()],
+    };
     let name = ServerName::try_from("localhost").unwrap();
     let connector = TlsConnector::from(Arc::new(config));
     connector.connect(name, tcp(server).await?).await
+}
+
+/// Returns the first flight of a client that names `name` and offers `protocol`.
+fn client_hello(server: &Running, name: &'static str, protocol: &str) -> Vec<u8> {
+    let config = Arc::new(client_config(&server.authority(), &[protocol]));
+    let name = ServerName::try_from(name).unwrap();
+    let mut client = ClientConnection::new(config, name).unwrap();
+    let mut hello = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut hello).unwrap();
+    }
+    hello
 }
 
 /// Returns what arrives of the answer to `bytes` and much behind them at a client that writes all before it reads; an
@@ -106,6 +124,8 @@ async fn f16_a_refused_request_is_told_so_while_it_is_sent() {
         (431, format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{long}\r\n")),
         (404, format!("POST /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{length}\r\n")),
         (400, handshake("/ws", &length)),
+        (505, "GET /healthz HTTP/1.2\r\nHost: localhost\r\n\r\n".to_owned()),
+        (413, format!("POST /rooms/hall/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{length}\r\n")),
     ];
     for (status, request) in cases {
         let mut lost = None;
@@ -116,6 +136,92 @@ async fn f16_a_refused_request_is_told_so_while_it_is_sent() {
             }
         }
         assert!(lost.is_none(), "{status}: {lost:?}: {request:.200}");
+    }
+}
+
+/// A refusal of gRPC is a response without content, over HTTP/1.1 too.
+#[tokio::test]
+async fn f16_a_refused_call_is_told_so_while_it_is_sent() {
+    let server = start(&[]).await;
+    let whole = format!("Content-Length: {BEHIND}\r\n");
+    for (path, kind, expected) in [
+        ("/chat.v2.ChatService/Nothing", "grpc-web+proto", "12"),
+        ("/nobody.Service/Call", "grpc-web-text", "12"),
+        ("/chat.v2.ChatService/Publish", "grpc-web+nonsense", ""),
+    ] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/{kind}\r\n{whole}\r\n"
+        );
+        let mut lost = None;
+        for _ in 0..RUNS {
+            match soon(answer(&server, head.as_bytes())).await {
+                Ok(answer) => {
+                    let answer = String::from_utf8_lossy(&answer).into_owned();
+                    let status = format!("grpc-status: {expected}");
+                    if status_of(&answer) == 0
+                        || (!expected.is_empty() && !answer.contains(&status))
+                    {
+                        lost = Some(Ok(answer));
+                    }
+                }
+                Err(error) => lost = Some(Err(error)),
+            }
+        }
+        assert!(lost.is_none(), "{path}: {lost:?}");
+    }
+    for path in ["/chat.v2.ChatService/Nothing", "/nobody.Service/Call"] {
+        let block = raw_http2::Block::grpc(path);
+        let mut lost = None;
+        for _ in 0..RUNS {
+            let answer = async {
+                let stream = tls(&server, "h2", ALL_VERSIONS).await?;
+                pushed_http2(stream, block.bytes()).await
+            };
+            let is_answered = match soon(answer).await {
+                Ok(mut answer) => std::iter::from_fn(|| Frame::take(&mut answer))
+                    .any(|frame| frame.kind == kind::HEADERS && frame.status() == 200),
+                Err(_) => false,
+            };
+            if !is_answered {
+                lost = Some(path);
+            }
+        }
+        assert!(lost.is_none(), "{lost:?}");
+    }
+}
+
+/// What begins with HTTP/2 where ALPN did not agree on it gets a reason that its client understands (RFC 9113 §3.2).
+#[tokio::test]
+async fn f16_http2_without_alpn_is_refused_in_its_own_frames() {
+    let server = start(&[]).await;
+    let mut bytes = [raw_http2::PREFACE, &raw_http2::settings(&[])].concat();
+    bytes.extend(raw_http2::headers(
+        1,
+        raw_http2::END_STREAM,
+        raw_http2::Block::get("/healthz").bytes(),
+    ));
+    for protocol in ["", "http/1.1"] {
+        for cut in [0, 1, 17, 18, 24, bytes.len()] {
+            let answer = async {
+                let mut stream = tls(&server, protocol, ALL_VERSIONS).await?;
+                let (front, back) = bytes.split_at(cut);
+                stream.write_all(front).await?;
+                stream.flush().await?;
+                pushed(stream, back).await
+            };
+            let mut answer = soon(answer).await.unwrap();
+            let settings = Frame::take(&mut answer).unwrap();
+            assert_eq!((settings.kind, settings.payload.len()), (kind::SETTINGS, 0));
+            let goaway = Frame::take(&mut answer).unwrap();
+            // HTTP_1_1_REQUIRED, and no stream was looked at.
+            assert_eq!((goaway.kind, goaway.stream), (kind::GOAWAY, 0));
+            assert_eq!(
+                (goaway.number(0), goaway.number(4)),
+                (0, 0xd),
+                "cut at {cut}"
+            );
+            assert!(answer.is_empty(), "cut at {cut}: {answer:02x?}");
+        }
     }
 }
 
@@ -159,9 +265,11 @@ async fn f16_what_answers_in_place_of_tls_arrives_while_the_client_sends() {
     let mut old = b"\x16\x03\x01\0\x2d\x01\0\0\x29\x03\x01".to_vec();
     old.extend_from_slice(&[7; 32]);
     old.extend_from_slice(b"\0\0\x02\xc0\x13\x01\0");
+    let other_protocol = client_hello(&server, "localhost", "spdy/3");
     #[rustfmt::skip]
     let cases = [
-        ("an old version", &b"\x15\x03\x01\0\x02\x02\x46"[..], &old[..]),
+        ("another protocol by ALPN", &b"\x15\x03\x03\0\x02\x02\x78"[..], &other_protocol[..]),
+        ("an old version", b"\x15\x03\x01\0\x02\x02\x46", &old),
         ("no TLS", b"\x15\x03", b"\0\0\0\0\0\0"),
         ("another protocol", b"\x15\x03", b"SSH-2.0-OpenSSH_9.9\r\n"),
         ("plain HTTP", b"HTTP/1.1 400", b"GET / HTTP/1.1\r\n\r\n"),
@@ -177,6 +285,22 @@ async fn f16_what_answers_in_place_of_tls_arrives_while_the_client_sends() {
         }
         assert!(lost.is_none(), "{name}: {lost:?}");
     }
+}
+
+#[tokio::test]
+async fn f16_an_unknown_name_is_told_while_the_client_sends() {
+    let server = start(&["--unknown-name", "refuse"]).await;
+    let hello = client_hello(&server, "other.example", "http/1.1");
+    let mut lost = None;
+    for _ in 0..RUNS {
+        let answer = async { pushed(tcp(&server).await?, &hello).await };
+        match soon(answer).await {
+            // unrecognized_name (RFC 6066 §3).
+            Ok(answer) if answer.starts_with(b"\x15\x03\x03\0\x02\x02\x70") => {}
+            other => lost = Some(other),
+        }
+    }
+    assert!(lost.is_none(), "{lost:?}");
 }
 
 #[tokio::test]
@@ -235,7 +359,8 @@ async fn f16_a_connection_beyond_a_limit_is_told_while_it_sends() {
         for _ in 0..RUNS {
             let answer = async {
                 let stream = tls(&server, "h2", ALL_VERSIONS).await?;
-                pushed_http2(stream).await
+                // POST https / of localhost, from the static table (RFC 7541 appendix A).
+                pushed_http2(stream, b"\x83\x87\x84\x41\x09localhost").await
             };
             match soon(answer).await {
                 Ok(answer) if String::from_utf8_lossy(&answer).contains(flag) => {}
@@ -246,11 +371,9 @@ async fn f16_a_connection_beyond_a_limit_is_told_while_it_sends() {
     }
 }
 
-/// Sends a POST over HTTP/2 and as much of its body as the first window allows, then much else.
-async fn pushed_http2(stream: TlsStream<TcpStream>) -> std::io::Result<Vec<u8>> {
+/// Sends a request with this header block over HTTP/2 and as much of its body as the first window allows, then much else.
+async fn pushed_http2(stream: TlsStream<TcpStream>, block: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut bytes = [raw_http2::PREFACE, &raw_http2::settings(&[])].concat();
-    // POST https / of localhost, from the static table (RFC 7541 appendix A).
-    let block = b"\x83\x87\x84\x41\x09localhost";
     bytes.extend(raw_http2::headers(1, 0, block));
     for _ in 0..3 {
         bytes.extend(raw_http2::data(1, 0, &[b'x'; 16_384]));

@@ -56,6 +56,11 @@ pub struct Network {
     /// Longest time a connection may take for its TLS handshake
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
     pub handshake_timeout: Span,
+    /// Maximum time for which a connection that the server has ended is kept so that its last answer or alert arrives: what
+    /// the peer still sends is read and dropped, since TCP would reset the connection otherwise. The default is several
+    /// round trips of a slow link
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    pub linger: Span,
     /// Time without acknowledgement after which the system drops a connection (`TCP_USER_TIMEOUT`, Linux), or `off`
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time_or_off)]
     pub tcp_user_timeout: Limit<Span>,

@@ -9,8 +9,9 @@
 //!     requests           bodies and gRPC messages being received          503, RESOURCE_EXHAUSTED
 //!     responses          bodies and histories that are not taken yet      503, RESOURCE_EXHAUSTED
 //!     input              HTTP/2 data that nobody has read yet             TCP: nothing more is read
-//!     output             what WebSockets, HTTP/2 and TLS hold to send    503, RST_STREAM, end of the connection
+//!     output             what WebSockets, HTTP/2 and TLS hold to send    503, RST_STREAM, end of a connection
 //! ```
+//! Where the server's memory is spent, [`Stalled`] decides which connection ends.
 
 mod executor;
 mod frames;
@@ -19,6 +20,7 @@ mod part;
 mod progress;
 mod request;
 mod response;
+mod stalled;
 mod wire;
 
 use std::sync::Arc;
@@ -32,9 +34,11 @@ use crate::metrics::{LedgerCounts, PartLabel};
 pub(crate) use executor::StreamExecutor;
 pub(crate) use http2::{CONNECTION_WINDOW, Http2, STREAM_WINDOW, Stream};
 pub(crate) use part::Part;
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Progress, poll_deadline};
 pub(crate) use request::{BodyError, Received, ReceivedBytes};
 pub(crate) use response::respond;
+pub(crate) use stalled::Stalled;
+use stalled::Waiting;
 pub(crate) use wire::Wire;
 
 /// The memory of all connections.
@@ -53,6 +57,9 @@ struct Shared {
     per_connection: usize,
     progress: Option<Progress>,
     write_timeout: Duration,
+    linger: Duration,
+    /// Connections whose peers take nothing.
+    waiting: Waiting,
     counts: LedgerCounts,
 }
 
@@ -77,6 +84,8 @@ impl Ledger {
                     .0
                     .map(|window| Progress::new(window.into(), websocket.min_progress_bytes.0)),
                 write_timeout: websocket.write_timeout.0,
+                linger: config.network.linger.0,
+                waiting: Waiting::default(),
                 counts,
             }),
         }
@@ -86,6 +95,16 @@ impl Ledger {
     pub(crate) fn budget(&self, part: Part) -> MemoryBudget {
         let Shared { total, parts, .. } = &*self.shared;
         MemoryBudget::within(usize::MAX, [&parts[part as usize], total])
+    }
+
+    /// Returns the limit of all memory, in bytes.
+    fn total(&self) -> usize {
+        self.shared.total.limit()
+    }
+
+    /// Returns the connections whose peers take nothing.
+    fn waiting(&self) -> &Waiting {
+        &self.shared.waiting
     }
 
     /// Opens the account of a TCP connection.
@@ -116,12 +135,17 @@ impl Account {
         MemoryBudget::within(usize::MAX, [part, &self.connection])
     }
 
-    /// Returns the budget of what TLS and hyper hold for the connection itself.
+    /// Begins the count of what a WebSocket holds since its peer takes nothing.
+    pub(crate) fn stalled_messages(&self) -> Stalled {
+        Stalled::new(self.ledger.clone(), &self.budget(Part::Output))
+    }
+
+    /// Begins the count of what TLS and hyper hold for the connection itself since its peer takes nothing.
     ///
     /// A bounded amount for each connection, it counts for the server only: a connection whose messages have spent its
     /// budget must be able to say so.
-    fn transport_budget(&self) -> MemoryBudget {
-        self.ledger.budget(Part::Output)
+    fn stalled_transport(&self) -> Stalled {
+        Stalled::new(self.ledger.clone(), &self.ledger.budget(Part::Output))
     }
 
     /// Returns the budget of responses while the rest is spent, the same for all connections.
@@ -137,6 +161,11 @@ impl Account {
     /// Returns the time within which the peer must take something of what is sent.
     fn write_timeout(&self) -> Duration {
         self.ledger.shared.write_timeout
+    }
+
+    /// Returns the time for which the peer is waited for behind the end.
+    pub(crate) fn linger(&self) -> Duration {
+        self.ledger.shared.linger
     }
 
     /// Counts that something was refused for lack of memory.

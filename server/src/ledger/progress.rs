@@ -92,6 +92,14 @@ impl Pace {
     }
 }
 
+/// Ready when `deadline` has passed, however little is left of the task's budget of polls.
+pub(crate) fn poll_deadline(deadline: Pin<&mut Sleep>, context: &mut Context<'_>) -> Poll<()> {
+    if Instant::now() >= deadline.deadline() {
+        return Poll::Ready(());
+    }
+    deadline.poll(context)
+}
+
 /// Shortest time over which progress means anything.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
 

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep};
-use tungstenite_deflate::MemoryReservation;
 
 use super::frames::{PREFACE_BYTES, Scanner};
 use super::http2::Http2;
-use super::{Account, PAUSE, Part};
-use crate::heads::{Heads, REFUSED};
+use super::{Account, PAUSE, Part, Stalled, poll_deadline};
+use crate::heads::{HTTP2_REFUSAL, Heads, Objection, REFUSED};
 use crate::interim::{CONTINUE, Interim};
 use crate::linger::{Ending, OverSocket, is_failure_of_tls};
 
@@ -37,8 +37,10 @@ pub(crate) struct Wire<S> {
     head_deadline: Option<(u64, Pin<Box<Sleep>>)>,
     /// The unread part of a head that is refused; nothing follows it.
     refused: Option<&'static [u8]>,
+    /// HTTP/2 came where it was not agreed on.
+    is_http2_refused: bool,
     /// The memory held since the peer took nothing, and the deadline.
-    stalled: Option<(Pin<Box<Sleep>>, MemoryReservation)>,
+    stalled: Option<(Pin<Box<Sleep>>, Stalled)>,
     ending: Ending,
 }
 
@@ -64,8 +66,9 @@ impl<S> Wire<S> {
             head_timeout: Duration::MAX,
             head_deadline: None,
             refused: None,
+            is_http2_refused: false,
             stalled: None,
-            ending: Ending::default(),
+            ending: Ending::new(account.linger()),
         }
     }
 
@@ -110,19 +113,20 @@ impl<S> Wire<S> {
             self.stalled = None;
             return result;
         }
-        if self.stalled.is_none() {
-            let held = match self.account.transport_budget().reserve(STALLED_BYTES) {
-                Ok(held) => held,
-                Err(spent) => {
-                    self.account.refused(Part::Output);
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::OutOfMemory, spent)));
-                }
-            };
-            self.stalled = Some((Box::pin(sleep(self.account.write_timeout())), held));
+        // A task that has used up its budget of polls is polled again at once; the peer may well take more.
+        if self.stalled.is_none() && !has_budget_remaining() {
+            return Poll::Pending;
         }
-        if let Some((deadline, _)) = &mut self.stalled {
-            ready!(deadline.as_mut().poll(context));
+        let account = &self.account;
+        let (deadline, held) = self.stalled.get_or_insert_with(|| {
+            let deadline = Box::pin(sleep(account.write_timeout()));
+            (deadline, account.stalled_transport())
+        });
+        if let Err(spent) = held.hold(context, STALLED_BYTES) {
+            account.refused(Part::Output);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::OutOfMemory, spent)));
         }
+        ready!(poll_deadline(deadline.as_mut(), context));
         self.account.stalled(Part::Output);
         let text = "the peer took nothing within the write timeout";
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
@@ -226,6 +230,9 @@ impl<S: AsyncRead + AsyncWrite + OverSocket + Unpin> AsyncRead for Wire<S> {
         if this.refused.is_some() {
             return this.poll_refused(buffer);
         }
+        if this.is_http2_refused {
+            return this.poll_http2_refused(context);
+        }
         ready!(this.poll_memory(context))?;
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
@@ -240,11 +247,19 @@ impl<S: AsyncRead + AsyncWrite + OverSocket + Unpin> AsyncRead for Wire<S> {
             let read = &buffer.filled()[before..];
             received.pass(read, |head| http2.received(head));
         } else if let Some(heads) = &this.heads {
-            let refused = heads.pass(&mut buffer.filled_mut()[before..]);
-            if let Some(at) = refused {
-                buffer.set_filled(before + at);
-                this.refused = Some(REFUSED);
-                return this.poll_refused(buffer);
+            match heads.pass(&mut buffer.filled_mut()[before..]) {
+                None => {}
+                Some(Objection::LineFeed(at)) => {
+                    buffer.set_filled(before + at);
+                    this.refused = Some(REFUSED);
+                    return this.poll_refused(buffer);
+                }
+                Some(Objection::Http2) => {
+                    buffer.set_filled(before);
+                    this.unwritten = HTTP2_REFUSAL;
+                    this.is_http2_refused = true;
+                    return this.poll_http2_refused(context);
+                }
             }
         }
         Poll::Ready(Ok(()))
@@ -252,6 +267,13 @@ impl<S: AsyncRead + AsyncWrite + OverSocket + Unpin> AsyncRead for Wire<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + OverSocket + Unpin> Wire<S> {
+    /// Refuses HTTP/2 that was not agreed on, in its own frames, and ends the connection; hyper gets an error then.
+    fn poll_http2_refused(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_interim(context))?;
+        ready!(Pin::new(&mut *self).poll_shutdown(context))?;
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
     /// Passes a result on; a failure of TLS, which lasts, once the connection is ended so that its alert arrives.
     fn after_alert<T>(
         &mut self,
@@ -318,3 +340,50 @@ impl<S: AsyncRead + AsyncWrite + OverSocket + Unpin> AsyncWrite for Wire<S> {
 
 /// Bytes that TLS has sealed and hyper has buffered of a connection that takes nothing: four records and two pieces.
 const STALLED_BYTES: usize = 96 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::coop::consume_budget;
+
+    use super::*;
+    use crate::client_stream::ClientStream;
+    use crate::config::Config;
+    use crate::ledger::Ledger;
+    use crate::metrics::Metrics;
+
+    /// A connection whose peer takes what it gets.
+    async fn wire() -> (Wire<ClientStream>, TcpStream) {
+        let config = Config::load(["server".into()]).unwrap().config;
+        let ledger = Ledger::new(&config, Metrics::new().ledger);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (
+            Wire::new(ClientStream::Plain(ours.unwrap().into()), &ledger.account()),
+            theirs.unwrap().0,
+        )
+    }
+
+    #[tokio::test]
+    async fn r7_a_task_without_polls_left_is_no_stalled_peer() {
+        let (mut wire, _peer) = wire().await;
+        let writing = async move {
+            while has_budget_remaining() {
+                consume_budget().await;
+            }
+            let mut polls = 0;
+            poll_fn(|context| {
+                polls += 1;
+                let polled = Pin::new(&mut wire).poll_write(context, b"taken");
+                assert!(wire.stalled.is_none(), "{polled:?}");
+                polled.map(Result::unwrap)
+            })
+            .await;
+            polls
+        };
+        assert_eq!(tokio::spawn(writing).await.unwrap(), 2);
+    }
+}

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::common::{Running, client_config, handshake, http2, start, until};
+use crate::common::{Running, client_config, handshake, http2, soon, start, until};
 use crate::{buffered, metric};
 
 const MIB: usize = 1 << 20;
@@ -24,15 +25,20 @@ fn frame() -> Vec<u8> {
     frame
 }
 
-/// Opens a WebSocket whose system holds next to nothing, and sends until the server takes no more.
-async fn stuff(server: &Running) -> impl Sized + use<> {
+/// Opens a connection whose system holds next to nothing.
+async fn narrow(server: &Running) -> TlsStream<TcpStream> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let tcp = socket.connect(server.address).await.unwrap();
     let config = client_config(&server.authority(), &["http/1.1"]);
     let connector = TlsConnector::from(std::sync::Arc::new(config));
     let name = "localhost".try_into().unwrap();
-    let mut stream = connector.connect(name, tcp).await.unwrap();
+    connector.connect(name, tcp).await.unwrap()
+}
+
+/// Opens a WebSocket over such a connection, and sends until the server takes no more.
+async fn stuff(server: &Running) -> impl Sized + use<> {
+    let mut stream = narrow(server).await;
     let sending = async {
         stream.write_all(handshake("/echo", "").as_bytes()).await?;
         for _ in 0..200 {
@@ -66,6 +72,63 @@ async fn r7_messages_that_nobody_reads_are_counted_and_bounded() {
     other.send(Message::text("here")).await.unwrap();
     drop(all);
     until(async || buffered(&server, "output").await == 0).await;
+}
+
+/// Where memory is spent the largest backlog goes, and of equal ones the oldest: not whoever waits for a moment.
+#[tokio::test]
+async fn r7_a_peer_that_reads_outlives_those_that_do_not() {
+    const COUNT: usize = 10;
+    let server = start(&["--max-buffered-bytes", "2MiB", "--ping-interval", "off"]).await;
+    let mut all = Vec::new();
+    until(async || {
+        all.extend(futures_util::future::join_all((0..8).map(|_| stuff(&server))).await);
+        metric(&server, "wss_buffered_refused_total{part=\"output\"}").await > 0
+    })
+    .await;
+    for _ in 0..5 {
+        let (mut reader, mut writer) = tokio::io::split(narrow(&server).await);
+        let sending = async {
+            let opening = handshake("/echo", "");
+            writer.write_all(opening.as_bytes()).await.unwrap();
+            for _ in 0..COUNT {
+                writer.write_all(&frame()).await.unwrap();
+                writer.flush().await.unwrap();
+            }
+        };
+        let mut received = 0;
+        let reading = async {
+            let mut piece = [0; 4096];
+            while received < COUNT * (MESSAGE + 4) {
+                match reader.read(&mut piece).await.unwrap() {
+                    0 => return,
+                    count => received += count,
+                }
+            }
+        };
+        soon(async { tokio::join!(sending, reading) }).await;
+        assert!(received >= COUNT * (MESSAGE + 4), "{received}");
+    }
+    drop(all);
+    until(async || buffered(&server, "output").await == 0).await;
+}
+
+/// A peer that reads nothing is counted once, whoever goes on polling its connection.
+#[tokio::test]
+async fn r7_a_slow_reader_is_counted_once() {
+    let flags = ["--write-timeout", "1s", "--ping-interval", "off"];
+    let server = start(&flags).await;
+    let held = [stuff(&server).await, stuff(&server).await];
+    let readers = "wss_websocket_slow_readers_total{route=\"/echo\"}";
+    until(async || {
+        metric(
+            &server,
+            "wss_websocket_connections{route=\"/echo\",http=\"1.1\"}",
+        )
+        .await
+            == 0
+    })
+    .await;
+    assert_eq!(metric(&server, readers).await, held.len());
 }
 
 /// The queue of a WebSocket over HTTP/2 counts too, beside what HTTP/2 holds.
