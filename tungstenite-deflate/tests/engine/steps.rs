@@ -20,8 +20,18 @@ const TAKEOVER: Agreed = Agreed {
 
 /// A frame of the server with a payload of any length.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first, 127];
-    bytes.extend((payload.len() as u64).to_be_bytes());
+    let mut bytes = vec![first];
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(length @ ..126), _) => bytes.push(length),
+        (_, Ok(length)) => {
+            bytes.push(126);
+            bytes.extend(length.to_be_bytes());
+        }
+        _ => {
+            bytes.push(127);
+            bytes.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
     bytes.extend(payload);
     bytes
 }

@@ -63,7 +63,7 @@ fn receiver(keeps: bool) -> Codec {
 
 impl Codec {
     /// Inflates the whole payload of one frame.
-    fn inflate(
+    pub(super) fn inflate(
         &mut self,
         payload: &[u8],
         fin: bool,
