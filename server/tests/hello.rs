@@ -186,33 +186,3 @@ async fn t1_old_versions_get_protocol_version() {
         }
     }
 }
-
-#[tokio::test]
-async fn t6_a_hello_that_announces_more_than_is_read_ends_with_an_alert() {
-    let server = start(&["--handshake-rate", "off", "--handshake-timeout", "5s"]).await;
-    for announced in [[0xff, 0xff, 0xff], [1, 0, 0], [0, 0xff, 0xff]] {
-        // In the first record alone, and with as much behind it as it takes.
-        for records in [1, 6] {
-            let mut bytes = Vec::new();
-            for number in 0..records {
-                bytes.extend_from_slice(&[HANDSHAKE, 3, 1, 0x40, 0]);
-                let mut fragment = vec![0; 0x4000];
-                if number == 0 {
-                    fragment[..4].copy_from_slice(&[1, announced[0], announced[1], announced[2]]);
-                    fragment[4..6].copy_from_slice(&[3, 3]);
-                }
-                bytes.extend_from_slice(&fragment);
-            }
-            let mut tcp = TcpStream::connect(server.address).await.unwrap();
-            // The server may be done before everything is written.
-            let _ = tcp.write_all(&bytes).await;
-            let mut answer = Vec::new();
-            let _ = soon(tcp.read_to_end(&mut answer)).await;
-            assert_eq!(
-                (answer.len(), answer.first()),
-                (7, Some(&21)),
-                "{announced:02x?} in {records} records: {answer:02x?}"
-            );
-        }
-    }
-}

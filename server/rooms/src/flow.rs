@@ -149,14 +149,13 @@ impl Hub {
 
     /// Announces the members of this node again and learns those of others.
     async fn refresh_presence(&self, room: &Room) {
-        let announce = || {
+        {
             // Locked, so that nobody's join is announced again behind its leave.
             let state = room.state();
             for who in state.roster.local() {
                 self.announce(&room.name, Change::Join, who);
             }
-        };
-        announce();
+        }
         self.learn_presence(room).await;
     }
 

@@ -59,7 +59,7 @@ pub struct Network {
     /// Maximum time for which a connection that the server has ended is kept so that its last answer or alert arrives: what
     /// the peer still sends is read and dropped, since TCP would reset the connection otherwise. The default is several
     /// round trips of a slow link
-    #[arg(long, value_name = "TIME", default_value = "1s")]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = positive_time)]
     pub linger: Span,
     /// Time without acknowledgement after which the system drops a connection (`TCP_USER_TIMEOUT`, Linux), or `off`
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time_or_off)]

@@ -33,8 +33,9 @@ use crate::metrics::{LedgerCounts, PartLabel};
 
 pub(crate) use executor::StreamExecutor;
 pub(crate) use http2::{CONNECTION_WINDOW, Http2, STREAM_WINDOW, Stream};
+use part::FREE_BYTES;
 pub(crate) use part::Part;
-pub(crate) use progress::{Progress, poll_deadline};
+pub(crate) use progress::{PAUSE, Progress, poll_deadline};
 pub(crate) use request::{BodyError, Received, ReceivedBytes};
 pub(crate) use response::respond;
 pub(crate) use stalled::Stalled;
@@ -59,7 +60,7 @@ struct Shared {
     write_timeout: Duration,
     linger: Duration,
     /// Connections whose peers take nothing.
-    waiting: Waiting,
+    waiting: Arc<Waiting>,
     counts: LedgerCounts,
 }
 
@@ -85,7 +86,7 @@ impl Ledger {
                     .map(|window| Progress::new(window.into(), websocket.min_progress_bytes.0)),
                 write_timeout: websocket.write_timeout.0,
                 linger: config.network.linger.0,
-                waiting: Waiting::default(),
+                waiting: Arc::default(),
                 counts,
             }),
         }
@@ -97,14 +98,10 @@ impl Ledger {
         MemoryBudget::within(usize::MAX, [&parts[part as usize], total])
     }
 
-    /// Returns the limit of all memory, in bytes.
-    fn total(&self) -> usize {
-        self.shared.total.limit()
-    }
-
-    /// Returns the connections whose peers take nothing.
-    fn waiting(&self) -> &Waiting {
-        &self.shared.waiting
+    /// Begins the count, in `budget`, of what a connection holds since its peer takes nothing.
+    fn stalled(&self, budget: &MemoryBudget) -> Stalled {
+        let Shared { total, waiting, .. } = &*self.shared;
+        Stalled::new(waiting, budget, total.limit())
     }
 
     /// Opens the account of a TCP connection.
@@ -137,7 +134,7 @@ impl Account {
 
     /// Begins the count of what a WebSocket holds since its peer takes nothing.
     pub(crate) fn stalled_messages(&self) -> Stalled {
-        Stalled::new(self.ledger.clone(), &self.budget(Part::Output))
+        self.ledger.stalled(&self.budget(Part::Output))
     }
 
     /// Begins the count of what TLS and hyper hold for the connection itself since its peer takes nothing.
@@ -145,7 +142,7 @@ impl Account {
     /// A bounded amount for each connection, it counts for the server only: a connection whose messages have spent its
     /// budget must be able to say so.
     fn stalled_transport(&self) -> Stalled {
-        Stalled::new(self.ledger.clone(), &self.ledger.budget(Part::Output))
+        self.ledger.stalled(&self.ledger.budget(Part::Output))
     }
 
     /// Returns the budget of responses while the rest is spent, the same for all connections.
@@ -195,7 +192,3 @@ impl Account {
 pub(crate) const PIECE_BYTES: usize = 16 * 1024;
 /// Bytes beside the budget, so that pages and figures are there while messages have spent it.
 const RESERVE_BYTES: usize = 1024 * 1024;
-/// Time between two looks whether there is memory again.
-pub(crate) const PAUSE: Duration = Duration::from_millis(25);
-/// Bytes of one body or message that are counted but not refused, so that little things pass while the budget is spent.
-pub(crate) const FREE_BYTES: usize = 4096;

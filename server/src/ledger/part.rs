@@ -40,3 +40,6 @@ impl Part {
         }
     }
 }
+
+/// Bytes of one body or message that are counted but not refused, so that little things pass while the budget is spent.
+pub(crate) const FREE_BYTES: usize = 4096;

@@ -100,6 +100,8 @@ pub(crate) fn poll_deadline(deadline: Pin<&mut Sleep>, context: &mut Context<'_>
     deadline.poll(context)
 }
 
+/// Time between two looks whether there is memory again.
+pub(crate) const PAUSE: Duration = Duration::from_millis(25);
 /// Shortest time over which progress means anything.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
 

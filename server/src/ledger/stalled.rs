@@ -20,7 +20,8 @@ use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep};
 use tungstenite_deflate::{BudgetSpent, MemoryBudget, MemoryReservation};
 
-use super::{FREE_BYTES, Ledger, PAUSE};
+use super::part::FREE_BYTES;
+use super::progress::PAUSE;
 
 /// The connections of one server whose peers take nothing.
 #[derive(Debug, Default)]
@@ -39,7 +40,9 @@ struct Seat {
 /// The bytes that a connection holds since its peer took nothing; given back on drop.
 #[derive(Debug)]
 pub(crate) struct Stalled {
-    ledger: Ledger,
+    waiting: Arc<Waiting>,
+    /// Limit of the server's memory, in bytes.
+    total: usize,
     held: MemoryReservation,
     seat: Arc<Seat>,
     /// Others can choose it.
@@ -99,10 +102,11 @@ impl Seat {
 }
 
 impl Stalled {
-    /// Creates the count of a connection that holds nothing yet, in `budget`.
-    pub(super) fn new(ledger: Ledger, budget: &MemoryBudget) -> Self {
+    /// Creates the count of a connection that holds nothing yet, in `budget`, a part of `total` bytes.
+    pub(super) fn new(waiting: &Arc<Waiting>, budget: &MemoryBudget, total: usize) -> Self {
         Self {
-            ledger,
+            waiting: Arc::clone(waiting),
+            total,
             held: budget.reservation(),
             seat: Arc::new(Seat {
                 bytes: AtomicUsize::new(0),
@@ -137,7 +141,7 @@ impl Stalled {
         self.pause = None;
         self.seat.bytes.store(bytes, Ordering::Relaxed);
         if bytes > FREE_BYTES && !self.is_listed {
-            self.ledger.waiting().seats().push(Arc::clone(&self.seat));
+            self.waiting.seats().push(Arc::clone(&self.seat));
             self.is_listed = true;
         }
         Ok(())
@@ -150,8 +154,8 @@ impl Stalled {
         bytes: usize,
         spent: BudgetSpent,
     ) -> Result<(), HoldError> {
-        let is_own = spent.limit != self.ledger.total();
-        if is_own || !self.ledger.waiting().make_room(&self.seat, bytes) {
+        let is_own = spent.limit != self.total;
+        if is_own || !self.waiting.make_room(&self.seat, bytes) {
             return Err(spent.into());
         }
         let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(PAUSE)));
@@ -165,7 +169,7 @@ impl Stalled {
 impl Drop for Stalled {
     fn drop(&mut self) {
         if self.is_listed {
-            let mut seats = self.ledger.waiting().seats();
+            let mut seats = self.waiting.seats();
             seats.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
         }
     }
@@ -178,7 +182,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::ledger::Part;
+    use crate::ledger::{Ledger, Part};
     use crate::metrics::Metrics;
 
     const KIB: usize = 1024;
@@ -239,7 +243,7 @@ mod tests {
         stalled().hold(context, FREE_BYTES).unwrap();
         drop((newer, small, equal));
         assert_eq!(used(&ledger), 0);
-        assert!(ledger.waiting().seats().is_empty());
+        assert!(ledger.shared.waiting.seats().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
