@@ -62,7 +62,7 @@ pub use phase::Phase;
 pub use reconnect::{Backoff, connect_with_backoff};
 pub use request::add_header;
 pub use run::run;
-pub use tally::{Flow, Tally};
+pub use tally::{Compression, Flow, Tally};
 pub use target::Target;
 pub use timeouts::{TimeoutSpec, Timeouts};
 pub use tls::{CertificateReport, MinimumVersion, Pin, TlsReport, TlsSettings};

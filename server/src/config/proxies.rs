@@ -14,7 +14,7 @@ use super::{ByteSize, Switch};
 #[command(next_help_heading = "Proxies")]
 #[non_exhaustive]
 pub struct ProxyOptions {
-    /// Network of a proxy or a balancer that may report the clients behind it, as in 10.0.0.0/8 or ::1, or `unix` for
+    /// Network of a proxy or a balancer that may report the clients behind it, as in `10.0.0.0/8` or `::1`, or `unix` for
     /// Unix sockets; repeatable. Nobody else is believed [default: none]
     #[arg(long, value_name = "CIDR", value_parser = str::parse::<TrustedProxy>)]
     pub trusted_proxy: Vec<TrustedProxy>,

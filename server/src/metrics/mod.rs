@@ -140,7 +140,7 @@ impl Metrics {
                 "tls_handshakes",
                 "TLS handshakes that succeeded, by version, group, resumption and ALPN"
             ),
-            handshake_times: latency::handshakes(registry),
+            handshake_times: latency::handshakes(registry.next()),
             handshake_failures: register!(
                 registry,
                 "tls_handshake_failures",
@@ -162,7 +162,7 @@ impl Metrics {
                 "websocket_refused",
                 "WebSocket requests refused, by HTTP status"
             ),
-            traffic: traffic_series(registry),
+            traffic: traffic_series(&mut registry),
             closed: register!(
                 registry,
                 "websocket_closed",
@@ -230,9 +230,9 @@ impl Metrics {
 }
 
 /// Registers what is counted of each WebSocket route.
-fn traffic_series(registry: &mut Registry) -> TrafficSeries {
+fn traffic_series(registry: &mut Families) -> TrafficSeries {
     TrafficSeries {
-        handling: latency::handling(registry),
+        handling: latency::handling(registry.next()),
         websockets: register!(registry, "websocket_connections", "WebSockets held"),
         opened: register!(
             registry,
