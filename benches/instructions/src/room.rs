@@ -114,7 +114,14 @@ fn prepared(context: &SharedContext, event: &Event) -> PreparedMessage {
 /// An event as a server may write it; what the room makes at random is left out.
 fn json(stored: &Stored) -> String {
     let number = stored.position.offset;
-    let user = ["ada", "grace", "linus", "barbara", "edsger", "donald"][number as usize % 6];
+    let user = match number % 6 {
+        0 => "ada",
+        1 => "grace",
+        2 => "linus",
+        3 => "barbara",
+        4 => "edsger",
+        _ => "donald",
+    };
     format!(
         r#"{{"type":"message","room":"kitchen","id":"{:08x}","seq":{number},"user":"{user}","text":"{}","ts":17646{:08}}}"#,
         number.wrapping_mul(0x9e37_79b9) & 0xffff_ffff,
