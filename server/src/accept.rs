@@ -343,7 +343,7 @@ impl Acceptor {
                 failure!(
                     INFO,
                     "HTTP/2 refused: it was not agreed on by ALPN (RFC 9113 §3.2)"
-                )
+                );
             });
             return;
         }

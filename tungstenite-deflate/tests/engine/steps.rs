@@ -138,12 +138,12 @@ fn pieces_of_a_long_message_are_no_longer_than_a_step() {
     let text = "b".repeat(MIB);
     sender.send(Message::text(text.clone()), now).unwrap();
     let mut wire = BytesMut::from(&written(&mut sender)[..]);
-    let mut received = Vec::new();
+    let mut content = Vec::new();
     while let (Some(Message::Frame(piece)), _) = steps(&mut receiver, &mut wire, now) {
         assert!(piece.payload().len() <= STEP, "{}", piece.payload().len());
         let is_last = piece.header().is_final;
-        received.extend_from_slice(piece.payload());
-        assert_eq!(is_last, received.len() == text.len());
+        content.extend_from_slice(piece.payload());
+        assert_eq!(is_last, content.len() == text.len());
     }
-    assert_eq!(received, text.as_bytes());
+    assert_eq!(content, text.as_bytes());
 }

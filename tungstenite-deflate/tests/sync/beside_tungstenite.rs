@@ -125,6 +125,7 @@ fn unmasked(role: Role, mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     frames
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of calls")]
 fn scripts() -> Vec<(&'static str, Vec<Call>)> {
     use Call::{Can, Close, Ends, Fails, Flush, Gives, Read, Send, Write, WritesFail};
     let text = || Message::text("x");

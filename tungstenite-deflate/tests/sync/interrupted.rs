@@ -108,7 +108,7 @@ fn converse(turns: [Turns; 2], client_closes: bool) {
     for received in [&at_client, &at_server] {
         let (pongs, others): (Vec<_>, Vec<_>) =
             received.iter().cloned().partition(Message::is_pong);
-        assert_eq!(pongs, [pong.clone()]);
+        assert_eq!(pongs, std::slice::from_ref(&pong));
         assert_eq!(others, messages);
     }
     let payload: usize = messages.iter().map(Message::len).sum();

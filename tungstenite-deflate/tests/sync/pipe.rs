@@ -21,12 +21,12 @@ pub(crate) enum Turns {
     /// One byte a call, and every other call would block: of reads, of writes, of flushes.
     Bytewise([bool; 3]),
     /// By chance.
-    Random(StdRng),
+    Random(Box<StdRng>),
 }
 
 impl Turns {
     pub(crate) fn random(seed: u64) -> Self {
-        Self::Random(StdRng::seed_from_u64(seed))
+        Self::Random(Box::new(StdRng::seed_from_u64(seed)))
     }
 
     /// The bytes that the next call of a kind may move; `None` if it would block.
