@@ -46,7 +46,7 @@ async fn statuses(server: &common::Running, bytes: &[u8]) -> (Vec<u16>, String) 
 
 /// Runs every case on a connection of its own.
 async fn check(cases: &[Case]) {
-    let server = start(&["--head-timeout", "700ms"]).await;
+    let server = start(&["--head-timeout", "700ms", "--keep-alive-timeout", "700ms"]).await;
     let checking = cases.iter().map(async |(name, expected, request)| {
         let (seen, text) = statuses(&server, request.as_bytes()).await;
         (seen != *expected).then(|| format!("{name}: {seen:?}, expected {expected:?}: {text}"))
