@@ -83,3 +83,15 @@ fn decoded(text: &str) -> Result<String, InvalidUrl> {
         _ => Err(InvalidUrl::Credentials),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_hides_the_password() {
+        let credentials = Credentials::new("Aladdin", "open sesame");
+        assert!(!format!("{credentials:?}").contains("sesame"));
+        assert!(!format!("{:?}", credentials.basic()).contains("QWxhZGRpb"));
+    }
+}
