@@ -1,5 +1,6 @@
 //! Servers: from a stream to a WebSocket connection.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -126,31 +127,25 @@ where
         Ok(accepted) => accepted,
         Err(refusal) => return Err(refuse(&mut stream, refusal).await),
     };
-    finish(stream, &head, buffer, options, agreed).await
+    write(&mut stream, &head).await?;
+    Ok(established(stream, buffer, options, agreed))
 }
 
-/// Writes the response that accepts, and hands the connection over with the bytes received after the request.
-pub(crate) async fn finish<S>(
-    mut stream: S,
-    head: &[u8],
+/// Hands the connection over once the response is written, with the bytes received after the request. Not asynchronous:
+/// a future inside the caller's would hold stream and options a second time.
+pub(crate) fn established<S>(
+    stream: S,
     buffer: BytesMut,
     options: Options,
     agreed: Option<Agreed>,
-) -> Result<WebSocketStream<S>, Error>
+) -> WebSocketStream<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    write(&mut stream, head).await?;
-    Ok(WebSocketStream::with_options(
-        stream,
-        part(buffer),
-        Role::Server,
-        options,
-        agreed,
-    ))
+    WebSocketStream::with_options(stream, part(buffer), Role::Server, options, agreed)
 }
 
-/// Reads the request within its deadline; the steps with one are boxed, since programs keep these futures in their tasks.
+/// Reads the request within its deadline. The steps are boxed, since programs keep these futures in their tasks.
 pub(crate) async fn read_request<S>(
     stream: &mut S,
     buffer: &mut BytesMut,
@@ -160,7 +155,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     match limits.request_timeout {
-        None => read_head(stream, buffer, limits).await,
+        None => Box::pin(read_head(stream, buffer, limits)).await,
         Some(limit) => Box::pin(read_in_time(stream, buffer, limits, limit)).await,
     }
 }
@@ -200,11 +195,16 @@ where
     }
 }
 
-pub(crate) async fn refuse<S>(stream: &mut S, refusal: Refusal) -> Error
+pub(crate) fn refuse<S>(
+    stream: &mut S,
+    refusal: Refusal,
+) -> Pin<Box<impl Future<Output = Error> + use<'_, S>>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // Boxed: the future of every accepted connection would otherwise keep room for it.
-    Box::pin(write_last(stream, &refusal.response)).await;
-    *refusal.error
+    // Boxed: the future of every accepted connection would otherwise hold memory for it.
+    Box::pin(async move {
+        write_last(stream, &refusal.response).await;
+        *refusal.error
+    })
 }

@@ -6,8 +6,8 @@ use bytes::BytesMut;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::accept::{finish, read_request, refuse};
-use crate::exchange::write_last;
+use crate::accept::{established, read_request, refuse};
+use crate::exchange::{write, write_last};
 use crate::handshake::{answer, server};
 use crate::options::Options;
 use crate::stream::WebSocketStream;
@@ -149,14 +149,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> IncomingRequest<S> {
             server::interim_response(&self.request),
             &server::encode(&response),
         ];
-        finish(
-            self.stream,
-            &head.concat(),
-            self.buffer,
-            self.options,
-            agreed,
-        )
-        .await
+        write(&mut self.stream, &head.concat()).await?;
+        Ok(established(self.stream, self.buffer, self.options, agreed))
     }
 
     /// Refuses the request with any response, and closes the connection. Content-Length and `Connection: close` are set.
