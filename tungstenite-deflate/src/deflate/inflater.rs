@@ -127,8 +127,10 @@ impl Inflater {
                 }
             }
             // Without a byte it is not even the 0x00 of an empty message (RFC 7692 §7.2.3.6), but what else could it mean.
-            if fin && let Some(last) = self.held.take() {
-                self.finish(last, &mut output)?;
+            if fin {
+                if let Some(last) = self.held.take() {
+                    self.finish(last, &mut output)?;
+                }
             }
             Ok(None)
         })
