@@ -17,7 +17,7 @@ use crate::secret::{SecretFiles, read_secret_file};
 /// [`load_pair_with`] for the other rule.
 ///
 /// # Errors
-/// Each names the file, what is wrong and what to do: missing, unreadable, larger than [`MAX_FILE_BYTES`], not PEM,
+/// Each names the file, what is wrong and what to do: missing, unreadable, larger than [`MAX_FILE_BYTES`](crate::MAX_FILE_BYTES), not PEM,
 /// encrypted, exposed to other users, chain in the wrong order, key of another certificate.
 pub fn load_pair(
     certificate: &Path,
