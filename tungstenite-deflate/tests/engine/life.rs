@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tungstenite_deflate::deflate::ContextMemory;
+#[cfg(feature = "connect")]
+use tungstenite_deflate::dial::Dial;
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -91,12 +93,16 @@ fn nothing_follows_a_close() {
 /// Threats R6: a flood of Pings ends both.
 #[test]
 fn r6_drop_in_options_differ_where_their_table_says() {
-    let limits = Limits::default().unfinished_message_timeout(None);
+    let limits = Limits::default()
+        .unfinished_message_timeout(None)
+        .head(HeadLimits::default().request_timeout(None));
     let table = Options::default()
         .websocket(WebSocketConfig::default())
         .limits(limits)
         .write_timeout(None)
         .close_timeout(None);
+    #[cfg(feature = "connect")]
+    let table = table.dial(Dial::default().attempt_delay(None).timeout(None));
     let drop_in = Options::drop_in(None);
     assert_eq!(format!("{drop_in:?}"), format!("{table:?}"));
     for options in [Options::default(), drop_in] {
