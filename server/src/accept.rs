@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use futures_util::future::{BoxFuture, Either};
+use futures_util::future::Either;
 use futures_util::{FutureExt, TryFutureExt};
 use http::{StatusCode, header};
 use hyper::body::Incoming;
@@ -17,9 +17,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::{AlertDescription, InvalidMessage};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, error};
@@ -39,18 +37,21 @@ use crate::ledger::{
     StreamExecutor, Wire, respond,
 };
 use crate::limits::{ConnectionLimits, OpenConnection, Permit};
-use crate::linger::linger;
 use crate::listen::ListenerKind;
 use crate::listening::Listening;
 use crate::log::{Reason, RequestLine, failure, refused_head};
-use crate::metrics::{CauseLabel, LimitLabel, Metrics};
+use crate::metrics::{LimitLabel, Metrics};
 use crate::peer::Peer;
-use crate::plain_http::{self, Opening, PlainHttp};
 use crate::proxies::{MalformedForwarding, Site, Trust};
 use crate::socket::Socket;
 use crate::table::{Table, Tables};
-use crate::tls::{Tls, TlsInfo, TlsStream, TlsTransport};
+use crate::tls::{Tls, TlsInfo, TlsTransport};
 use crate::unsent;
+
+mod handshake;
+mod pause;
+
+use self::pause::{Pause, is_of_one_connection};
 
 /// What every connection needs.
 #[derive(Debug)]
@@ -211,84 +212,9 @@ impl Acceptor {
         Ok(())
     }
 
-    /// TLS within its deadline, the wait for a turn included.
-    ///
-    /// A peer whose handshake fails has its alert when this returns, or has had its time to take it.
-    pub(crate) async fn handshake(&self, stream: Socket, peer: Peer) -> Option<TlsTransport> {
-        let deadline = self.config.network.handshake_timeout.into();
-        let (cause, farewell) = match timeout(deadline, self.open(stream)).await {
-            Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(Failed { error, farewell })) => {
-                let cause = cause(&error);
-                peer.span().in_scope(|| match cause {
-                    // Probes of balancers and scanners of ports do that all day.
-                    "disconnected" => failure!(DEBUG, %error, cause, "TLS handshake failed"),
-                    _ => failure!(INFO, %error, cause, "TLS handshake failed"),
-                });
-                (cause, farewell)
-            }
-            Err(_) => {
-                peer.span().in_scope(|| {
-                    failure!(INFO, "TLS handshake not done within its deadline");
-                });
-                ("timeout", None)
-            }
-        };
-        self.metrics
-            .handshake_failures
-            .get_or_create(&CauseLabel { cause })
-            .inc();
-        if let Some(farewell) = farewell {
-            // A peer that does not take it is closed all the same.
-            let _ = timeout(self.linger(), farewell).await;
-        }
-        None
-    }
-
     /// Returns the time for which the peer is waited for behind the end.
     fn linger(&self) -> Duration {
         self.config.network.linger.into()
-    }
-
-    /// TLS, or the refusal of what is none.
-    async fn open(&self, stream: Socket) -> Result<TlsTransport, Failed> {
-        match plain_http::receive(stream).await? {
-            Opening::Tls(stream) => self.accept_tls(stream).await,
-            Opening::Http(request) => Err(Failed {
-                error: request.error(),
-                farewell: Some(request.refuse(self.linger()).boxed()),
-            }),
-            // It fails, and tells the peer by its alert.
-            Opening::Other(stream) => {
-                let mut stream = TlsStream::new(&self.tls.current(), stream)?;
-                Err(match stream.handshake().await {
-                    Ok(()) => io::Error::from(io::ErrorKind::InvalidData).into(),
-                    Err(error) => Failed::tls(error, stream, self.linger()),
-                })
-            }
-        }
-    }
-
-    /// TLS in its turn.
-    async fn accept_tls(&self, stream: Socket) -> Result<TlsTransport, Failed> {
-        let mut stream = TlsStream::new(&self.tls.current(), stream)?;
-        match self.in_turn(stream.handshake()).await {
-            Ok(()) => Ok(stream),
-            Err(error) => Err(Failed::tls(error, stream, self.linger())),
-        }
-    }
-
-    /// Does the work of a handshake in its turn.
-    async fn in_turn<T>(&self, handshake: impl Future<Output = T>) -> T {
-        // A turn is for work, not for waiting: silence takes none, and who stalls within the handshake gives it back.
-        // The semaphore is never closed; without a permit the handshake would only be less bounded.
-        let turn = self.handshakes.acquire().await;
-        let mut handshake = pin!(handshake);
-        if let Ok(done) = timeout(TURN, handshake.as_mut()).await {
-            return done;
-        }
-        drop(turn);
-        handshake.await
     }
 
     /// Requests one after the other, until an upgrade or the end.
@@ -532,135 +458,10 @@ where
     }
 }
 
-/// A handshake that failed.
-struct Failed {
-    error: io::Error,
-    /// Tells the peer and ends the connection.
-    farewell: Option<BoxFuture<'static, io::Result<()>>>,
-}
-
-impl Failed {
-    /// Keeps the `stream` on which the alert for `error` is still to arrive, within `time`.
-    fn tls<S>(error: io::Error, mut stream: TlsStream<S>, time: Duration) -> Self
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let farewell = async move {
-            stream.shutdown().await?;
-            linger(stream.get_mut(), time).await;
-            Ok(())
-        };
-        Self {
-            error,
-            farewell: Some(farewell.boxed()),
-        }
-    }
-}
-
-impl From<io::Error> for Failed {
-    fn from(error: io::Error) -> Self {
-        Self {
-            error,
-            farewell: None,
-        }
-    }
-}
-
-/// How long to wait when the system cannot accept, as when descriptors have run out.
-#[derive(Debug, Default)]
-struct Pause {
-    last: Option<Duration>,
-    /// Time of the latest line about it.
-    logged_at: Option<Instant>,
-}
-
-impl Pause {
-    /// Whether the system could not accept before this time either.
-    fn is_repeated(&self) -> bool {
-        self.last.is_some()
-    }
-
-    /// Accepting works again.
-    fn over(&mut self) {
-        self.last = None;
-    }
-
-    /// Waits, each time in a row twice as long. A line tells of it once, and again only when it is long past.
-    async fn after(&mut self, error: &io::Error) {
-        let now = Instant::now();
-        let logged_at = self.logged_at.replace(now);
-        if logged_at.is_none_or(|at| now.saturating_duration_since(at) >= QUIET) {
-            error!(%error, "cannot accept connections; trying again");
-        }
-        let wait = self
-            .last
-            .map_or(SHORTEST_PAUSE, |last| (last * 2).min(LONGEST_PAUSE));
-        self.last = Some(wait);
-        tokio::time::sleep(wait).await;
-    }
-}
-
-/// Whether accepting failed because of the connection that was next, so that the one after it may well succeed.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionReset | Interrupted
-    )
-}
-
-/// One word for why a handshake failed.
-fn cause(error: &io::Error) -> &'static str {
-    use rustls::Error as Tls;
-    let inner = error.get_ref();
-    if inner
-        .and_then(|inner| inner.downcast_ref::<PlainHttp>())
-        .is_some()
-    {
-        return "plain_http";
-    }
-    let Some(error) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Tls>())
-    else {
-        return match error.kind() {
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::BrokenPipe => "disconnected",
-            _ => "io",
-        };
-    };
-    match error {
-        Tls::InvalidMessage(InvalidMessage::InvalidContentType) => "not_tls",
-        Tls::InvalidMessage(_)
-        | Tls::InappropriateMessage { .. }
-        | Tls::InappropriateHandshakeMessage { .. } => "malformed",
-        Tls::PeerIncompatible(_) => "incompatible",
-        Tls::PeerMisbehaved(_) => "misbehaved",
-        Tls::NoApplicationProtocol => "alpn",
-        Tls::NoCertificatesPresented => "no_client_certificate",
-        Tls::InvalidCertificate(_) => "client_certificate",
-        Tls::AlertReceived(AlertDescription::UnknownCA | AlertDescription::BadCertificate) => {
-            "client_distrusts_us"
-        }
-        Tls::AlertReceived(_) => "alert",
-        Tls::General(text) if text.contains("no server certificate chain") => "unknown_name",
-        _ => "other",
-    }
-}
-
-/// Time without such failures after which the next one is worth a line again.
-const QUIET: Duration = Duration::from_secs(60);
-/// Time after which a handshake that is still going on makes room for another one; it waits for its client.
-const TURN: Duration = Duration::from_millis(100);
 /// What a client of HTTP/2 sends first (RFC 9113 §3.4), as far as no request of HTTP/1.1 does.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 /// hyper's smallest read buffer.
 const SMALLEST_BUFFER: usize = 8192;
-/// First wait after a failure to accept.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// Longest wait after failures to accept.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Silence after which an HTTP/2 connection is pinged.
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Time for the answer to that ping.

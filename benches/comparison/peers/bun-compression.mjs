@@ -6,25 +6,15 @@
 // Bytes are the growth of the server process's resident memory for each of 100 connections.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { messages } from "./corpus.mjs";
 
 const CONNECTIONS = 100;
 const MODES = [["shared", "Bun, no takeover (its default)"], ["3KB", "Bun, 3KB"], ["dedicated", "Bun, dedicated"]];
-
-function messages(path) {
-  const data = readFileSync(path);
-  const all = [];
-  for (let at = 0; at < data.length; ) {
-    const length = data.readUInt32LE(at);
-    all.push(data.subarray(at + 4, at + 4 + length));
-    at += 4 + length;
-  }
-  return all;
-}
 
 /** The server: sends as many messages of the corpus as it is asked for; "memory" on standard input prints what it takes. */
 function serve(path, compress) {

@@ -5,25 +5,15 @@
 //
 // Bytes are the growth of the process's resident memory for each of 100 connections.
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { messages } from "./corpus.mjs";
 
 const require = createRequire(join(process.cwd(), "none.js"));
 const PerMessageDeflate = require(join(dirname(require.resolve("ws")), "lib/permessage-deflate.js"));
 const CONNECTIONS = 100;
-
-function messages(path) {
-  const data = readFileSync(path);
-  const all = [];
-  for (let at = 0; at < data.length; ) {
-    const length = data.readUInt32LE(at);
-    all.push(data.subarray(at + 4, at + 4 + length));
-    at += 4 + length;
-  }
-  return all;
-}
 
 function extension(takeover) {
   const server = new PerMessageDeflate({ isServer: true, serverNoContextTakeover: !takeover, threshold: 0 });

@@ -47,48 +47,7 @@ fn message(random: &mut Random, number: u32, trades: impl Fn(&mut Random) -> u32
 
 /// Lines of a chat, 40 to 130 bytes.
 pub(crate) fn lines() -> Vec<String> {
-    const WORDS: [&str; 40] = [
-        "the",
-        "deploy",
-        "is",
-        "done",
-        "and",
-        "nobody",
-        "noticed",
-        "yet",
-        "please",
-        "look",
-        "at",
-        "latency",
-        "of",
-        "region",
-        "two",
-        "before",
-        "lunch",
-        "or",
-        "after",
-        "it",
-        "was",
-        "fine",
-        "yesterday",
-        "again",
-        "could",
-        "someone",
-        "review",
-        "this",
-        "change",
-        "I",
-        "think",
-        "we",
-        "should",
-        "wait",
-        "until",
-        "Monday",
-        "thanks",
-        "for",
-        "helping",
-        "out",
-    ];
+    const WORDS: [&str; 40] = include!("../../words.rs");
     let mut random = Random(0xc4a7);
     let lines = (0..MESSAGES).map(|_| {
         let words = (0..10 + random.below(14)).map(|_| WORDS[random.below(40) as usize]);

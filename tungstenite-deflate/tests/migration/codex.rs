@@ -23,6 +23,7 @@ use tungstenite_deflate::{
 };
 
 use crate::bytes::{fork_bytes, recipe, session};
+use crate::events;
 use crate::servers::{http_proxy, listen};
 
 const TOKEN: &str = "Bearer sk-test";
@@ -103,14 +104,7 @@ where
     assert_eq!(response.status(), 101);
     let create = r#"{"type":"response.create","model":"test"}"#;
     socket.send(Message::text(create)).await.unwrap();
-    let mut events = Vec::new();
-    while let Some(message) = socket.next().await {
-        match message.unwrap() {
-            Message::Text(event) => events.push(event.to_string()),
-            other => assert!(other.is_close(), "{other}"),
-        }
-    }
-    assert_eq!(events, session());
+    assert_eq!(events(&mut socket).await, session());
     socket
         .statistics()
         .expect("compression")

@@ -11,6 +11,7 @@ use tungstenite_deflate::tungstenite::protocol::Role;
 use tungstenite_deflate::{Options, WebSocketStream, connect_async_with_options};
 
 use crate::bytes::{fork_bytes, recipe, session};
+use crate::events;
 use crate::servers::{header, listen, read_head};
 
 async fn serve(mut socket: TcpStream) {
@@ -48,14 +49,7 @@ async fn offers_are_negotiated_by_the_program() {
         let (mut socket, _) = connect_async_with_options(&url, options, false)
             .await
             .unwrap();
-        let mut events = Vec::new();
-        while let Some(message) = socket.next().await {
-            match message.unwrap() {
-                Message::Text(event) => events.push(event.to_string()),
-                other => assert!(other.is_close(), "{other}"),
-            }
-        }
-        assert_eq!(events, session());
+        assert_eq!(events(&mut socket).await, session());
         let received = socket.statistics().map(|statistics| statistics.received);
         assert_eq!(received.is_some(), compressed);
         if let Some(received) = received {

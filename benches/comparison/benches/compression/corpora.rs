@@ -77,48 +77,7 @@ fn ticker(random: &mut Random, number: u64) -> Vec<u8> {
     .into_bytes()
 }
 
-const WORDS: [&str; 40] = [
-    "the",
-    "deploy",
-    "is",
-    "done",
-    "and",
-    "nobody",
-    "noticed",
-    "yet",
-    "please",
-    "look",
-    "at",
-    "latency",
-    "of",
-    "region",
-    "two",
-    "before",
-    "lunch",
-    "or",
-    "after",
-    "it",
-    "was",
-    "fine",
-    "yesterday",
-    "again",
-    "could",
-    "someone",
-    "review",
-    "this",
-    "change",
-    "I",
-    "think",
-    "we",
-    "should",
-    "wait",
-    "until",
-    "Monday",
-    "thanks",
-    "for",
-    "helping",
-    "out",
-];
+const WORDS: [&str; 40] = include!("../../../words.rs");
 
 fn chat(random: &mut Random, number: u64) -> Vec<u8> {
     let user = random.pick(&["ada", "grace", "linus", "barbara", "edsger", "donald"]);
