@@ -458,7 +458,7 @@ where
     }
 }
 
-/// What a client of HTTP/2 sends first (RFC 9113 §3.4), as far as no request of HTTP/1.1 does.
+/// First bytes of the HTTP/2 client preface (RFC 9113 §3.4); no HTTP/1.1 request begins with them.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 /// hyper's smallest read buffer.
 const SMALLEST_BUFFER: usize = 8192;

@@ -8,6 +8,6 @@ use crate::peer::Peer;
 pub(crate) struct Arrival {
     pub(crate) peer: Peer,
     pub(crate) kind: ListenerKind,
-    /// Whether a proxy says that the client spoke TLS.
+    /// True if a proxy says that the client spoke TLS.
     pub(crate) is_secure: bool,
 }

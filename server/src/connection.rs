@@ -21,9 +21,9 @@ use crate::tls::TlsInfo;
 pub(crate) struct Connection {
     /// The other end, or its client by a PROXY header; each request has a [`Peer`] of its own.
     pub(crate) peer: Peer,
-    /// What the TLS handshake settled on, if this server did it.
+    /// Parameters agreed by the TLS handshake, if this server did it.
     pub(crate) tls: Option<TlsInfo>,
-    /// Whether the client speaks TLS, to this server or to a proxy.
+    /// True if the client speaks TLS, to this server or to a proxy.
     pub(crate) is_secure: bool,
     /// The memory that it makes the server hold.
     pub(crate) account: Account,
@@ -73,7 +73,7 @@ pub struct Closed {
 }
 
 impl ConnectionInfo {
-    /// What the TLS handshake settled on; `None` if the connection came without TLS.
+    /// Parameters agreed by the TLS handshake; `None` if the connection came without TLS.
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.connection.tls.as_ref()
     }

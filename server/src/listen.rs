@@ -26,7 +26,7 @@ pub struct Listener {
     pub(crate) kind: ListenerKind,
 }
 
-/// What is spoken on the connections of a listener, and which paths it has.
+/// The protocol of a listener's connections, and the paths that it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListenerKind {
     /// TLS comes first.
@@ -200,7 +200,7 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 /// `plain`, `admin`, `admin-plain` and `grpc`; every other one is for clients that speak TLS. Unix sockets are without TLS.
 ///
 /// # Errors
-/// What was passed is no listener for a stream.
+/// A socket that was passed does not listen for streams.
 fn inherited() -> io::Result<Vec<Listener>> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');

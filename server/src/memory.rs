@@ -12,8 +12,8 @@ use crate::resident::Resident;
 /// Gives back what is free whenever load has fallen, at most once in `shortest` and ten times a second. Runs until it is dropped; ends at once where
 /// the system does not tell how much is resident.
 ///
-/// What is looked at, resident memory and tasks, costs a system call a second; giving back, some milliseconds on a
-/// thread where blocking is allowed.
+/// Reading resident memory and tasks costs one system call a second; a trim takes some milliseconds on a thread where
+/// blocking is allowed.
 pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
     let Some(resident) = Resident::open() else {
         return;

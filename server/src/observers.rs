@@ -1,4 +1,4 @@
-//! Which messages of a connection were really compressed, for the page that opened it: browsers do not tell.
+//! Reports which messages of a connection were compressed to the page that opened it, because browsers do not.
 //!
 //! A page chooses an id that cannot be guessed, sends `observe ID` over `/stats`, and opens a connection with
 //! `?observe=ID`. Whoever knows the id learns lengths, not contents.
@@ -45,7 +45,7 @@ pub(crate) struct Observed {
     sent: Side,
 }
 
-/// What was reported of one direction.
+/// Counts reported so far for one direction.
 #[derive(Debug, Default)]
 struct Side {
     messages: u64,

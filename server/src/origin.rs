@@ -20,7 +20,7 @@ impl Origins {
         }
     }
 
-    /// Whether a request with `headers` for `authority` may connect; the client came over TLS if `is_secure`. Compared byte
+    /// Returns whether a request with `headers` for `authority` may connect; the client came over TLS if `is_secure`. Compared byte
     /// by byte: browsers write origins in one form only, and any other form is somebody's trick.
     pub(crate) fn allow(&self, headers: &HeaderMap, is_secure: bool, authority: &str) -> bool {
         let mut origins = headers.get_all(header::ORIGIN).iter();
@@ -40,7 +40,7 @@ impl Origins {
     }
 }
 
-/// Whether `origin` is the https origin of `authority`, or its http origin unless the client came over TLS; the scheme's port
+/// Returns whether `origin` is the https origin of `authority`, or its http origin unless the client came over TLS; the scheme's port
 /// goes without saying (RFC 6454 §6.2).
 fn is_same(origin: &str, is_secure: bool, authority: &str) -> bool {
     let (scheme, port) = if is_secure {

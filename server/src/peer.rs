@@ -81,7 +81,7 @@ impl Peer {
         self.address.ip()
     }
 
-    /// Whether this is a Unix socket of which nothing more is known.
+    /// Returns whether this is a Unix socket of which nothing more is known.
     pub(crate) fn is_unix(self) -> bool {
         self.address == UNIX
     }
@@ -91,7 +91,7 @@ impl Peer {
         (!self.is_shared).then(|| self.ip())
     }
 
-    /// Whether a proxy reported the client.
+    /// Returns whether a proxy reported the client.
     pub(crate) fn is_forwarded(self) -> bool {
         self.proxy.is_some()
     }

@@ -154,7 +154,7 @@ fn is_well_formed<B>(request: &Request<B>) -> bool {
         })
 }
 
-/// Whether the page that sent `request`, if a page did, may call this server: it is one of its own, or `origins` has it.
+/// Returns whether the page that sent `request`, if a page did, may call this server: it is one of its own, or `origins` has it.
 pub(crate) fn may_call<B>(origins: &Origins, request: &Request<B>) -> bool {
     let is_secure = request
         .extensions()

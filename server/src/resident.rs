@@ -5,7 +5,7 @@ pub(crate) fn resident_bytes() -> Option<u64> {
     Resident::open()?.bytes()
 }
 
-/// How much of this process is resident, as the system tells.
+/// Resident memory of this process, as the system reports it.
 #[derive(Debug)]
 pub(crate) struct Resident {
     #[cfg(target_os = "linux")]

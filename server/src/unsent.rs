@@ -6,7 +6,7 @@ use crate::socket::Socket;
 
 /// Has the system take no more of what is written while `bytes` wait to be sent.
 ///
-/// Does nothing but for TCP on Linux.
+/// Has an effect for TCP on Linux only.
 ///
 /// # Errors
 /// The system refuses.

@@ -198,7 +198,7 @@ async fn f16_a_refused_call_is_told_so_while_it_is_sent() {
     }
 }
 
-/// What begins with HTTP/2 where ALPN did not agree on it gets a reason that its client understands (RFC 9113 §3.2).
+/// A client that begins with HTTP/2 without ALPN gets a GOAWAY that it understands (RFC 9113 §3.2).
 #[tokio::test]
 async fn f16_http2_without_alpn_is_refused_in_its_own_frames() {
     let server = start(&[]).await;

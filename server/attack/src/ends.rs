@@ -57,13 +57,13 @@ impl Ends {
     }
 }
 
-/// Does `work` for every number below `count`, so many `at_once`, and counts how their connections ended.
+/// Runs `work` for each index below `count`, at most `at_once` concurrently, and counts how the connections ended.
 pub(crate) async fn each(count: usize, at_once: usize, work: impl AsyncFn(usize) -> End) -> Ends {
     let work = stream::iter(0..count).map(|number| work(number));
     work.buffer_unordered(at_once).collect().await
 }
 
-/// Does `work` for every number below `count`, so many `at_once`.
+/// Runs `work` for each index below `count`, at most `at_once` concurrently.
 ///
 /// # Errors
 /// The first one of `work`.

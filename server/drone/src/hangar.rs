@@ -23,7 +23,7 @@ pub(crate) struct Hangar {
     flight: Mutex<Flight>,
     latest: watch::Sender<Report>,
     members: AtomicUsize,
-    /// What those share who write the drone's telemetry.
+    /// State shared by the writers of the drone's telemetry.
     writer: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -61,7 +61,7 @@ impl Hangar {
         }
     }
 
-    /// What all who write the drone's telemetry share. A `T` that is not that of the first call gets a value of its own.
+    /// State shared by all writers of the drone's telemetry. A `T` other than that of the first call gets a value of its own.
     pub(crate) fn writer<T: Send + Sync + 'static>(&self, make: impl Fn() -> T) -> Arc<T> {
         let shared = self.writer.get_or_init(|| Arc::new(make()));
         let shared = Arc::clone(shared).downcast();

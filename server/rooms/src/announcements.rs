@@ -15,9 +15,9 @@ pub(super) type Announcement = (RoomName, Change, Present);
 
 /// Joins and leaves to report to other nodes, in order; leaf in the order of locks.
 ///
-/// None is ever dropped, or other nodes would keep a member for ever that has gone. It is bounded all the same, by twice
-/// the members that this node has at once: a leave whose join was not reported takes it along, and the others wait
-/// before every join that came after them.
+/// No leave is ever dropped: otherwise other nodes would keep a departed member forever. The queue is still bounded, by
+/// twice the number of members that this node has at once: a leave whose join was not reported removes that join, and
+/// the other leaves are reported before every later join.
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
     queue: Mutex<Queue>,

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 pub struct Caller {
     /// The client's address, by which rates and lock-outs are counted.
     pub address: IpAddr,
-    /// Whether the client runs on this machine. Never true for what a proxy forwarded, whatever address it reported.
+    /// Returns whether the client runs on this machine; never true for a forwarded request, whatever address it reports.
     pub is_local: bool,
 }
 

@@ -83,7 +83,7 @@ impl Acceptor {
         }
     }
 
-    /// Does the work of a handshake in its turn.
+    /// Runs a handshake while it holds a permit.
     async fn in_turn<T>(&self, handshake: impl Future<Output = T>) -> T {
         // A turn is for work, not for waiting: silence takes none, and who stalls within the handshake gives it back.
         // The semaphore is never closed; without a permit the handshake would only be less bounded.

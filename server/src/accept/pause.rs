@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::error;
 
-/// How long to wait when the system cannot accept, as when descriptors have run out.
+/// Delay after the system could not accept a connection, for example because descriptors ran out.
 #[derive(Debug, Default)]
 pub(super) struct Pause {
     last: Option<Duration>,
@@ -14,7 +14,7 @@ pub(super) struct Pause {
 }
 
 impl Pause {
-    /// Whether the system could not accept before this time either.
+    /// Returns whether the system could not accept before this time either.
     pub(super) fn is_repeated(&self) -> bool {
         self.last.is_some()
     }
@@ -39,7 +39,7 @@ impl Pause {
     }
 }
 
-/// Whether accepting failed because of the connection that was next, so that the one after it may well succeed.
+/// Returns whether accepting failed because of one connection only, so that the next one may succeed.
 pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(

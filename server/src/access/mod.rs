@@ -122,7 +122,7 @@ impl Access {
         Ok(Some(count))
     }
 
-    /// What `caller` may do, who shows `token`.
+    /// Returns what `caller` may do with `token`.
     ///
     /// A good token passes whatever came from the same address before, and only wrong signatures are counted: behind a
     /// proxy all users share one address, and nobody may shut out the others.

@@ -100,7 +100,7 @@ fn connections(config: &Config) -> Vec<Rule> {
     ]
 }
 
-/// Whether two of `addresses` cannot be listened on at once.
+/// Returns whether two of `addresses` cannot be listened on at once.
 fn has_clash<'a>(addresses: impl Iterator<Item = &'a ListenAddress>) -> bool {
     let addresses: Vec<_> = addresses.collect();
     let later = |at: usize| addresses.iter().skip(at + 1);

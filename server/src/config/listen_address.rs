@@ -27,12 +27,12 @@ impl ListenAddress {
         }
     }
 
-    /// Whether unencrypted connections could come from another network than this host's own.
+    /// Returns whether unencrypted connections could come from another network than this host's own.
     pub(super) fn is_plain_and_public(&self) -> bool {
         matches!(self, Self::Plain(address) if !is_private(address.ip()))
     }
 
-    /// Whether both cannot be listened on at once.
+    /// Returns whether both cannot be listened on at once.
     pub(super) fn clashes(&self, other: &Self) -> bool {
         match (self.tcp(), other.tcp()) {
             (Some(one), Some(two)) => one == two && one.port() != 0,
@@ -41,7 +41,7 @@ impl ListenAddress {
     }
 }
 
-/// Whether an address is reached from this host and from private networks alone.
+/// Returns whether an address is reached from this host and from private networks alone.
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(four) => {

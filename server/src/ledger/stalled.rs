@@ -1,4 +1,4 @@
-//! What connections hold whose peers take nothing, and the choice of the one that ends when the server's memory is spent.
+//! Memory held by connections whose peers do not read, and the choice of the one to end when the budget is spent.
 //!
 //! ```text
 //! hold ─┬─ there is memory for it ──────────────────────────→ counted

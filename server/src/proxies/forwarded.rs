@@ -24,7 +24,7 @@ use crate::peer::Peer;
 /// The scheme and the host under which a request's client knows this server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Site {
-    /// Whether the client speaks TLS, to this server or to a proxy.
+    /// True if the client speaks TLS, to this server or to a proxy.
     pub(crate) is_secure: bool,
     /// The host that the client named, where a proxy names another one.
     pub(crate) host: Option<Authority>,
@@ -183,7 +183,7 @@ fn address(text: &str) -> Option<SocketAddr> {
         .or_else(|| text.parse().ok())
 }
 
-/// Whether a scheme is one of TLS; `None` if it is none of the web's.
+/// Returns whether a scheme is one of TLS; `None` if it is none of the web's.
 fn secure(scheme: &str) -> Option<bool> {
     let is = |name: &str| scheme.eq_ignore_ascii_case(name);
     match () {

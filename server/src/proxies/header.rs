@@ -18,12 +18,12 @@ use tokio::io::AsyncReadExt;
 
 use crate::socket::Socket;
 
-/// What a PROXY header says.
+/// Content of a PROXY header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProxyHeader {
     /// The client; `None` if the proxy speaks for itself.
     pub(crate) client: Option<SocketAddr>,
-    /// Whether the client spoke TLS, which the proxy has ended.
+    /// True if the client spoke TLS, which the proxy has ended.
     pub(crate) is_secure: bool,
     /// The server that the client named (SNI), unchecked.
     pub(crate) authority: Option<String>,

@@ -40,12 +40,12 @@ impl Trust {
         }
     }
 
-    /// Whether a connection from `peer` begins with a PROXY header.
+    /// Returns whether a connection from `peer` begins with a PROXY header.
     pub(crate) fn sends_header(&self, peer: Peer) -> bool {
         self.has_headers && !peer.is_forwarded() && self.includes(peer)
     }
 
-    /// Whether `peer` is a trusted proxy.
+    /// Returns whether `peer` is a trusted proxy.
     pub(super) fn includes(&self, peer: Peer) -> bool {
         if peer.is_unix() {
             self.unix
@@ -54,7 +54,7 @@ impl Trust {
         }
     }
 
-    /// Whether `address` is that of a trusted proxy.
+    /// Returns whether `address` belongs to a trusted proxy.
     pub(super) fn includes_address(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks

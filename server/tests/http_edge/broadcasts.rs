@@ -12,7 +12,7 @@ use crate::common::{Running, soon, start};
 
 type Socket = WebSocketStream<TlsStream<tokio::net::TcpStream>>;
 
-/// What a receiver offers.
+/// The offer of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Offer {
     Takeover,

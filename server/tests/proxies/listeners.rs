@@ -86,7 +86,7 @@ async fn a_plain_listener_speaks_both_versions() {
     connection.abort();
 }
 
-/// What is for operators is where they listen, and nowhere else.
+/// Operators' paths are served on their own listener only.
 #[tokio::test]
 async fn n5_what_is_for_operators_leaves_the_public_listener() {
     let site = start(&[

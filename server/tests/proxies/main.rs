@@ -1,4 +1,4 @@
-//! Who the client is behind a proxy, and every kind of listener (threats N1 to N6).
+//! The client's address behind a proxy, and every kind of listener (threats N1 to N6).
 //!
 //! The proxies are this test: their headers are written byte by byte. Real ones are in `scripts/behind-proxies`.
 
@@ -117,7 +117,7 @@ pub(crate) async fn exchange(
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// What `/who` tells over `stream`, to a request with `fields`; the status if it refuses.
+/// Returns the answer of `/who` over `stream` to a request with `fields`, or the status of a refusal.
 pub(crate) async fn who<S>(stream: S, fields: &[(&str, &str)]) -> Result<String, u16>
 where
     S: AsyncRead + AsyncWrite + Unpin,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-/// Whether the standard library has a clock: on `wasm32-unknown-unknown` reading it panics.
+/// True if the standard library has a clock: on `wasm32-unknown-unknown` reading it panics.
 pub(crate) const HAS_CLOCK: bool = !cfg!(all(target_arch = "wasm32", target_os = "unknown"));
 
 /// The present instant, which a [`Connection`](super::Connection) reads only when a deadline depends on it.

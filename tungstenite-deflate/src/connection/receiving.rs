@@ -50,7 +50,7 @@ impl Connection {
         }
     }
 
-    /// Does what [`receive`](Self::receive) does, in bounded steps: it returns
+    /// Receives like [`receive`](Self::receive), in bounded steps: returns
     /// [`Paused`](ReceiveStep::Paused) after about 128 KiB of inflated data, so that one long message does not keep other
     /// connections of the thread waiting.
     ///

@@ -57,7 +57,7 @@ pub struct Proxy {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// What it is shown.
+    /// The token that it receives.
     pub credentials: Option<Credentials>,
 }
 

@@ -43,7 +43,7 @@ pub enum ProxyError {
 }
 
 impl Proxy {
-    /// Asks the proxy at the other end of `stream` for a tunnel to `host` and `port`, and returns the stream, which leads
+    /// Requests a tunnel to `host` and `port` from the proxy at the other end of `stream`, and returns the stream, which leads
     /// there from then on. Nothing that the server sends is read.
     ///
     /// For [`ProxyKind::Https`] the stream is inside TLS already:

@@ -21,7 +21,7 @@ pub(crate) struct Outgoing {
     written_bytes: u64,
 }
 
-/// What waits: `run`, with each shared payload at its position in it.
+/// Output that waits: `run`, with each shared payload at its position in it.
 #[derive(Debug, Default)]
 struct Waiting {
     /// Headers and small payloads, behind each other.

@@ -197,7 +197,7 @@ mod tests {
         }
     }
 
-    /// What is behind a small frame comes with it, and the frame keeps its position in the buffer if it has one.
+    /// Bytes after a small frame move with it, and the frame keeps its position in the buffer if it has one.
     #[test]
     fn small_frames_move_to_the_start_of_the_buffer() {
         let mut buffer = BytesMut::new();

@@ -393,7 +393,7 @@ impl WebSocketContext {
         })
     }
 
-    /// Does what is due, if a deadline has passed.
+    /// Performs the actions of deadlines that have passed.
     pub(super) fn check_deadline(&mut self) -> Result<()> {
         let Some(deadline) = self.connection.next_timeout() else {
             return Ok(());

@@ -48,7 +48,7 @@ pub trait HandshakeRole {
     #[doc(hidden)]
     type FinalResult;
 
-    /// Does what is left, or as much as the stream permits.
+    /// Continues the handshake as far as the stream permits.
     #[doc(hidden)]
     fn advance(
         &mut self,

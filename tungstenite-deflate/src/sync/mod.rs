@@ -56,7 +56,7 @@
 //! ```
 //!
 //! # Differences
-//! What the asynchronous API does differently on purpose (`MIGRATING.md`), this one does too. Besides:
+//! The deliberate differences of the asynchronous API (`MIGRATING.md`) apply here, too. In addition:
 //!
 //! | tungstenite | here |
 //! |---|---|
@@ -117,7 +117,7 @@ pub mod handshake {
         };
     }
 
-    /// What an interrupted handshake holds.
+    /// State of an interrupted handshake.
     pub mod machine {
         pub use crate::sync::machine::HandshakeMachine;
     }

@@ -19,7 +19,7 @@ use crate::tungstenite::protocol::WebSocketConfig;
 use crate::tungstenite::stream::MaybeTlsStream;
 use crate::tungstenite::{Error, Result};
 
-/// What a client over a stream that may be encrypted comes to.
+/// Result of a client handshake over a stream that may be encrypted.
 type Opened<S> = Result<
     (WebSocket<MaybeTlsStream<S>>, Response),
     HandshakeError<ClientHandshake<MaybeTlsStream<S>>>,

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tungstenite_deflate::tungstenite::Error;
 use tungstenite_deflate::tungstenite::handshake::derive_accept_key;
 
-/// What a server or proxy has seen, one entry for each connection.
+/// Heads that a server or proxy received, one for each connection.
 pub(crate) type Seen = Arc<Mutex<Vec<String>>>;
 
 /// Listens on a free port, and answers each connection by `serve`.

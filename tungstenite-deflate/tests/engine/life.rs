@@ -170,7 +170,7 @@ fn how_it_ended_is_told_by_the_code() {
     }
 }
 
-/// What a target without a clock, such as `wasm32-unknown-unknown`, needs.
+/// Support for targets without a clock, such as `wasm32-unknown-unknown`.
 #[test]
 fn without_deadlines_no_clock_is_read() {
     let no_clock = || -> Instant { panic!("the clock is read") };

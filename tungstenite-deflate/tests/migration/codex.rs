@@ -141,7 +141,7 @@ async fn turn_takes_the_bytes_of_the_fork() {
     turn(as_it_was.unwrap()).await;
 }
 
-/// What codex passes as a stream.
+/// The kind of stream that codex passes.
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Io for S {}
 

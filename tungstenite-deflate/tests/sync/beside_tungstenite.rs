@@ -58,7 +58,7 @@ enum Call {
     Can,
 }
 
-/// What each call came to, as text; frames of clients without their masking key.
+/// The result of each call, as text; client frames without their masking key.
 macro_rules! play {
     ($socket:ty, $role:expr, $calls:expr) => {{
         let config = WebSocketConfig::default()

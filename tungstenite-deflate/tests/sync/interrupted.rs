@@ -10,7 +10,7 @@ use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
 use crate::pipe::{End, Turns, pipe};
 use crate::{is_would_block, text};
 
-/// Whatever is left of a handshake, or its result.
+/// The rest of a handshake, or its result.
 enum Stage<Role: HandshakeRole> {
     Waits(Result<Role::FinalResult, HandshakeError<Role>>),
 }

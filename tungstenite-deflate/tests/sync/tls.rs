@@ -21,7 +21,7 @@ fn pair() -> (Client, Server) {
     (client.unwrap(), server.unwrap())
 }
 
-/// What both sides come to; the client may trust the server's certificate or not.
+/// The results of both sides; the client may trust the server's certificate or not.
 fn open(is_trusted: bool) -> (Result<Client, String>, Result<Server, String>) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -147,7 +147,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Asks for everything in `range`.
+    /// Requests every event in `range`.
     pub(crate) fn all(range: Range) -> Self {
         Self {
             range,

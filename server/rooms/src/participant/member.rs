@@ -201,8 +201,7 @@ impl Member {
         self.participant.shared.counted(seen)
     }
 
-    /// Does what the member asks for, and returns its notice; what cannot be understood is counted all the
-    /// same.
+    /// Carries out a request of the member and returns its notice. A request that cannot be parsed counts against the rate, too.
     ///
     /// # Errors
     /// It is refused, and the refusal [is final](Refusal::is_final).

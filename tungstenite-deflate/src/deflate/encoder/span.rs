@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::bits::low_bits;
 use super::symbols::MAX_LENGTH;
 
-/// What is searched.
+/// The corpus to search.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span<'a> {
-    /// What matches may refer to, then what is to be compressed.
+    /// The history that matches may refer to, then the bytes to compress.
     pub(super) buffer: &'a [u8],
     /// Where the latter begins.
     pub(super) start: usize,
@@ -50,7 +50,7 @@ pub(super) fn word(buffer: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes))
 }
 
-/// How far the bytes at `earlier` and `at` are alike, as far as a match goes that began four bytes before.
+/// Returns the number of equal bytes at `earlier` and `at`, at most what extends a match of four bytes to the maximum.
 pub(super) fn alike(buffer: &[u8], earlier: usize, at: usize) -> usize {
     let end = buffer.len().min(at + MAX_LENGTH - 4);
     let (earlier, here) = (&buffer[earlier..end], &buffer[at..end]);

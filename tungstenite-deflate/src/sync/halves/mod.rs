@@ -39,7 +39,7 @@ pub type Halves<S> = (
     OwnedWriteHalf<<S as Duplex>::Writer>,
 );
 
-/// What both halves use. No thread waits for the stream while it holds the state.
+/// State shared by both halves. No thread waits for the stream while it holds the state.
 ///
 /// Lock order: the writer, then the state.
 struct Shared<W> {

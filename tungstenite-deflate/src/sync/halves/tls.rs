@@ -8,7 +8,7 @@ use rustls::{ClientConnection, Connection, ServerConnection, StreamOwned};
 
 use super::duplex::{Duplex, HalfWriter};
 
-/// What both directions use. Lock order: the records to write, then the session.
+/// State shared by both directions. Lock order: the records to write, then the session.
 #[derive(Debug)]
 struct Session<S> {
     socket: S,
