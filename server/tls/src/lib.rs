@@ -5,7 +5,7 @@
 extern crate self as tls_stream;
 
 mod handshake;
-mod legacy_hello;
+mod plain_alert;
 mod queue;
 mod scratch;
 mod server_name;

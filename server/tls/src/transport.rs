@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use rustls::unbuffered::EncryptError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::legacy_hello::{PROTOCOL_VERSION, is_old_hello};
+use crate::plain_alert::plain_alert;
 use crate::scratch::{
     READ_BYTES, READING, RECORD_BYTES, SEAL_AT_ONCE, SEAL_EXTRA, SEALING, SLICES_AT_ONCE,
     YIELD_BYTES, lend,
@@ -80,8 +80,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 Poll::Ready(Ok(read))
             }
             Err(error) => {
-                if is_old_hello(&error, received) {
-                    self.sealed.replace(&PROTOCOL_VERSION);
+                // Without a version no ServerHello has gone out: the client takes alerts that are not encrypted.
+                if self.session.protocol_version().is_none()
+                    && let Some(alert) = plain_alert(&error, received, self.sealed.is_empty())
+                {
+                    self.sealed.replace(&alert);
                 }
                 // The alert, if it can still be told.
                 let _ = self.poll_send(context);

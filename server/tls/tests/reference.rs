@@ -423,3 +423,35 @@ fn old_versions_are_told_of_the_version() {
         Some(AlertDescription::HandshakeFailure)
     );
 }
+
+/// A first message that cannot be read gets an alert (RFC 8446 §6.2), also where rustls sends none: the first row.
+#[test]
+fn unreadable_first_messages_are_answered_by_an_alert() {
+    let records: [&[u8]; 7] = [
+        // A ClientHello that announces 16 MiB.
+        &[22, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff],
+        // One of a single byte.
+        &[22, 3, 1, 0, 5, 1, 0, 0, 1, 0],
+        // A ServerHello, an unknown message, an empty record.
+        &[22, 3, 3, 0, 4, 2, 0, 0, 0],
+        &[22, 3, 3, 0, 4, 99, 0, 0, 0],
+        &[22, 3, 1, 0, 0],
+        // Application data, and a record longer than any may be.
+        &[23, 3, 3, 0, 1, 0],
+        &[22, 3, 1, 0x48, 0x01, 1],
+    ];
+    let setup = Setup::new(&VERSIONS);
+    for record in records {
+        let sent = |server| {
+            let wire = Wire::new();
+            let mut accepting = setup.accept(server, wire.clone());
+            wire.ends().arriving.extend(record);
+            let failed = outcome(poll(accepting.as_mut()));
+            assert_eq!(failed, "InvalidData", "{record:02x?}");
+            alert(&wire.ends().departed)
+        };
+        let ours = sent(Server::Ours).unwrap_or_else(|| panic!("no alert for {record:02x?}"));
+        let reference = sent(Server::Reference).unwrap_or(AlertDescription::DecodeError);
+        assert_eq!(ours, reference, "{record:02x?}");
+    }
+}
