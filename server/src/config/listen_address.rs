@@ -32,12 +32,18 @@ impl ListenAddress {
         matches!(self, Self::Plain(address) if !is_private(address.ip()))
     }
 
-    /// Returns whether both cannot be listened on at once.
+    /// Returns whether both cannot be listened on at once: `[::]` takes IPv4 too, `0.0.0.0` every IPv4 address.
     pub(super) fn clashes(&self, other: &Self) -> bool {
-        match (self.tcp(), other.tcp()) {
-            (Some(one), Some(two)) => one == two && one.port() != 0,
-            _ => self == other,
-        }
+        let (Some(one), Some(two)) = (self.tcp(), other.tcp()) else {
+            return self == other;
+        };
+        let covers = |one: IpAddr, two: IpAddr| match one {
+            IpAddr::V4(four) => four.is_unspecified() && two.is_ipv4(),
+            IpAddr::V6(six) => six.is_unspecified(),
+        };
+        let (port, other_port) = (one.port(), two.port());
+        let (one, two) = (one.ip().to_canonical(), two.ip().to_canonical());
+        port == other_port && port != 0 && (one == two || covers(one, two) || covers(two, one))
     }
 }
 
@@ -156,6 +162,29 @@ mod tests {
         ] {
             let parsed = text.parse::<ListenAddress>().unwrap();
             assert_eq!(parsed.is_plain_and_public(), public, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_cover_each_other_clash() {
+        for (one, other, clash) in [
+            ("127.0.0.1:80", "plain://127.0.0.1:80", true),
+            ("127.0.0.1:80", "[::ffff:127.0.0.1]:80", true),
+            ("[::]:80", "0.0.0.0:80", true),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("[::]:80", "[::1]:80", true),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("127.0.0.1:80", "[::1]:80", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("[::]:80", "127.0.0.1:81", false),
+            ("[::]:0", "[::]:0", false),
+            ("unix:/run/a", "plain://127.0.0.1:80", false),
+            ("unix:/run/a", "unix:/run/a", true),
+        ] {
+            let parsed = |text: &str| text.parse::<ListenAddress>().unwrap();
+            assert_eq!(parsed(one).clashes(&parsed(other)), clash, "{one} {other}");
+            assert_eq!(parsed(other).clashes(&parsed(one)), clash, "{other} {one}");
         }
     }
 
