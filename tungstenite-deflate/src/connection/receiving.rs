@@ -59,7 +59,7 @@ impl Connection {
     /// # use bytes::BytesMut;
     /// # use tungstenite_deflate::{Connection, Options, ReceiveStep};
     /// # use tungstenite_deflate::tungstenite::protocol::Role;
-    /// # let mut connection = Connection::new(Role::Server, Options::default(), None, Instant::now());
+    /// # let mut connection = Connection::new(Role::Server, Options::default().into(), None, Instant::now());
     /// # let mut buffer = BytesMut::new();
     /// loop {
     ///     match connection.receive_step(&mut buffer, Instant::now)? {
