@@ -40,7 +40,7 @@ pub struct Request {
     pub secret_files: SecretFiles,
 }
 
-/// When a certificate is valid.
+/// Validity of a certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dates {
     /// From an hour ago, for clocks that are late.
@@ -132,7 +132,7 @@ impl Display for Action {
     }
 }
 
-/// Where the files are, what was done, what the certificate says.
+/// The files, the work done on them, and the certificate's content.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome {

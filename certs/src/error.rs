@@ -84,7 +84,7 @@ pub enum Error {
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// Where the key's certificate stands, from 1.
+        /// Position of the key's certificate, from 1.
         position: usize,
     },
     /// One file of a pair is there, the other is not. Nothing was written.

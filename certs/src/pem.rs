@@ -42,7 +42,7 @@ impl Display for Kind {
     }
 }
 
-/// Why the content of a PEM file cannot be used.
+/// Cause for which the content of a PEM file cannot be used.
 ///
 /// The text says what was seen and what helps; it never repeats key material.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

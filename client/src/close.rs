@@ -44,7 +44,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// What this means for the exit status.
+    /// Returns the exit status for it.
     pub fn status(&self) -> ExitStatus {
         match self {
             Self::Closed(None) => ExitStatus::Normal,
@@ -58,7 +58,7 @@ impl Ending {
         }
     }
 
-    /// Whether dialling again makes sense: the peer did not end it on purpose.
+    /// Returns true if reconnecting makes sense: the peer did not end it on purpose.
     pub fn is_worth_retrying(&self) -> bool {
         match self {
             Self::Closed(Some(frame)) => {

@@ -60,7 +60,7 @@ pub(crate) const COMMANDS: &[(&str, &str, &str)] = &[
     ("//", "TEXT", "send a text that begins with /"),
 ];
 
-/// What a line of the interactive session means. Reads the file of `/binary` and `/file`, up to `max_bytes`.
+/// Parses a line of the interactive session. Reads the file of `/binary` and `/file`, up to `max_bytes`.
 ///
 /// # Errors
 /// Says what is wrong with the command.

@@ -29,19 +29,19 @@ pub struct ConnectToRule {
     to: (Option<String>, Option<u16>),
 }
 
-/// How the TCP connection is made.
+/// Settings of the TCP connection.
 #[derive(Clone, Debug, Default)]
 pub struct Dial {
-    /// Which addresses may be used.
+    /// Address families that may be used.
     pub family: Family,
     /// Addresses of names, in place of the resolver's.
     pub resolve: Vec<ResolveRule>,
-    /// Where to dial instead; the first rule that fits counts.
+    /// Replacements of hosts and ports; the first rule that fits counts.
     pub connect_to: Vec<ConnectToRule>,
 }
 
 impl Dial {
-    /// Where a connection to `host` and `port` really goes.
+    /// Returns the host and port to dial for `host` and `port`.
     pub fn redirected(&self, host: &str, port: u16) -> (String, u16) {
         for rule in &self.connect_to {
             let host_fits = rule

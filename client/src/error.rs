@@ -1,4 +1,4 @@
-//! Why no connection came about: the cause, what can be done, and the exit status.
+//! Causes of failed connections: the text, the advice, and the exit status.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::handshake::HandshakeFault;
 use crate::phase::Phase;
 use values::escape::escaped;
 
-/// Why no connection came about. Its text is one line that names the cause; [`Self::remedy`] says what to do.
+/// Cause for which no connection was made. Its text is one line; [`Self::remedy`] says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -20,11 +20,11 @@ pub enum ConnectError {
     /// A file named in the settings cannot be read or holds something else.
     #[error("cannot use {what} {}: {reason}", path.display())]
     File {
-        /// What the file was to hold.
+        /// Kind of content that the file was to hold.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the fault.
         reason: String,
     },
     /// The name has no address.
@@ -32,9 +32,9 @@ pub enum ConnectError {
     Resolve {
         /// The name looked up.
         host: String,
-        /// What the resolver said, in words.
+        /// The resolver's error, in words.
         reason: String,
-        /// What to do about it.
+        /// Advice for the user.
         remedy: &'static str,
     },
     /// No address took the TCP connection.
@@ -42,7 +42,7 @@ pub enum ConnectError {
     Connect {
         /// Host and port, and the address of the last attempt.
         peer: String,
-        /// What the last attempt ended with.
+        /// Error of the last attempt.
         source: io::Error,
     },
     /// The proxy refused or broke off.
@@ -52,9 +52,9 @@ pub enum ConnectError {
         proxy: String,
         /// Host and port asked for.
         peer: String,
-        /// What it said, in words.
+        /// The proxy's answer, in words.
         reason: String,
-        /// What to do about it.
+        /// Advice for the user.
         remedy: String,
     },
     /// The TLS handshake failed.
@@ -62,9 +62,9 @@ pub enum ConnectError {
     Tls {
         /// Host and port.
         peer: String,
-        /// What is wrong, in words.
+        /// Description of the fault.
         reason: String,
-        /// What to do about it.
+        /// Advice for the user.
         remedy: &'static str,
     },
     /// The server answered, but the WebSocket did not open.
@@ -72,7 +72,7 @@ pub enum ConnectError {
     Handshake {
         /// The URL.
         peer: String,
-        /// Which check failed.
+        /// The check that failed.
         fault: Box<HandshakeFault>,
     },
     /// The server does not speak HTTP/2, which gRPC needs.
@@ -80,7 +80,7 @@ pub enum ConnectError {
     NoHttp2 {
         /// Host and port.
         peer: String,
-        /// What was seen.
+        /// Description of what was seen.
         reason: String,
     },
     /// A redirect that must not be followed.
@@ -88,7 +88,7 @@ pub enum ConnectError {
     Redirect {
         /// The URL that answered.
         from: String,
-        /// Which rule it breaks.
+        /// The rule that it breaks.
         reason: String,
     },
     /// A phase took too long.
@@ -104,7 +104,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// What the user can do about it, as the end of a sentence.
+    /// Returns advice for the user, as the end of a sentence.
     pub fn remedy(&self) -> String {
         match self {
             Self::Settings(_) => "see --help".into(),

@@ -1,4 +1,4 @@
-//! How the program ends: one exit status for each cause that a script may want to tell apart.
+//! End of the program: one exit status for each cause that a script may want to tell apart.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;

@@ -17,11 +17,11 @@ use values::escape::escaped;
 /// One check of the answer to the handshake (RFC 6455 §4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What is checked, with its section.
+    /// Subject of the check, with its section.
     pub what: &'static str,
-    /// What was seen when it failed; `None` when it passed.
+    /// Value seen when it failed; `None` when it passed.
     pub failure: Option<String>,
-    /// How to mend it.
+    /// Advice to mend it.
     pub remedy: Cow<'static, str>,
 }
 
@@ -158,14 +158,14 @@ fn later(status: u16, retry_after: Option<&str>) -> Cow<'static, str> {
     }
 }
 
-/// Which check the answer failed, or that there was none.
+/// The check that the response failed, or that there was no response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeFault {
     /// The request as sent.
     pub request: Head,
     /// The answer; `None` when the connection ended before one.
     pub response: Option<Head>,
-    /// What the library said, when all our own checks pass.
+    /// The library's error, when all our own checks pass.
     pub detail: String,
     /// Returns the server's explanation in the response's body, as one line that is not escaped.
     pub said: Option<String>,
@@ -191,7 +191,7 @@ impl HandshakeFault {
             .find(|check| check.failure.is_some())
     }
 
-    /// What to do about it.
+    /// Returns advice for the user.
     pub fn remedy(&self) -> String {
         if self.response.is_none() {
             return "check that the port speaks HTTP (wss rather than ws?), and see the server's log".into();

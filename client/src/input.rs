@@ -14,10 +14,10 @@ use crate::command::Input;
 use crate::output::Framing;
 use crate::record::decode;
 
-/// How standard input becomes messages.
+/// Settings of the way from standard input to messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InputOptions {
-    /// Where a message ends.
+    /// Framing that ends a message.
     pub(crate) framing: Framing,
     /// Binary messages rather than text.
     pub(crate) binary: bool,

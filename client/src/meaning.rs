@@ -34,7 +34,7 @@ pub(crate) const GRPC: Schemes = ("http", "https");
 /// Most redirects that `--follow` follows.
 const MAX_REDIRECTS: usize = 5;
 
-/// What the connection options mean for `target`, with what should be warned about.
+/// Translates the connection options for `target`, and returns the warnings about them.
 ///
 /// # Errors
 /// Options that contradict each other, or a file that cannot be read.
@@ -61,7 +61,7 @@ pub(crate) fn settings(
     Ok((settings, warnings))
 }
 
-/// What the options mean that a WebSocket and a gRPC client have in common, with what should be warned about.
+/// Translates the options that WebSocket and gRPC clients share, and returns the warnings about them.
 ///
 /// # Errors
 /// Options that contradict each other, or a file that cannot be read.

@@ -1,4 +1,4 @@
-//! What passes between the WebSocket engine and the transport: the handshake's text and the size of each message on the wire.
+//! Meter between the WebSocket engine and the transport: the handshake's text and the size of each message on the wire.
 
 use std::collections::VecDeque;
 use std::io;
@@ -29,7 +29,7 @@ pub(crate) struct Wire {
     /// The handshake's text, to the blank line, at most 16 KiB.
     pub head: Vec<u8>,
     head_is_over: bool,
-    /// What passes are no WebSocket frames: their bytes are counted and that is all.
+    /// The bytes are no WebSocket frames: they are counted and that is all.
     is_opaque: bool,
     frames: FrameScanner,
     messages: VecDeque<WireMessage>,

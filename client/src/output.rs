@@ -1,4 +1,4 @@
-//! What the user sees: data on standard output, talk on standard error.
+//! Output for the user: data on standard output, messages about it on standard error.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
@@ -14,7 +14,7 @@ use crate::style::{ColorChoice, Style};
 use crate::{hex, json};
 use values::escape::escaped;
 
-/// How messages stand in a pipe, one after the other.
+/// Framing of messages in a pipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// A line each.
@@ -28,7 +28,7 @@ pub(crate) enum Framing {
     LengthPrefixed,
 }
 
-/// What may be chosen about the output.
+/// Settings of the output.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -43,13 +43,13 @@ pub(crate) struct OutputOptions {
     pub verbose: bool,
     /// No talk but errors.
     pub quiet: bool,
-    /// When to use colour.
+    /// Use of colour.
     pub color: ColorChoice,
-    /// How messages stand in a pipe.
+    /// Framing of messages in a pipe.
     pub framing: Framing,
 }
 
-/// Where data goes: standard output, or above the prompt of the line editor.
+/// Writer of data: to standard output, or above the prompt of the line editor.
 type Printer = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
 
 /// Writes events as the user asked for them.

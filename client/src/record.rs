@@ -10,7 +10,7 @@ use tungstenite_deflate::tungstenite::Message;
 
 use crate::meter::WireMessage;
 
-/// Which way a message went.
+/// Direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Direction {
@@ -23,11 +23,11 @@ pub(crate) enum Direction {
 /// One line of `--jsonl` and of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// When, RFC 3339 in UTC.
+    /// Its time, RFC 3339 in UTC.
     pub time: String,
     /// Seconds since the connection opened.
     pub elapsed: f64,
-    /// Which way.
+    /// Its direction.
     pub direction: Direction,
     /// `text`, `binary`, `ping`, `pong` or `close`.
     pub opcode: String,

@@ -131,7 +131,7 @@ fn is_everywhere(argument: &Arg) -> bool {
     matches!(argument.get_id().as_str(), "help" | "version")
 }
 
-/// How it is written: `-H, --header <NAME: VALUE>`, `--reconnect[=<N>]`, `[MESSAGE]...`.
+/// Returns the option as it is written: `-H, --header <NAME: VALUE>`, `--reconnect[=<N>]`, `[MESSAGE]...`.
 fn spelling(argument: &Arg) -> String {
     let value = value(argument);
     let Some(long) = argument.get_long() else {
@@ -180,7 +180,7 @@ fn default(argument: &Arg) -> String {
     escaped(&parts.join(", else "))
 }
 
-/// What is told by `--help`, in one paragraph.
+/// Returns the text of `--help`, in one paragraph.
 fn help(argument: &Arg) -> String {
     let text = argument.get_long_help().or_else(|| argument.get_help());
     one_paragraph(&text.map(ToString::to_string).unwrap_or_default())
@@ -200,7 +200,7 @@ fn one_paragraph(text: &str) -> String {
         .replace('*', "\\*")
 }
 
-/// What would end a cell of a table does not.
+/// Escapes the characters that would end a cell of a table.
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|")
 }

@@ -66,7 +66,7 @@ pub(crate) fn request(
     Ok(request)
 }
 
-/// What requests of HTTP/1.1 and HTTP/2 share: the subprotocols and the user's own headers.
+/// Inserts the fields that HTTP/1.1 and HTTP/2 share: the subprotocols and the user's own headers.
 pub(crate) fn insert_common(
     fields: &mut HeaderMap,
     headers: &HeaderMap,

@@ -198,7 +198,7 @@ fn print(text: &[u8]) -> Result<ExitStatus, Failure> {
     Ok(ExitStatus::Normal)
 }
 
-/// What a conversation is for.
+/// Purpose of a conversation.
 enum Purpose {
     Talk,
     Record(PathBuf),

@@ -18,7 +18,7 @@ use crate::input::Reading;
 use crate::meter::WireMessage;
 use crate::tally::Tally;
 
-/// What happened.
+/// Event of a session.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A message came; Ping, Pong and Close are among them.
@@ -156,12 +156,12 @@ impl Session {
         self.connection.details.meter.bytes()
     }
 
-    /// What is known about the connection.
+    /// Returns the facts about the connection.
     pub(crate) fn details(&self) -> &Details {
         &self.connection.details
     }
 
-    /// What went both ways so far, over all connections.
+    /// Returns the counts of both directions so far, over all connections.
     pub(crate) fn tally(&self) -> Tally {
         self.tally
     }

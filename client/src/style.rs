@@ -6,7 +6,7 @@ pub(crate) struct Style {
     on: bool,
 }
 
-/// When to use colour.
+/// Use of colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ColorChoice {
     /// On a terminal, unless `NO_COLOR` is set.
@@ -25,7 +25,7 @@ impl Style {
         Self { on: false }
     }
 
-    /// What `--color`, `NO_COLOR` and the kind of output come to.
+    /// Decides by `--color`, `NO_COLOR` and the kind of output.
     pub(crate) fn choose(choice: ColorChoice, is_terminal: bool) -> Self {
         let allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self {

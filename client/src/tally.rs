@@ -16,7 +16,7 @@ pub struct Flow {
     pub payload_bytes: u64,
     /// Bytes of their frames on the wire, headers included.
     pub wire_bytes: u64,
-    /// How many were compressed.
+    /// Number of messages that were compressed.
     pub compressed: u64,
     /// Bytes of these before and after compression.
     pub compression: Compression,
@@ -119,7 +119,7 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {plural}")
 }
 
-/// What was agreed on compression, in the words of RFC 7692.
+/// Describes the compression agreed, in the words of RFC 7692.
 pub(crate) fn agreed_text(agreed: Option<Agreed>) -> String {
     let Some(agreed) = agreed else {
         return "no compression".into();

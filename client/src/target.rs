@@ -1,4 +1,4 @@
-//! Where to connect to: a WebSocket URL taken apart (RFC 6455 §3).
+//! Target of a connection: a WebSocket URL and its parts (RFC 6455 §3).
 
 use std::fmt;
 use std::str::FromStr;

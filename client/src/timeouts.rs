@@ -1,4 +1,4 @@
-//! How long each phase of a connection may take.
+//! Maximum durations of the phases of a connection.
 
 use std::future::Future;
 use std::str::FromStr;
@@ -67,7 +67,7 @@ impl Timeouts {
     }
 }
 
-/// What one `--timeout` says: `5s` for all phases, or `tls=5s,reply=0`; 0 waits for ever.
+/// Value of one `--timeout`: `5s` for all phases, or `tls=5s,reply=0`; 0 waits for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeoutSpec(Vec<(Option<Phase>, Option<Duration>)>);
 

@@ -282,7 +282,7 @@ fn every_reply_of_socks5() {
     .assert_refused(10, "it does not speak SOCKS5");
 }
 
-/// What the proxy is shown, its status, and what is told of it.
+/// Credentials for the proxy, its status, and the client's report of it.
 const REFUSALS: &[(&str, u16, &str, &str)] = &[
     (
         "",

@@ -53,7 +53,7 @@ mod pause;
 
 use self::pause::{Pause, is_of_one_connection};
 
-/// What every connection needs.
+/// State that every connection needs.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     pub(crate) config: Arc<Config>,

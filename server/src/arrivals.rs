@@ -1,4 +1,4 @@
-//! How often one source may begin a TLS handshake (T7).
+//! Rate of TLS handshakes that one source may begin (T7).
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -56,7 +56,7 @@ mod tests {
         Arrivals::new(&Config::default().network)
     }
 
-    /// How many of `count` handshakes from `address` at once are admitted.
+    /// Counts the admitted ones of `count` handshakes from `address` at the same instant.
     fn admitted(arrivals: &Arrivals, address: &str, count: usize, now: Instant) -> usize {
         let address: IpAddr = address.parse().unwrap();
         let is_local = rooms::Caller::from(address).is_local;

@@ -15,7 +15,7 @@ pub(crate) struct Capacity {
     pub(crate) refusals: usize,
 }
 
-/// What is `wanted`, or as much of it as there are descriptors for.
+/// Returns the `wanted` capacity, or as much of it as there are descriptors for.
 ///
 /// Raises the process's soft limit to its hard one first.
 #[cfg(unix)]
@@ -95,7 +95,7 @@ const SHED_AT_ONCE: u64 = 64;
 /// A file that can always be opened.
 const NOTHING: &str = "/dev/null";
 
-/// How much of `wanted` there may be with so many `descriptors`; the rest is for files, logs and the listener.
+/// Returns the part of `wanted` that so many `descriptors` allow; the rest is for files, logs and the listener.
 fn within(descriptors: usize, wanted: Capacity) -> Capacity {
     let possible = descriptors.saturating_sub(RESERVED).max(descriptors / 2);
     let refusals = wanted.refusals.min(possible / 8);

@@ -36,7 +36,7 @@ struct End {
     cut: OnceSignal,
 }
 
-/// When the connections are told to go.
+/// Schedule of closing the connections.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     started: Instant,
@@ -47,7 +47,7 @@ struct Plan {
 #[derive(Clone, Debug)]
 pub(crate) struct Departure {
     end: Arc<End>,
-    /// Where in the window this connection's moment lies, 0 to 1.
+    /// Position of this connection's moment in the window, 0 to 1.
     share: f64,
 }
 
@@ -97,7 +97,7 @@ impl Drain {
         poll_fn(|cx| announced.poll(cx)).await;
     }
 
-    /// Whether the server is ending.
+    /// Returns true if the server is ending.
     pub(crate) fn has_begun(&self) -> bool {
         self.end.begun.is_set()
     }
@@ -176,7 +176,7 @@ impl Future for Departing {
     }
 }
 
-/// How much of the window one connection adds: a thousand connections fill three seconds.
+/// Part of the window that one connection adds: a thousand connections fill three seconds.
 const PER_CONNECTION: Duration = Duration::from_millis(3);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What reads the bytes of strangers, as plain functions for fuzzers; no part of the interface.
+//! Readers of strangers' bytes, as plain functions for fuzzers; no part of the interface.
 //!
 //! Each takes any bytes. Whatever they are, nothing panics, and what a function promises in its first sentence holds.
 

@@ -1,4 +1,4 @@
-//! Which hosts requests may be for (RFC 9110 §7.4, threat H3).
+//! Hosts that requests may be for (RFC 9110 §7.4, threat H3).
 
 use http::uri::Authority;
 use url::Url;
@@ -23,7 +23,7 @@ impl Hosts {
         }
     }
 
-    /// Whether a request for `authority` is for us. Names compare without regard to case; an entry without a port
+    /// Returns true if a request for `authority` is for us. Names compare without regard to case; an entry without a port
     /// stands for every port.
     pub(crate) fn allow(&self, authority: &str) -> bool {
         if self.allowed.is_empty() {

@@ -1,4 +1,4 @@
-//! How many connections may be held at once, in all and from one address.
+//! Maximum number of connections, in all and from one address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -31,7 +31,7 @@ pub(crate) struct Permit {
     source: Option<IpAddr>,
 }
 
-/// Which limit a connection ran into.
+/// Limit that a connection exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Full {
     /// The server holds as many as it may.

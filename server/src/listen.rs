@@ -15,7 +15,7 @@ use crate::unix_listener::UnixListening;
 pub struct ListenError {
     /// The address as the settings write it.
     pub address: String,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
@@ -269,7 +269,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Whether the system knows no IPv6, or has it switched off.
+/// Returns true if the system knows no IPv6, or has it switched off.
 fn is_without_ipv6(error: &io::Error) -> bool {
     const EAFNOSUPPORT: i32 = 97;
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)

@@ -52,16 +52,16 @@ pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
 
 /// Decides when it is worth it.
 ///
-/// How much of what is resident is free nobody tells for nothing, so signs of it are looked for: memory that grew and grows
+/// The free part of the resident memory is expensive to learn, so signs of it are looked for: memory that grew and grows
 /// no more, and tasks that ended and end no more: every connection has one, and every request of HTTP/2. Without a sign it
 /// is tried too, ever more seldom while nothing comes of it.
 #[derive(Debug)]
 struct Watch {
     /// Least that was resident behind a trim; little more than that is not worth another.
     least: u64,
-    /// What was resident behind the last trim.
+    /// Bytes resident after the last trim.
     left: u64,
-    /// What was resident at the last look.
+    /// Bytes resident at the last look.
     seen: u64,
     /// Maximum number of tasks since the last trim.
     most: usize,
@@ -89,7 +89,7 @@ impl Watch {
         }
     }
 
-    /// Whether memory is to be given back now.
+    /// Returns true if memory is to be given back now.
     fn is_due(&mut self, resident: u64, tasks: usize, now: Instant) -> bool {
         let grows = resident > self.seen + GRAIN;
         self.seen = resident;

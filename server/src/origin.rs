@@ -1,9 +1,9 @@
-//! Which pages may connect (RFC 6455 §10.2, RFC 6454).
+//! Pages that may connect (RFC 6455 §10.2, RFC 6454).
 
 use http::header::{self, HeaderMap};
 use url::Url;
 
-/// Which pages may connect.
+/// List of the pages that may connect.
 ///
 /// A browser says in Origin which page wants the connection, and a page can neither change nor omit it. The server's
 /// own pages may, and those that were allowed; clients that send no Origin are no browsers and may too.
@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether a page of each of `origins` at once may connect to `localhost:8443`.
+    /// Returns true if a page of all `origins` together may connect to `localhost:8443`.
     fn allowed(origins: &[&str], list: &[&str]) -> bool {
         let mut headers = HeaderMap::new();
         for origin in origins {

@@ -1,4 +1,4 @@
-//! What a connection beyond a limit is told (R1, H17).
+//! Responses to connections that exceed a limit (R1, H17).
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -173,5 +173,5 @@ where
 
 /// Longest time for the handshake, the request and the answer of a connection for which there is no room.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(3);
-/// When to try again. Nobody knows when there will be room; some seconds keep clients from asking all the time.
+/// Value of Retry-After. When there will be capacity is unknown; some seconds keep clients from asking all the time.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");

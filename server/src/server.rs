@@ -53,7 +53,7 @@ pub struct Server {
     more: Router,
 }
 
-/// Why the server cannot serve.
+/// Cause for which the server cannot serve.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
@@ -74,7 +74,7 @@ pub enum ServerError {
     Listen(#[from] ListenError),
 }
 
-/// Where rooms are kept, as `config` says.
+/// Creates the backplane of `config`, which holds the rooms.
 fn backplane(
     config: &Config,
     settings: &Settings,
@@ -87,7 +87,7 @@ fn backplane(
     })
 }
 
-/// How a run ended.
+/// Result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// Connections that had to be cut off because they did not end in time.
@@ -423,7 +423,7 @@ async fn finish(drain: &Drain, patience: Span) -> Ending {
     Ending { cut_off: left }
 }
 
-/// What `config` says about WebSocket connections, as the library takes it.
+/// Translates `config` to the library's options for WebSocket connections.
 fn options(config: &Config, ledger: &Ledger) -> Options {
     let websocket = &config.websocket;
     let largest = Some(websocket.max_message_bytes.0);
@@ -457,5 +457,5 @@ fn options(config: &Config, ledger: &Ledger) -> Options {
         .close_timeout(websocket.close_timeout.0.map(Duration::from))
 }
 
-/// How long cut-off tasks may take to be gone.
+/// Maximum time for cut-off tasks to end.
 const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(1);

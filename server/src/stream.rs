@@ -41,7 +41,7 @@ pub struct ServerStream {
     is_counted_slow: bool,
     /// The peer took only part of what was last written, so that nothing but the rest of it may follow.
     interrupted: bool,
-    /// Where the transport goes when a panic drops this.
+    /// Receiver of the transport when a panic drops this.
     rescue: Option<oneshot::Sender<Transport>>,
     traffic: Traffic,
     ending: Ending,
@@ -97,7 +97,7 @@ impl Drop for Output {
     }
 }
 
-/// What carries the bytes.
+/// Carrier of the bytes.
 #[derive(Debug)]
 pub(crate) enum Transport {
     /// HTTP/1.1: the connection itself, taken back from hyper.
@@ -138,7 +138,7 @@ impl ServerStream {
         self
     }
 
-    /// Whether most of the write timeout has passed without the peer taking anything.
+    /// Returns true if most of the write timeout has passed without the peer taking anything.
     pub(crate) fn is_slow(&self) -> bool {
         self.slow
     }
@@ -152,7 +152,7 @@ impl ServerStream {
         }
     }
 
-    /// Whether this is a stream of an HTTP/2 connection.
+    /// Returns true if this is a stream of an HTTP/2 connection.
     pub fn is_http2(&self) -> bool {
         matches!(self.transport, Transport::Http2(..))
     }

@@ -1,4 +1,4 @@
-//! Who answers a request: the WebSocket route of its path, or else the router.
+//! Dispatch of a request: to the WebSocket route of its path, or else to the router.
 
 use std::collections::HashMap;
 use std::sync::Arc;

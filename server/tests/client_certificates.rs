@@ -26,7 +26,7 @@ struct Shown {
     key: KeyPair,
 }
 
-/// What a certificate is to be.
+/// Returns the parameters of a certificate.
 fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);

@@ -39,14 +39,14 @@ use tungstenite_deflate::{DeflateConfig, Options, WebSocketStream, client_async_
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// How large it is, by the environment: `CROWD_MEMBERS` and so on.
+/// Size of the crowd, by the environment: `CROWD_MEMBERS` and so on.
 struct Size {
     members: u64,
     /// Servers; more than one need NATS.
     nodes: usize,
-    /// Whether NATS keeps the room.
+    /// True if NATS keeps the room.
     nats: bool,
-    /// Whether members offer permessage-deflate, as browsers do.
+    /// True if members offer permessage-deflate, as browsers do.
     deflate: bool,
     /// Messages in a row.
     messages: u64,
@@ -153,7 +153,7 @@ impl Servers {
     }
 }
 
-/// Whether the server at `address` says that it is ready.
+/// Returns true if the server at `address` reports that it is ready.
 async fn is_ready(address: SocketAddr, config: ClientConfig) -> bool {
     let mut stream = connect(address, config, "localhost").await.unwrap();
     let request = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -176,7 +176,7 @@ fn busy(id: u32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// What all members know together.
+/// State that all members share.
 #[derive(Default)]
 struct Crowd {
     delivered: AtomicU64,
@@ -307,7 +307,7 @@ async fn fill(doors: &Doors, size: &Size, crowd: &Arc<Crowd>) {
         .await;
 }
 
-/// Who sends, beside the members; what comes back to it is left alone.
+/// Sender beside the members; it does not read.
 struct Sender {
     say: futures_util::stream::SplitSink<Socket, Message>,
     sent: u64,
@@ -347,7 +347,7 @@ const WINDOW: u64 = 32;
 /// Messages that are sent one by one.
 const SINGLE: u64 = 9;
 
-/// What was measured.
+/// Measured figures.
 struct Figures {
     joining: Duration,
     /// Processor time of the servers for all joins.

@@ -1,4 +1,4 @@
-//! What reads the bytes of strangers, on committed seeds and a few hundred mutations of each.
+//! Readers of strangers' bytes, on committed seeds and a few hundred mutations of each.
 
 use std::path::Path;
 

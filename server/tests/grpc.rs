@@ -347,7 +347,7 @@ async fn more_calls_than_streams_wait_for_their_turn() {
     soon(waiting).await.unwrap().unwrap();
 }
 
-/// What reflection answers to `questions`, in order.
+/// Returns the answers of reflection to `questions`, in order.
 async fn ask(channel: Channel, questions: Vec<MessageRequest>) -> Vec<MessageResponse> {
     let mut client = ServerReflectionClient::new(channel);
     let questions = questions

@@ -335,7 +335,7 @@ async fn a_token_says_who_may_do_what() {
     }
 }
 
-/// How many members the server counts.
+/// Returns the number of members that the server counts.
 async fn members(server: &common::Running) -> String {
     let metrics = server.get("/metrics").await;
     let line = metrics

@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message as ProstMessage;
 use server::grpc::proto::{Message, Response as Reply};
 
-/// Where the tutorial's method is.
+/// Path of the tutorial's method.
 const PATH: &str = "/chat.ChatService/SendMessage";
 
 /// A call with `text`, prefixed as gRPC-Web wants it.

@@ -50,7 +50,7 @@ fn in_records_of(size: usize, mut records: &[u8]) -> Vec<u8> {
     cut
 }
 
-/// What the server says to these pieces, each sent by itself: the first bytes of its answer, empty if it has none.
+/// Returns the first bytes of the server's answer to these pieces, each sent by itself; empty if it has none.
 async fn answer(server: &common::Running, pieces: &[&[u8]], and_ends: bool) -> Vec<u8> {
     let mut tcp = TcpStream::connect(server.address).await.unwrap();
     tcp.set_nodelay(true).unwrap();

@@ -1,4 +1,4 @@
-//! What a peer may take, and what happens beyond it (threats F7, R1, R4, R7, R9).
+//! Limits for a peer, and the reaction when it exceeds them (threats F7, R1, R4, R7, R9).
 
 #![allow(
     clippy::large_futures,

@@ -86,7 +86,7 @@ async fn x10_messages_survive_delay_and_single_bytes() {
     }
 }
 
-/// What a client saw of a conversation that may be cut: the echoes, and whether it ended as a closing handshake does.
+/// Returns a client's view of a conversation that may be cut: the echoes, and if it ended by a closing handshake.
 async fn converse(
     server: &Running,
     network: &BadNetwork,
@@ -171,7 +171,7 @@ async fn x10_a_cut_anywhere_is_an_abnormal_end_and_never_half_a_message() {
     );
 }
 
-/// What was sent first arrives last: ten connections are held back when they are open, ten at their first record, and let
+/// The first bytes sent arrive last: ten connections are held back when they are open, ten at their first record, and let
 /// go from the last to the first.
 #[tokio::test]
 async fn x10_connections_that_are_held_back_do_not_stall_others() {

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-/// Whether a new connection to `program` can echo.
+/// Returns true if a new connection to `program` can echo.
 async fn echoes(program: &Program) -> bool {
     let config = client_config(&program.certs.path().join("ca.crt"), &[]);
     let Ok(stream) = connect(program.address, config, "localhost").await else {

@@ -158,7 +158,7 @@ async fn t13_a_hundred_swaps_under_load_lose_nothing() {
     );
 }
 
-/// How a handshake with `config` went, once a request was answered; the alert if it was refused.
+/// Returns the handshake of `config` once a request was answered; the alert if it was refused.
 async fn request(
     server: &common::Running,
     config: &ClientConfig,

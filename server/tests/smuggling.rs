@@ -16,7 +16,7 @@ use common::{handshake, start};
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// What comes back for the bytes: the statuses of all responses, in order, until the server closes.
+/// Name, statuses of all responses in order until the server closes, and the bytes sent.
 type Case = (&'static str, &'static [u16], String);
 
 /// Longer than the server of these tests waits for a request.
@@ -65,7 +65,7 @@ fn get(fields: &str, rest: &str) -> String {
     format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n{rest}")
 }
 
-/// What an attacker would like to have taken for a request of its own; nothing is at that path.
+/// Request that an attacker would like to be taken for one of its own; nothing is at that path.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test]

@@ -31,7 +31,7 @@ fn alert(error: &std::io::Error) -> Option<AlertDescription> {
     }
 }
 
-/// Whether a GET of `/healthz` over `config` is answered; the alert if a handshake refused it.
+/// Returns true if a GET of `/healthz` over `config` is answered; the alert if a handshake refused it.
 async fn healthy(
     server: &common::Running,
     config: ClientConfig,
@@ -352,7 +352,7 @@ async fn a_resumed_session_is_counted() {
     }
 }
 
-/// How many reloads ended with `result`.
+/// Returns the number of reloads that ended with `result`.
 async fn reloads(server: &common::Running, result: &str) -> u64 {
     let metrics = server.get("/metrics").await;
     let prefix = format!("wss_certificate_reloads_total{{result=\"{result}\"}} ");

@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where the fuzzing server listens, and how to trust it.
+/// Address of the fuzzing server, and its authority.
 struct Server {
     url: String,
     authority: String,

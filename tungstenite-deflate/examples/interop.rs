@@ -1,7 +1,7 @@
 //! The library's part in `scripts/interop`: `interop [blocking] client SCENARIOS.json` or
 //! `interop [blocking] server [--demand JSON]`.
 //!
-//! What the programs read and print is told in `interop/README.md`.
+//! Input and output of the programs are described in `interop/README.md`.
 
 #![expect(clippy::print_stdout, reason = "a program; its output is the point")]
 

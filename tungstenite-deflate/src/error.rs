@@ -7,7 +7,7 @@ use crate::tungstenite;
 use crate::tungstenite::error::{CapacityError, Error, ProtocolError as Upstream};
 use crate::tungstenite::protocol::frame::coding::{CloseCode, Data};
 
-/// What the peer did wrong: the connection fails (RFC 6455 §7.1.7) with [`close_code`](Self::close_code).
+/// Violation by the peer: the connection fails (RFC 6455 §7.1.7) with [`close_code`](Self::close_code).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -122,7 +122,7 @@ pub enum ProtocolError {
     /// A compressed message is not valid DEFLATE data.
     #[error("compressed message cannot be inflated: {reason} (RFC 7692 §7.2.2)")]
     InvalidDeflate {
-        /// What is wrong with it.
+        /// Description of the fault.
         reason: &'static str,
     },
     /// A Close frame with a payload of one byte.
@@ -212,7 +212,7 @@ impl From<ProtocolError> for Error {
     }
 }
 
-/// Why a message could not be queued: the caller's doing, nothing was sent.
+/// Cause for which a message could not be queued: the caller's doing, nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {

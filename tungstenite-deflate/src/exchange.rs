@@ -40,7 +40,7 @@ pub(crate) async fn write<S: AsyncWrite + Unpin>(
 
 /// Writes an answer that ends the connection. Errors are dropped: the rejection is what the caller is told.
 ///
-/// What the peer sent meanwhile is read away: TCP would reset a connection that is closed with unread bytes, and the
+/// Bytes that the peer sent meanwhile are discarded: TCP would reset a connection closed with unread bytes, and the
 /// answer might be lost on the way.
 pub(crate) async fn write_last<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) {
     const MOST: usize = 64 << 10;
@@ -63,7 +63,7 @@ pub(crate) async fn write_last<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S
     .await;
 }
 
-/// What is left of a handshake's buffer, without its memory if nothing is.
+/// Returns the bytes left in a handshake's buffer, without its memory if there are none.
 pub(crate) fn part(buffer: BytesMut) -> BytesMut {
     if buffer.is_empty() {
         BytesMut::new()

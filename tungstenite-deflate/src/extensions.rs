@@ -26,7 +26,7 @@ pub struct Extension<'a> {
 pub struct Parameter<'a> {
     /// Its name; upper and lower case differ.
     pub name: &'a str,
-    /// What follows the `=`, without quotes and their escapes; always a token.
+    /// Value after the `=`, without quotes and their escapes; always a token.
     pub value: Option<Cow<'a, str>>,
     /// The value was written as a quoted string.
     pub quoted: bool,
@@ -38,7 +38,7 @@ pub struct Parameter<'a> {
 pub struct GrammarError {
     /// Offset in the header line.
     pub at: usize,
-    /// What was allowed there.
+    /// Description of what is allowed there.
     pub expected: &'static str,
 }
 
@@ -193,7 +193,7 @@ impl<'a> Extensions<'a> {
         }
     }
 
-    /// Where the first comma outside quotes stands from `start` on, or the end.
+    /// Returns the offset of the first comma outside quotes from `start` on, or the end.
     fn end_of_element(&self, start: usize) -> usize {
         let (mut quoted, mut escaped) = (false, false);
         let ends = |&byte: &u8| {
@@ -213,7 +213,7 @@ impl<'a> Extensions<'a> {
     }
 }
 
-/// Whether `byte` is a token character (RFC 9110 §5.6.2).
+/// Returns true if `byte` is a token character (RFC 9110 §5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -78,7 +78,7 @@ pub struct Upgrade {
     selected_protocol: Option<HeaderValue>,
 }
 
-/// What the request says that is needed later.
+/// Parts of the request that are needed after the response.
 #[derive(Debug)]
 struct Opening {
     /// `None` over HTTP/2.
@@ -94,7 +94,7 @@ struct Opening {
 pub struct Pending {
     /// Resolves once hyper has sent the response.
     pub on_upgrade: OnUpgrade,
-    /// What was chosen for the connection.
+    /// Options of this connection.
     pub options: Options,
     /// The parameters of permessage-deflate that the response names.
     pub agreed: Option<Agreed>,

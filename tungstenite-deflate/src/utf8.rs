@@ -50,8 +50,8 @@ impl Validator {
     }
 }
 
-/// How many bytes at the end are fewer than their first one announces (RFC 3629 §3); whether they can become a
-/// character is not looked at.
+/// Counts the bytes at the end that are fewer than their first one announces (RFC 3629 §3). It does not check that they
+/// can become a character.
 fn begun_bytes(bytes: &[u8]) -> usize {
     let mut end = bytes.iter().rev().zip(1..LONGEST);
     end.find(|(byte, _)| byte.leading_ones() != 1)
@@ -66,7 +66,7 @@ const LONGEST: usize = 4;
 mod tests {
     use super::*;
 
-    /// What the whole-string check of the standard library says of `bytes`, at the first offending byte.
+    /// Returns the result of the standard library's whole-string check of `bytes`, at the first offending byte.
     fn expected(bytes: &[u8]) -> Result<bool, InvalidUtf8> {
         match std::str::from_utf8(bytes) {
             Ok(_) => Ok(true),

@@ -1,4 +1,4 @@
-//! What a program that was written for tungstenite sees of violations and of messages that cannot be sent.
+//! Errors of violations and of messages that cannot be sent, as a program written for tungstenite sees them.
 
 use std::time::Duration;
 

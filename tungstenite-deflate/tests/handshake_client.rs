@@ -116,7 +116,7 @@ fn variants_that_the_rfc_allows_are_accepted() {
 
 type IsError = fn(&Error) -> bool;
 
-/// What stands in the response, what instead, and the error.
+/// Text in the response, its replacement, and the error.
 #[rustfmt::skip]
 const REFUSED: &[(&str, &str, IsError)] = &[
     ("101 Switching Protocols", "200 OK", |error| http(error, 200)),

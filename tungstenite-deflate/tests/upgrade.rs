@@ -87,7 +87,7 @@ async fn axum_server() -> SocketAddr {
     address
 }
 
-/// What a raw HTTP/1.1 request gets, until the server ends the connection or nothing more is announced.
+/// Returns the response to a raw HTTP/1.1 request, until the server ends the connection or nothing more is announced.
 async fn raw(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream

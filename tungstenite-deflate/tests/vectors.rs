@@ -22,12 +22,12 @@ const AGREED: Agreed = Agreed {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What an engine made of some bytes.
+/// Result of an engine for some bytes.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     messages: Vec<Message>,
     violation: Option<ProtocolError>,
-    /// What it wants to write.
+    /// Its output.
     written: Vec<u8>,
 }
 

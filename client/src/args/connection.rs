@@ -12,7 +12,7 @@ use crate::dial::{ConnectToRule, ResolveRule};
 use crate::timeouts::TimeoutSpec;
 use crate::tls::Pin;
 
-/// How to connect, whatever is spoken then.
+/// Options of the connection, whatever protocol it carries.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReachArgs {
     /// Add a header to the request, or those of @FILE. Repeatable.
@@ -118,10 +118,10 @@ pub(crate) struct ReachArgs {
     pub max_message: usize,
 }
 
-/// How to open a WebSocket.
+/// Options of a WebSocket connection.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConnectionArgs {
-    /// How to connect.
+    /// Options of the connection.
     #[command(flatten)]
     pub reach: ReachArgs,
     /// Send this Origin, as a browser does for the page's own.
@@ -234,7 +234,7 @@ pub(crate) enum TlsVersion {
     V13,
 }
 
-/// Whose compression context.
+/// Side whose compression context is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Side {
     /// This side's and the server's.

@@ -22,7 +22,7 @@ pub(crate) struct GrpcArgs {
     /// Texts to send, one call each, one after the other.
     #[arg(value_name = "TEXT", default_value = "Olá, gRPC!")]
     pub texts: Vec<String>,
-    /// Who says it.
+    /// Name of the sender.
     #[arg(long, value_name = "NAME", default_value = "Alice", help_heading = EXCHANGE)]
     pub sender: String,
     /// Show times, sizes on the wire, TLS details, certificates.
@@ -33,12 +33,12 @@ pub(crate) struct GrpcArgs {
     /// The peer can then steer the terminal.
     #[arg(long, help_heading = OUTPUT)]
     pub raw: bool,
-    /// How to connect.
+    /// Options of the connection.
     #[command(flatten)]
     pub reach: ReachArgs,
 }
 
-/// What a benchmark sends, how much of it and for how long.
+/// Options of a benchmark's load.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LoadArgs {
     /// Connections at the same time.
@@ -53,7 +53,7 @@ pub(crate) struct LoadArgs {
     /// File with the payload, in place of --size.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "size", help_heading = LOAD)]
     pub payload: Option<PathBuf>,
-    /// How long to measure: 5s, or until --count has been answered.
+    /// Time to measure: 5s, or until --count has been answered.
     #[arg(short = 'd', long, value_name = "TIME", value_parser = parse_positive, help_heading = LOAD)]
     pub duration: Option<Duration>,
     /// End after so many measured messages, if --duration is not over.
@@ -85,10 +85,10 @@ pub(crate) struct BenchArgs {
     /// Send binary messages.
     #[arg(long, help_heading = LOAD)]
     pub binary: bool,
-    /// What to send.
+    /// Options of the load.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// How to connect.
+    /// Options of the connection.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
@@ -99,13 +99,13 @@ pub(crate) struct CompareArgs {
     /// URL of a WebSocket route that answers every message with one message.
     #[arg(value_name = "URL", value_hint = ValueHint::Url, default_value = "wss://localhost:8443/echo")]
     pub url: Target,
-    /// Where the server speaks gRPC, if not on the WebSocket's port.
+    /// URL of the server's gRPC, if it is not on the WebSocket's port.
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = parse_grpc_url, help_heading = LOAD)]
     pub grpc_url: Option<Target>,
-    /// What to send, each of the three times.
+    /// Options of the load, the same for each of the three.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// How to connect.
+    /// Options of the connection.
     #[command(flatten)]
     pub reach: ReachArgs,
 }

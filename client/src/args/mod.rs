@@ -37,7 +37,7 @@ pub(crate) use self::talk::{ExchangeArgs, Mode, OutputArgs};
     after_long_help = after_long_help()
 )]
 pub(crate) struct Cli {
-    /// What to do other than talk.
+    /// Subcommand; without one, messages are exchanged.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Everything for a conversation.
@@ -56,18 +56,18 @@ pub(crate) struct TalkArgs {
     /// Text messages to send; one reply is printed for each.
     #[arg(value_name = "MESSAGE")]
     pub messages: Vec<String>,
-    /// How to connect.
+    /// Options of the connection.
     #[command(flatten)]
     pub connection: ConnectionArgs,
-    /// What to send and when to end.
+    /// Options of the messages to send and of the end.
     #[command(flatten)]
     pub exchange: ExchangeArgs,
-    /// What to show.
+    /// Options of the output.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
-/// What to do other than talk. A subcommand is recognised in first place only.
+/// Modes other than an exchange of messages. A subcommand is recognised as the first argument only.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Talk as without a subcommand, and write every event to a file as JSON lines.
@@ -84,7 +84,7 @@ pub(crate) enum Command {
         /// File that `record` wrote.
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
-        /// How many times as fast as recorded; 0 does not wait at all.
+        /// Speed as a multiple of the recorded one; 0 does not wait at all.
         #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = parse_speed)]
         speed: f64,
         /// Arguments of a conversation.
@@ -105,7 +105,7 @@ pub(crate) enum Command {
         /// Name in the report.
         #[arg(long, default_value = "client", value_name = "NAME")]
         agent: String,
-        /// How to connect.
+        /// Options of the connection.
         #[command(flatten)]
         connection: ConnectionArgs,
     },

@@ -8,7 +8,7 @@ use super::headings::{EXCHANGE, OUTPUT};
 use super::values::parse_time;
 use crate::style::ColorChoice;
 
-/// What to send and when to end.
+/// Options of the messages to send and of the end.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExchangeArgs {
     /// Send so many messages made from --template, and print each reply.
@@ -52,7 +52,7 @@ pub(crate) struct ExchangeArgs {
     pub no_history: bool,
 }
 
-/// What to show.
+/// Options of the output.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct OutputArgs {
     /// Show direction, time, sizes, TLS, certificates, compression.
@@ -69,7 +69,7 @@ pub(crate) struct OutputArgs {
     /// The peer can then steer the terminal.
     #[arg(long, help_heading = OUTPUT)]
     pub raw: bool,
-    /// When to use colour; NO_COLOR is heeded.
+    /// Use of colour; NO_COLOR is heeded.
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = OUTPUT)]
     pub color: ColorChoice,
     /// Show request and response, and which check failed.

@@ -1,4 +1,4 @@
-//! What may be written as the value of an option, where a type of its own does not say it.
+//! Parsers of options' values that have no type of their own.
 
 use std::time::Duration;
 

@@ -129,7 +129,7 @@ pub(crate) fn resolver(error: &io::Error) -> (String, &'static str) {
 mod tests {
     use super::*;
 
-    /// What connect(2), socket(2), send(2) and recv(2) document, save faults of this program's own (EBADF, EFAULT, …).
+    /// The errors of connect(2), socket(2), send(2) and recv(2), save faults of this program's own (EBADF, EFAULT, …).
     #[test]
     fn every_error_of_a_socket_has_a_cause() {
         for errno in [

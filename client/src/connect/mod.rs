@@ -38,18 +38,18 @@ pub(crate) use self::transport::{Opening, open_transport};
 pub struct Connection {
     /// The stream of messages: a `Stream` and `Sink` of tungstenite's `Message`.
     pub stream: WebSocket,
-    /// What is known about it.
+    /// Facts about it.
     pub details: Details,
 }
 
-/// What is known about an open WebSocket.
+/// Facts about an open WebSocket.
 #[derive(Clone, Debug)]
 pub struct Details {
     /// The URL that answered, after redirects.
     pub target: Target,
     /// The other end of the TCP connection: the server, or the proxy.
     pub address: Option<SocketAddr>,
-    /// What TLS came to.
+    /// Result of the TLS handshake.
     pub tls: Option<TlsReport>,
     /// Compression agreed on.
     pub agreed: Option<Agreed>,
@@ -59,7 +59,7 @@ pub struct Details {
     pub request: Head,
     /// The response as received.
     pub response: Head,
-    /// How long each phase took.
+    /// Duration of each phase.
     pub timings: Vec<(Phase, Duration)>,
     /// Bytes and messages on the wire.
     pub meter: Meter,

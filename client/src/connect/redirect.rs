@@ -1,4 +1,4 @@
-//! Where an answer sends the request instead, and what may go with it.
+//! Target of a redirected request, and the fields that may go with it.
 
 use super::settings::Settings;
 use crate::error::ConnectError;

@@ -1,4 +1,4 @@
-//! What can be chosen about a connection.
+//! Settings of a connection.
 
 use http::header::HeaderMap;
 use tungstenite_deflate::Options;
@@ -15,21 +15,21 @@ use crate::tls::TlsSettings;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where to connect to.
+    /// The server and its path.
     pub target: Target,
     /// Headers of the request beside those of the handshake.
     pub headers: HeaderMap,
     /// Subprotocols asked for, the preferred first (RFC 6455 §1.9).
     pub subprotocols: Vec<String>,
-    /// How the TCP connection is made.
+    /// Settings of the TCP connection.
     pub dial: Dial,
     /// The proxy to go through.
     pub proxy: Option<Proxy>,
     /// Hosts that are dialled without the proxy, as in `NO_PROXY`.
     pub no_proxy: NoProxy,
-    /// How the TLS handshake with an `https` proxy is made: what is chosen for the server says nothing about the proxy.
+    /// Settings of TLS with an `https` proxy, which are independent of those for the server.
     pub proxy_tls: TlsSettings,
-    /// How the TLS handshake is made.
+    /// Settings of TLS with the server.
     pub tls: TlsSettings,
     /// Extended CONNECT over HTTP/2 (RFC 8441) rather than HTTP/1.1.
     pub http2: bool,
@@ -37,7 +37,7 @@ pub struct Settings {
     pub options: Options,
     /// Compression contexts that were asked for, beside those of the default.
     pub(crate) contexts: Option<Side>,
-    /// How long each phase may take.
+    /// Maximum duration of each phase.
     pub timeouts: Timeouts,
     /// Most redirects followed; 0 follows none.
     pub max_redirects: usize,

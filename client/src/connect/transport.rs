@@ -26,9 +26,9 @@ pub(crate) struct Opening {
     /// The other end of the TCP connection: the server, or the proxy.
     pub(crate) address: Option<SocketAddr>,
     pub(crate) tls: Option<TlsReport>,
-    /// How long each phase took so far.
+    /// Duration of each phase so far.
     pub(crate) timings: Vec<(Phase, Duration)>,
-    /// What TLS ended the connection with, once it has.
+    /// The error with which TLS ended the connection, once it has.
     pub(crate) fault: Fault,
 }
 

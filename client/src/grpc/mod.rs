@@ -27,7 +27,7 @@ mod status;
 
 pub(crate) use status::CallError;
 
-/// What the service's description becomes in Rust.
+/// Code generated from the service's description.
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -50,16 +50,16 @@ pub(crate) struct Chat {
     fault: Fault,
 }
 
-/// What is known about an open gRPC connection.
+/// Facts about an open gRPC connection.
 #[derive(Clone, Debug)]
 pub(crate) struct ChatDetails {
     /// URL without credentials.
     pub url: String,
     /// The other end of the TCP connection: the server, or the proxy.
     pub address: Option<SocketAddr>,
-    /// What TLS came to.
+    /// Result of the TLS handshake.
     pub tls: Option<TlsReport>,
-    /// How long each phase took.
+    /// Duration of each phase.
     pub timings: Vec<(Phase, Duration)>,
     /// Bytes inside TLS.
     pub meter: Meter,
@@ -152,7 +152,7 @@ impl Chat {
     /// The reply time-out is the call's deadline; the server is told of it (`grpc-timeout`).
     ///
     /// # Errors
-    /// What the server answered instead, or that the connection was lost.
+    /// Returns the server's error, or that the connection was lost.
     pub(crate) async fn send(&mut self, sender: &str, text: &str) -> Result<String, CallError> {
         let mut request = tonic::Request::new(Message {
             sender: sender.to_owned(),

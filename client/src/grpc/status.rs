@@ -11,7 +11,7 @@ use crate::error::ConnectError;
 use crate::exit::ExitStatus;
 use values::escape::escaped;
 
-/// Why a call gave no reply. `Display` is one sentence.
+/// Cause for which a call gave no reply. `Display` is one sentence.
 #[derive(Debug)]
 pub(crate) enum CallError {
     /// TLS ended the connection: the server did not accept the client's certificate, say.
@@ -20,7 +20,7 @@ pub(crate) enum CallError {
     Lost {
         /// Host and port.
         peer: String,
-        /// What ended it.
+        /// Reason for its end.
         reason: String,
     },
     /// The server answered with a status, or the deadline passed.
@@ -77,7 +77,7 @@ impl CallError {
         }
     }
 
-    /// What to do about it.
+    /// Returns advice for the user.
     pub(crate) fn remedy(&self) -> String {
         match self {
             Self::Tls(error) => error.remedy(),

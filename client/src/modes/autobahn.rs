@@ -14,7 +14,8 @@ use crate::target::Target;
 /// Largest message of the suite is 16 MiB (9.*).
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// What lets every case of 12.* and 13.* run: all messages compressed, contexts kept, windows of the server's choice.
+/// Returns a configuration in which all cases of 12.* and 13.* run: all messages compressed, contexts kept, windows of
+/// the server's choice.
 fn freest() -> DeflateConfig {
     DeflateConfig::default()
         .threshold(0)

@@ -24,7 +24,7 @@ use crate::sensitive::shown_target;
 use crate::session::{Event, Session};
 use crate::tally::{agreed_text, counted};
 
-/// When a conversation is over, and what goes on beside it.
+/// Conditions for the end of a conversation, and tasks beside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// After the input: end once so many data messages have come.
@@ -66,7 +66,7 @@ pub(crate) async fn run(
     result
 }
 
-/// How far a conversation is.
+/// Progress of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Talking,
@@ -85,7 +85,7 @@ struct Conversation<'a> {
     closing_since: Instant,
     pings: Pings,
     interrupts: Interrupts,
-    /// What to fail with once the connection is closed.
+    /// Failure to return once the connection is closed.
     failure: Option<Failure>,
 }
 

@@ -1,4 +1,4 @@
-//! What the program does with a connection: one file for each mode, and here what they share.
+//! Modes of the program: one file for each, and here their shared parts.
 
 use std::io;
 
@@ -42,7 +42,7 @@ mod keys;
 pub(crate) mod replay;
 mod screen;
 
-/// Why a mode ended early.
+/// Cause for which a mode ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Failure {
@@ -88,7 +88,7 @@ impl Failure {
         }
     }
 
-    /// What to do about it, when there is something.
+    /// Returns advice for the user, where there is some.
     pub(crate) fn remedy(&self) -> Option<String> {
         match self {
             Self::Connect(error) => Some(error.remedy()).filter(|remedy| !remedy.is_empty()),

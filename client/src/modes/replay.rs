@@ -26,7 +26,7 @@ const MAX_ELAPSED: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Most bytes of a recording: it is held in memory.
 const MAX_RECORDING_BYTES: u64 = 1 << 30;
 
-/// What a recording holds: data messages to send with their moments, and the answers in order.
+/// Content of a recording: data messages to send with their moments, and the answers in order.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     sent: VecDeque<(Duration, Message)>,

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use rustls::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What TLS ended a connection with, once it has. Clones share it.
+/// The error with which TLS ended a connection, once it has. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fault(Arc<OnceLock<Error>>);
 

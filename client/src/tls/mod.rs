@@ -137,7 +137,7 @@ impl TlsSettings {
         Ok(roots)
     }
 
-    /// What `error`, with which TLS ended a connection to `target`, means in words.
+    /// Explains `error`, with which TLS ended a connection to `target`, in words.
     pub(crate) fn explain(&self, target: &Target, error: &rustls::Error) -> ConnectError {
         let name = self.server_name.as_deref().unwrap_or(target.server_name());
         explain::tls_fault(&target.host_and_port(), name, error)

@@ -1,11 +1,11 @@
-//! What the TLS handshake came to: version, group, cipher, certificate chain.
+//! Result of the TLS handshake: version, group, cipher, certificate chain.
 
 use rustls::ClientConnection;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 use super::verify::Pin;
 
-/// What the TLS handshake came to.
+/// Result of the TLS handshake.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct TlsReport {
     /// Such as `TLSv1_3`.

@@ -1,4 +1,4 @@
-//! What the tests of the program share: the real server, the real binary, small servers that misbehave.
+//! Parts that the tests of the program share: the real server, the real binary, small servers that misbehave.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(
@@ -92,7 +92,7 @@ pub fn client(arguments: &[&str]) -> Command {
     command
 }
 
-/// What a run came to.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Ended {
     pub status: i32,

@@ -1,4 +1,4 @@
-//! What a hostile server, network or environment must not achieve.
+//! Attacks by a hostile server, network or environment that must not succeed.
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may panic")]
 

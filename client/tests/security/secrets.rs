@@ -1,4 +1,4 @@
-//! What is typed or read from files: checked before anything is dialled (K9), and never shown (K10).
+//! Secrets that are typed or read from files: checked before anything is dialled (K9), and never printed (K10).
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};

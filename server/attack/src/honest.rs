@@ -17,7 +17,7 @@ use values::sync::lock;
 use crate::dial::{self, Dialler, Tls};
 use crate::token;
 
-/// When a message was sent.
+/// Phase of the attack in which a message was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Before the attack.
@@ -41,7 +41,7 @@ struct Shared {
     phase: AtomicUsize,
     stop: AtomicBool,
     figures: [Figures; 3],
-    /// Why messages or connections were lost, the first few.
+    /// Causes of lost messages and connections, the first few.
     faults: Mutex<Vec<String>>,
 }
 
@@ -128,7 +128,7 @@ impl Honest {
         }
     }
 
-    /// Why messages were lost.
+    /// Returns the causes of lost messages.
     pub(crate) fn faults(&self) -> Vec<String> {
         lock(&self.shared.faults).clone()
     }

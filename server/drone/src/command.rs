@@ -20,7 +20,7 @@ pub const MAX_SPEED: f64 = 15.0;
 /// A way to move, seen from the drone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
-    /// Where the nose points.
+    /// Along the nose.
     Forward,
     /// Away from the nose.
     Back,
@@ -243,7 +243,7 @@ pub(crate) fn excerpt(text: &str) -> String {
     }
 }
 
-/// Why a message is no command.
+/// Cause for which a message is no command.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CommandError {
     /// Nothing but white space.

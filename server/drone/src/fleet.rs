@@ -1,4 +1,4 @@
-//! Which connections share which drone.
+//! Assignment of connections to drones, which they may share.
 //!
 //! A drone lives as long as somebody is connected to it.
 
@@ -29,7 +29,7 @@ pub struct Fleet {
     shared: Arc<Mutex<HashMap<String, Arc<Hangar>>>>,
 }
 
-/// Why a connection gets no drone.
+/// Cause for which a connection gets no drone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FleetError {
     /// The name is not one.
@@ -154,7 +154,7 @@ impl Membership {
         self.hangar.state()
     }
 
-    /// When to call [`advance`](Self::advance) next; `None` when time changes nothing.
+    /// Returns the instant to call [`advance`](Self::advance) next; `None` when time changes nothing.
     pub fn next_look(&self) -> Option<Instant> {
         self.hangar.next_look()
     }

@@ -116,7 +116,7 @@ impl Hangar {
         self.latest.borrow().state
     }
 
-    /// When to call [`advance`](Self::advance) next; `None` when time changes nothing.
+    /// Returns the instant to call [`advance`](Self::advance) next; `None` when time changes nothing.
     pub(crate) fn next_look(&self) -> Option<Instant> {
         let flight = self.flight();
         let pause = match &flight.drone {

@@ -13,7 +13,7 @@ pub struct Outcome {
     pub replaced: bool,
 }
 
-/// Why a command that was understood cannot be obeyed.
+/// Cause for which a command that was understood cannot be obeyed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// The drone is on the ground.
@@ -34,7 +34,7 @@ pub enum Refusal {
     /// The movement would leave the space.
     #[error("{bound}")]
     OutOfBounds {
-        /// Which bound, with the value seen and those allowed.
+        /// The bound, with the value seen and those allowed.
         bound: BrokenBound,
     },
     /// Too little charge to take off.

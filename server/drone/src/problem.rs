@@ -7,7 +7,7 @@ use crate::command::{CommandError, MAX_COMMAND_BYTES};
 use crate::orders::Refusal;
 use crate::simulation::TAKEOFF_CHARGE;
 
-/// Why a command was not obeyed.
+/// Description of a command that was not obeyed.
 #[derive(Debug, Serialize)]
 pub(crate) struct Problem {
     /// A word for programs.

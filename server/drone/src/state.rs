@@ -1,4 +1,4 @@
-//! Where the drone is, and the box of air it may use.
+//! State of the drone, and the box of air that it may use.
 
 use std::fmt;
 
@@ -57,7 +57,7 @@ impl Point {
         )
     }
 
-    /// Which bound this point breaks for a drone in flight; `None` when it breaks none.
+    /// Returns the bound that this point breaks for a drone in flight; `None` when it breaks none.
     pub fn broken_bound(self) -> Option<BrokenBound> {
         [
             ("x", self.x, -MAX_DISTANCE, MAX_DISTANCE),
@@ -149,7 +149,7 @@ impl Phase {
 pub struct DroneState {
     /// Its movement.
     pub phase: Phase,
-    /// Where it is.
+    /// Its position.
     #[serde(flatten)]
     pub position: Point,
     /// Degrees clockwise from north, 0 up to 360.
@@ -162,7 +162,7 @@ pub struct DroneState {
     pub battery: f64,
     /// Metres flown since the drone was made.
     pub flown: f64,
-    /// Where it is going, if it is going anywhere.
+    /// The target of its flight, if there is one.
     pub target: Option<Point>,
 }
 

@@ -3,10 +3,11 @@
 //! glibc's allocator gives back by itself only what is free at the end of an arena, so that one block that lives on keeps
 //! everything below it resident. This crate holds the workspace's only unsafe block; every other crate forbids them.
 
-/// Gives whole pages of freed memory back to the system, those between blocks that are in use too.
+/// Gives whole pages of freed memory back to the system, also those between blocks in use.
 ///
-/// Whether there were any; `None` where the system's allocator is not glibc's, and nothing is done. Takes milliseconds when
-/// much was freed, during which threads that allocate wait for their arena: call it seldom, and where blocking is allowed.
+/// Returns true if there were any; `None` where the system's allocator is not glibc's, and nothing is done.
+/// Takes milliseconds when much was freed, during which threads that allocate wait for their arena: call it seldom,
+/// and where blocking is allowed.
 pub fn trim() -> Option<bool> {
     platform::trim()
 }

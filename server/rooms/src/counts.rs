@@ -68,7 +68,7 @@ pub struct ResultLabel {
     pub result: &'static str,
 }
 
-/// Which policy.
+/// Label of a policy.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct PolicyLabel {
     /// As in the settings.
@@ -82,7 +82,7 @@ pub struct FormLabel {
     pub form: &'static str,
 }
 
-/// Why.
+/// Label of a reason.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ReasonLabel {
     /// A word for it.

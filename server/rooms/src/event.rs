@@ -18,7 +18,7 @@ pub enum Event {
     Provisional(Draft),
     /// Somebody came or went.
     Presence {
-        /// Which of both.
+        /// Join or leave.
         change: Change,
         /// The member.
         who: Present,
@@ -38,11 +38,11 @@ pub struct Gap {
     pub after: Option<Position>,
     /// The position of the first message after it, as far as is known.
     pub next: Option<Position>,
-    /// Why they are missing.
+    /// Reason for which they are missing.
     pub reason: Reason,
 }
 
-/// Why messages are missing.
+/// Reason for missing messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// The member read too slowly.
@@ -74,7 +74,7 @@ pub struct Broadcast {
     /// For a provisional message its number in the room; for a stored one that was provisional before, that number.
     pub(super) provisional: Option<u64>,
     renderings: Renderings,
-    /// When it arrived on this node.
+    /// Instant of its arrival on this node.
     made: Instant,
 }
 

@@ -44,7 +44,7 @@ impl Ring {
         self.bytes
     }
 
-    /// Where a message with the same identity is, if it is kept.
+    /// Returns the position of a message with the same identity, if it is kept.
     pub fn find(&self, draft: &Draft) -> Option<Position> {
         self.known
             .get(&draft.identity())

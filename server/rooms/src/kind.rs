@@ -22,7 +22,7 @@ pub struct Pattern {
     text: String,
 }
 
-/// Why a text is no pattern.
+/// Error of a text that is no pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no pattern for rooms: write a room's name or the beginning of names and `*`, as in live-*"

@@ -91,12 +91,12 @@ impl Membership {
         self.present_from = state.next();
     }
 
-    /// Which member this is.
+    /// Returns this member.
     pub fn me(&self) -> &Present {
         &self.me
     }
 
-    /// Which room.
+    /// Returns the name of its room.
     pub fn room(&self) -> &RoomName {
         &self.room.name
     }

@@ -38,7 +38,7 @@ pub struct Draft {
     pub member: Option<MemberId>,
     /// The text.
     pub text: Arc<str>,
-    /// When the node that took it took it: milliseconds since 1970.
+    /// Time at which the first node received it: milliseconds since 1970.
     pub at: u64,
 }
 
@@ -62,7 +62,7 @@ pub struct Stored {
     pub draft: Draft,
 }
 
-/// Why a text is no id of a message.
+/// Error of a text that is no id of a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an id has 1 to {MAX_ID_BYTES} printable ASCII characters without spaces")]
 pub struct IdError;

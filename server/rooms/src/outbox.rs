@@ -24,7 +24,7 @@ pub struct Outbox {
 /// A message that waits.
 #[derive(Debug)]
 pub struct Queued {
-    /// Where it belongs.
+    /// Its room.
     pub room: RoomName,
     /// The message.
     pub draft: Draft,

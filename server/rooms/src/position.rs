@@ -16,7 +16,7 @@ pub struct Epoch(pub u64);
 /// Offset 0 is the position before the first message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// Which store counts.
+    /// Store that counts the offsets.
     pub epoch: Epoch,
     /// Grows from message to message of a room, not always by one.
     pub offset: u64,
@@ -29,7 +29,7 @@ impl Position {
     }
 }
 
-/// Why a text is no position.
+/// Error of a text that is no position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{seen}` is no position: it is written epoch:offset, as in 00c0ffee00c0ffee:17")]
 pub struct PositionError {

@@ -10,7 +10,7 @@ use super::name::MemberName;
 /// One member of a room, on whatever node: a connection, so that the same name may be there more than once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Present {
-    /// Which connection.
+    /// The connection.
     pub member: MemberId,
     /// Its name.
     pub name: MemberName,

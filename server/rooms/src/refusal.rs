@@ -42,7 +42,7 @@ pub enum Refusal {
     Forbidden {
         /// The right that is missing.
         right: Right,
-        /// Where.
+        /// The room.
         room: RoomName,
     },
     /// The name of the room or the participant is none.

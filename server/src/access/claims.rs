@@ -152,7 +152,7 @@ mod tests {
         claims.grant(&conditions, UNIX_EPOCH + Duration::from_secs(NOW))
     }
 
-    /// When the grant ends, in seconds since 1970.
+    /// Returns the end of the grant, in seconds since 1970.
     fn end(members: &str) -> Option<f64> {
         let end = grant(members).unwrap().end()?;
         Some(end.duration_since(UNIX_EPOCH).unwrap().as_secs_f64())

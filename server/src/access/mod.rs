@@ -1,4 +1,4 @@
-//! Who may enter rooms: tokens that somebody else signed, or whoever is on the same machine.
+//! Access to rooms: by tokens that somebody else signed, or from the same machine.
 //!
 //! Nothing here knows HTTP: a token and an address come in, what its bearer may do comes out.
 
@@ -31,13 +31,13 @@ use remote::Remote;
 pub use sources::KeyError;
 use sources::Sources;
 
-/// Who may enter rooms.
+/// Judge of those who want to enter rooms.
 #[derive(Debug)]
 pub struct Access {
     rule: Rule,
 }
 
-/// What is asked of those who want to enter.
+/// Condition for entering.
 #[derive(Debug)]
 enum Rule {
     /// Everybody may.
@@ -60,7 +60,7 @@ struct Tokens {
     guesses: Guesses,
 }
 
-/// Why somebody may do nothing.
+/// Cause for which access is denied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// There is no token, and one is needed.

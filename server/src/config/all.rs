@@ -9,7 +9,7 @@ use super::{
     RoomOptions, RouteOptions, ShutdownOptions, TlsOptions, WebSocketOptions,
 };
 
-/// What the program was asked to do.
+/// Task of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Task {
     /// Serve until told to stop.
@@ -43,7 +43,7 @@ pub struct Config {
     /// TOML file with settings, `name = value` as the flags are named [default: none]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where to listen and how many connections to hold.
+    /// Settings of listening and of the number of connections.
     #[command(flatten)]
     pub network: Network,
     /// Proxies in front of the server.
@@ -55,7 +55,7 @@ pub struct Config {
     /// Limits of the HTTP part of a connection.
     #[command(flatten)]
     pub http: HttpLimits,
-    /// Which of the server's own routes are served.
+    /// Settings of the server's own routes.
     #[command(flatten)]
     pub routes: RouteOptions,
     /// Limits and behaviour of WebSocket connections.
@@ -70,13 +70,13 @@ pub struct Config {
     /// NATS, for rooms on many nodes.
     #[command(flatten)]
     pub nats: NatsOptions,
-    /// How memory is given back to the system.
+    /// Settings of memory.
     #[command(flatten)]
     pub memory: MemoryOptions,
-    /// How the server stops.
+    /// Settings of stopping.
     #[command(flatten)]
     pub shutdown: ShutdownOptions,
-    /// What is logged and how.
+    /// Settings of the log.
     #[command(flatten)]
     pub logging: Logging,
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why the settings cannot be used.
+/// Cause for which the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The command line or the environment; the text is clap's, and so is its exit code (help is one of them).
@@ -13,7 +13,7 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is not TOML.
@@ -21,7 +21,7 @@ pub enum ConfigError {
     NotToml {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// The parser's error.
         source: Box<toml::de::Error>,
     },
     /// Values in the file or the environment are not allowed, or settings contradict each other; a line for each.

@@ -7,7 +7,7 @@ use values::units::off_or;
 
 use super::{ByteSize, Limit, Span};
 
-/// How much memory peers may make the server hold, and how it is given back to the system.
+/// Settings of the memory that peers may make the server hold, and of giving it back to the system.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Memory")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! Where rooms are kept when there is more than one node.
+//! Settings of NATS, which holds the rooms of several nodes.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub struct NatsOptions {
     /// Name of the stream, made when it is not there; also what its subjects and the presence bucket begin with
     #[arg(long, value_name = "NAME", default_value = "wss-rooms")]
     pub nats_stream: String,
-    /// How long the stream keeps messages; set when it is made, as are the next four
+    /// Time for which the stream keeps messages; set when it is made, as are the next four
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub nats_max_age: Span,
     /// Bytes that the stream may take; beyond it the oldest messages of any room go
@@ -43,10 +43,10 @@ pub struct NatsOptions {
     /// Copies of everything, where NATS is a cluster
     #[arg(long, value_name = "N", default_value = "1", value_parser = up_to(5))]
     pub nats_replicas: usize,
-    /// How long NATS itself knows a repeated message; later ones are looked for among those that are kept
+    /// Time for which NATS itself recognises a repeated message; later ones are looked for among those that are kept
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = positive_time)]
     pub nats_duplicate_window: Span,
-    /// How long members are known of a node that no longer says so
+    /// Time for which members of a node count as present without a report from it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time)]
     pub nats_presence_ttl: Span,
     /// Time for a connection to NATS, or for an answer

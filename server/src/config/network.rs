@@ -1,4 +1,4 @@
-//! Where the server listens, how many connections it holds, how it stops.
+//! Settings of listening, of the number of connections, and of stopping.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use super::listen_address::mode;
 use super::{ByteSize, Limit, ListenAddress, Span, Switch};
 use crate::host::host;
 
-/// Where to listen and how many connections to hold.
+/// Settings of listening and of the number of connections.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network")]
 #[non_exhaustive]
@@ -46,7 +46,7 @@ pub struct Network {
     /// TLS connections that one such address or network may open at once before the rate counts
     #[arg(long, value_name = "N", default_value = "100", value_parser = count::<usize>)]
     pub handshake_burst: usize,
-    /// Whether the rate holds for this host's own connections too; off because a proxy or a load test beside the
+    /// Apply the rate to this host's own connections too; off because a proxy or a load test beside the
     /// server brings everybody's connections from 127.0.0.1
     #[arg(long, value_enum, default_value = "off")]
     pub handshake_rate_loopback: Switch,
@@ -105,7 +105,7 @@ pub struct HttpLimits {
     pub max_streams: u32,
 }
 
-/// How the server stops.
+/// Settings of stopping.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Stopping")]
 #[non_exhaustive]

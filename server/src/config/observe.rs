@@ -1,4 +1,4 @@
-//! What is logged and how.
+//! Settings of the log.
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::filter::EnvFilter;
@@ -25,7 +25,7 @@ pub enum AccessLog {
     Json,
 }
 
-/// What is logged and how.
+/// Settings of the log.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Logs")]
 #[non_exhaustive]

@@ -63,7 +63,7 @@ fn without_default(help: &str) -> (String, Option<String>) {
     }
 }
 
-/// What may be written as the value: the words that are allowed, or its kind.
+/// Returns the values that an argument takes: the words that are allowed, or their kind.
 fn value(argument: &Arg) -> String {
     let words: Vec<String> = argument
         .get_possible_values()

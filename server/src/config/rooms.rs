@@ -17,7 +17,7 @@ use rooms::{Pattern, Policy, Settings};
 #[command(next_help_heading = "Rooms")]
 #[non_exhaustive]
 pub struct RoomOptions {
-    /// What happens to members that read too slowly: `disconnect` (1013), `drop-oldest` (with a gap notice) or `latest`
+    /// Policy for members that read too slowly: `disconnect` (1013), `drop-oldest` (with a gap notice) or `latest`
     /// (only the newest message, for live figures)
     #[arg(long, value_name = "POLICY", default_value = "disconnect")]
     pub rooms_policy: Policy,
@@ -50,7 +50,7 @@ pub struct RoomOptions {
     /// always pass; or `off`
     #[arg(long, value_name = "N", default_value = "5", value_parser = rate_or_off)]
     pub rooms_token_failures: Limit<usize>,
-    /// What tokens must name as their audience (aud)
+    /// Audience (aud) that tokens must name
     #[arg(long, value_name = "NAME", default_value = "rooms", value_parser = NonEmptyStringValueParser::new())]
     pub rooms_token_audience: String,
     /// By how much clocks may differ when the times in tokens are checked
@@ -83,7 +83,7 @@ pub struct RoomOptions {
     /// Bytes kept of all rooms together
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     pub rooms_history_memory: ByteSize,
-    /// How long a room without members is remembered
+    /// Time for which a room without members is remembered
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub rooms_retention: Span,
     /// Messages that wait while the backplane is away; beyond it the oldest is dropped
@@ -92,7 +92,7 @@ pub struct RoomOptions {
     /// Longest time that a message waits while the backplane is away; beyond it its sender is told that it was not stored
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = positive_time)]
     pub rooms_outbox_time: Span,
-    /// How long the backplane may take to store a message before it counts as away
+    /// Maximum time for the backplane to store a message before it counts as away
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = positive_time)]
     pub rooms_publish_timeout: Span,
     /// Messages that a member, or an address without one, may send at once; beyond it 1008 or 429
@@ -124,9 +124,9 @@ pub struct RoomOptions {
 /// A pattern and what applies to rooms that it fits, `PATTERN=POLICY`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomKind {
-    /// Which rooms.
+    /// Pattern of the rooms' names.
     pub pattern: Pattern,
-    /// What applies.
+    /// Policy of these rooms.
     pub policy: Policy,
 }
 

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Switch;
 
-/// Which of the server's own routes are served.
+/// Settings of the server's own routes.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Routes")]
 #[non_exhaustive]

@@ -14,7 +14,7 @@ use super::error::ConfigError;
 use super::file::{self, FileEntry};
 use super::suggestion::nearest;
 
-/// Where a value came from.
+/// Source of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A flag.
@@ -34,7 +34,7 @@ pub struct Setting {
     pub name: String,
     /// Its value or values as they were written; empty when there is none.
     pub values: Vec<String>,
-    /// Where they came from.
+    /// Their source.
     pub origin: Origin,
 }
 

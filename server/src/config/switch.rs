@@ -14,7 +14,7 @@ pub enum Switch {
 }
 
 impl Switch {
-    /// Whether the behaviour is wanted.
+    /// Returns true for `on`.
     pub fn is_on(self) -> bool {
         self == Self::On
     }

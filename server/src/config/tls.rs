@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::network::positive_time_or_off;
 use super::{Limit, Span, Switch};
 
-/// Whether clients must show a certificate.
+/// Treatment of clients' certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ClientAuth {
     /// None is asked for.
@@ -19,7 +19,7 @@ pub enum ClientAuth {
     Required,
 }
 
-/// What a client gets that names a server for which there is no certificate.
+/// Treatment of a client that names a server for which there is no certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum UnknownName {
     /// The first certificate.
@@ -42,16 +42,16 @@ pub struct TlsOptions {
     /// Private key (PEM) of the --cert in the same place [default: server.key in --certs]
     #[arg(long, value_name = "FILE")]
     pub key: Vec<PathBuf>,
-    /// What a client gets that names an unknown server (SNI)
+    /// Treatment of clients that name an unknown server (SNI)
     #[arg(long, value_enum, default_value = "default")]
     pub unknown_name: UnknownName,
     /// Use files with private keys, shared secrets or passwords even if other users can read or replace them
     #[arg(long, value_enum, default_value = "off")]
     pub insecure_secret_files: Switch,
-    /// How often the certificate files are looked at for a change and their end, or `off` (SIGHUP reloads at once)
+    /// Interval at which the certificate files are checked for changes and expiry, or `off` (SIGHUP reloads at once)
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time_or_off)]
     pub certificate_poll: Limit<Span>,
-    /// Whether clients must show a certificate
+    /// Require, request or ignore client certificates
     #[arg(long, value_enum, default_value = "off")]
     pub client_auth: ClientAuth,
     /// CA certificates (PEM) that client certificates must come from

@@ -58,12 +58,12 @@ pub(crate) async fn drone(
 struct Pilot {
     dialect: Dialect,
     membership: Membership,
-    /// Whether states are sent without being asked for.
+    /// True if states are sent without a request.
     telemetry: bool,
     rate: RateLimiter,
 }
 
-/// What woke a pilot up.
+/// Event that wakes a pilot's task.
 enum Event {
     Message(Option<Message>),
     Changed(Report),

@@ -28,7 +28,7 @@ use crate::metrics::{CallLabels, Metrics};
 /// the first of the response must be there within the time that a message may take, counted anew as long as the
 /// request's body makes progress; a request whose body does not come would wait for ever. What runs longer ends with `DEADLINE_EXCEEDED`, and its handler is dropped.
 ///
-/// When the server ends, responses that are under way and wait for something end with `UNAVAILABLE`, at their share of
+/// At the server's end, responses under way that wait for something end with `UNAVAILABLE`, at their share of
 /// the drain window; whatever can be finished is.
 pub(super) async fn bound(
     State(context): State<Arc<Context>>,
@@ -239,7 +239,7 @@ fn exceeded() -> Status {
     Status::deadline_exceeded("the call took longer than it may")
 }
 
-/// What `grpc-timeout` allows: at most eight digits and a unit.
+/// Reads `grpc-timeout`: at most eight digits and a unit.
 fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
     let Some(value) = headers.get("grpc-timeout") else {
         return Ok(None);
@@ -273,7 +273,7 @@ fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
 mod tests {
     use super::*;
 
-    /// What a `grpc-timeout` of `text` allows.
+    /// Returns the time that a `grpc-timeout` of `text` allows.
     fn parsed(text: &str) -> Result<Option<Duration>, Code> {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", HeaderValue::from_str(text).unwrap());

@@ -25,7 +25,7 @@ pub(super) async fn check(request: Request<Body>, next: Next) -> Response<Body> 
     }
 }
 
-/// What is wrong with a request that is no call.
+/// Returns the refusal of a request that is no call.
 fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
     if request.method() != Method::POST {
         let allow: [(HeaderName, &str); 1] = [(header::ALLOW, "POST")];

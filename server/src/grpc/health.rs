@@ -81,7 +81,7 @@ impl HealthService for Health {
     }
 }
 
-/// Whether `service` is one of ours; the empty name stands for the whole server.
+/// Returns true if `service` is one of ours; the empty name stands for the whole server.
 fn is_known(service: &str) -> bool {
     service.is_empty() || SERVICES.contains(&service)
 }
@@ -93,5 +93,5 @@ fn response(status: ServingStatus) -> HealthCheckResponse {
     }
 }
 
-/// How often it is looked whether the health has changed, while somebody watches.
+/// Time between two checks of the health, while somebody watches.
 const INTERVAL: Duration = Duration::from_millis(500);

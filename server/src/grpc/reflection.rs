@@ -33,7 +33,7 @@ struct Index {
 }
 
 impl Reflection {
-    /// What all services here are made of.
+    /// Creates the index of all services, made of their descriptors.
     pub(super) fn new() -> Self {
         let mut index = Index::default();
         for set in [
@@ -111,7 +111,7 @@ impl Index {
         self.symbols.insert(name, file.to_owned());
     }
 
-    /// What is known about what was asked for.
+    /// Returns the answer to a question, or the error that it is not known.
     fn find(&self, question: Option<&MessageRequest>) -> MessageResponse {
         match question {
             Some(MessageRequest::ListServices(_)) => {
@@ -168,7 +168,7 @@ fn qualified(scope: &str, name: &str) -> String {
     format!("{scope}.{name}")
 }
 
-/// What a call of either version gives.
+/// Stream of answers to a call of either version.
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send + 'static>>;
 
 #[tonic::async_trait]

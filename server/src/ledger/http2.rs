@@ -38,7 +38,7 @@ struct FlowState {
     output: MemoryReservation,
     /// Bytes on the wire that no handler has read.
     input: MemoryReservation,
-    /// When data was last written.
+    /// Instant at which data was last written.
     written: Instant,
 }
 

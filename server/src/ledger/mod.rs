@@ -11,7 +11,7 @@
 //!     input              HTTP/2 data that nobody has read yet             TCP: nothing more is read
 //!     output             what WebSockets, HTTP/2 and TLS hold to send    503, RST_STREAM, end of a connection
 //! ```
-//! Where the server's memory is spent, [`Stalled`] decides which connection ends.
+//! When the server's budget is spent, [`Stalled`] decides which connection ends.
 
 mod executor;
 mod frames;

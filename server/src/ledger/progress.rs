@@ -39,7 +39,7 @@ pub(crate) struct Pace {
     window: Option<Pin<Box<Sleep>>>,
     /// Bytes in this window.
     bytes: u64,
-    /// When the reader was last given something and not waiting any more.
+    /// Instant at which the reader was last given something and not waiting any more.
     paused: Option<Instant>,
 }
 

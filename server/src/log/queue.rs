@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Where lines are put; clones are the same queue.
+/// Queue that lines are put into; clones are the same queue.
 ///
-/// What comes within a hundredth of a second behind a line is written together: waking the thread for each line, and its
+/// Lines within a hundredth of a second after another are written together: waking the thread for each line, and its
 /// write, would cost more than the line.
 #[derive(Clone, Debug)]
 pub(super) struct Queue(Arc<Inner>);
@@ -27,13 +27,13 @@ struct Inner {
     finished: Condvar,
 }
 
-/// What waits to be written.
+/// Lines that wait to be written.
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Vec<u8>,
     /// Lines for which there was no room.
     dropped: u64,
-    /// Whether the thread wants to be called.
+    /// True if the thread waits for a notification.
     is_idle: bool,
     has_ended: bool,
     has_finished: bool,
@@ -167,9 +167,9 @@ impl Drop for Worker {
 const QUEUED_BYTES: usize = 4 << 20;
 /// Bytes of room that are kept for the next lines.
 const KEPT_BYTES: usize = 64 << 10;
-/// How long lines are gathered before they are written, behind one that is written at once.
+/// Time for which lines are gathered before they are written, after one that is written at once.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long the last lines may take.
+/// Maximum time for writing the last lines.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

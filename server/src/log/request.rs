@@ -178,7 +178,7 @@ struct AccessLine {
     request: RequestLine,
     route: Cow<'static, str>,
     status: u16,
-    /// Why it was refused, as far as the response tells.
+    /// Reason for its refusal, if the response carries one.
     reason: Option<Cow<'static, str>>,
     bytes: u64,
 }

@@ -3,7 +3,7 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-/// Which limit.
+/// Label of a limit.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct LimitLabel {
     /// `total`, `address`, `rate` or `descriptors`.
@@ -23,28 +23,28 @@ pub(crate) struct HandshakeLabels {
     pub(crate) alpn: &'static str,
 }
 
-/// Why a handshake failed.
+/// Label of a failed handshake.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct CauseLabel {
     /// A word for it.
     pub(crate) cause: &'static str,
 }
 
-/// Which certificate.
+/// Label of a certificate.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct CertificateLabel {
     /// Its file.
     pub(crate) file: String,
 }
 
-/// How it went.
+/// Label of a result.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct ResultLabel {
     /// `loaded` or `refused`.
     pub(crate) result: &'static str,
 }
 
-/// Which route refused with what.
+/// Labels of a refused request.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct RefusalLabels {
     /// The path.
@@ -53,14 +53,14 @@ pub(crate) struct RefusalLabels {
     pub(crate) status: u16,
 }
 
-/// Which route.
+/// Label of a route.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct RouteLabel {
     /// The path.
     pub(crate) route: &'static str,
 }
 
-/// Which route over which HTTP version.
+/// Labels of a route over one HTTP version.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct RouteLabels {
     /// The path.
@@ -76,7 +76,7 @@ pub(crate) struct OpenLabels {
     pub(crate) route: &'static str,
     /// `1.1` or `2`.
     pub(crate) http: &'static str,
-    /// Whether permessage-deflate was agreed: `yes` or `no`.
+    /// `yes` if permessage-deflate was agreed, else `no`.
     pub(crate) deflate: &'static str,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct CloseLabels {
     pub(crate) route: &'static str,
     /// The close code as [`close_code`] gives it; 1005 stands for none, 1006 for no Close frame (RFC 6455 §7.1.5).
     pub(crate) code: &'static str,
-    /// Who sent the first Close: `client`, `server` or `nobody`.
+    /// Side that sent the first Close: `client`, `server` or `nobody`.
     pub(crate) by: &'static str,
 }
 

@@ -3,7 +3,7 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::{Registry, Unit};
 
-/// What is counted of it; cheap to clone, every clone counts the same.
+/// Counters of returned memory; cheap to clone, every clone counts the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemoryCounts {
     /// Times free memory was given back.

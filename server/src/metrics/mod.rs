@@ -34,7 +34,7 @@ pub(crate) use memory::MemoryCounts;
 use traffic::TrafficSeries;
 pub(crate) use traffic::{Carrier, Compressed, Counted, Direction, Tally, Totals, Traffic};
 
-/// What the server counts; cheap to clone.
+/// Counters of the server; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     families: Arc<[Registry]>,
@@ -54,7 +54,7 @@ pub(crate) struct Metrics {
     pub(crate) handshake_times: Histogram,
     /// TLS handshakes that failed.
     pub(crate) handshake_failures: Family<CauseLabel, Counter>,
-    /// When each certificate ends.
+    /// Expiry of each certificate.
     pub(crate) certificate_end: Family<CertificateLabel, Gauge>,
     /// Reloads of certificates.
     pub(crate) certificate_reloads: Family<ResultLabel, Counter>,
@@ -70,15 +70,15 @@ pub(crate) struct Metrics {
     pub(crate) grpc_calls: Family<CallLabels, Counter>,
     /// Requests whose handler panicked.
     pub(crate) request_panics: Counter,
-    /// What is counted of rooms.
+    /// Counters of rooms.
     pub(crate) rooms: Counts,
-    /// What is counted of the connection to NATS.
+    /// Counters of the connection to NATS.
     pub(crate) nats: NatsCounts,
-    /// What is counted of memory that was given back.
+    /// Counters of memory that was given back.
     pub(crate) memory: MemoryCounts,
     /// Counters of memory that peers make the server hold.
     pub(crate) ledger: LedgerCounts,
-    /// Whether the server is ending.
+    /// 1 while the server is ending.
     pub(crate) draining: Gauge,
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Totals {
     pub(crate) uncompressed_bytes: u64,
 }
 
-/// Which way a message or a byte goes, seen from the server.
+/// Direction of a message or a byte, seen from the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// From the client.
@@ -110,7 +110,7 @@ struct Flow {
     compressed_wire_bytes: Counter,
 }
 
-/// What a message counts as.
+/// A message as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     kind: Kind,

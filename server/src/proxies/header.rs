@@ -29,7 +29,7 @@ pub(crate) struct ProxyHeader {
     pub(crate) authority: Option<String>,
 }
 
-/// Why a connection that has to begin with a PROXY header is closed.
+/// Cause for which a connection that has to begin with a PROXY header is closed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HeaderError {
     /// The connection was lost or ended.

@@ -25,7 +25,7 @@ pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     names.find_map(|name| name.trim().strip_prefix(PROTOCOL_PREFIX))
 }
 
-/// What a subprotocol begins with that is a token in truth.
+/// Prefix of a subprotocol that is a token in truth.
 const PROTOCOL_PREFIX: &str = "bearer.";
 
 #[cfg(test)]

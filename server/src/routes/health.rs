@@ -1,4 +1,4 @@
-//! What machines ask: is it alive, does it take work, what are its figures.
+//! Paths for machines: liveness, readiness and metrics.
 
 use std::convert::Infallible;
 use std::sync::Arc;

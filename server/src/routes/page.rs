@@ -134,7 +134,7 @@ fn respond(
     response
 }
 
-/// Whether the browser says that it has this version (RFC 9110 §13.1.2).
+/// Returns true if the browser has this version already (RFC 9110 §13.1.2).
 fn is_known(request: &HeaderMap, tag: &HeaderValue) -> bool {
     let lines = request
         .get_all(header::IF_NONE_MATCH)
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(fetch(&long, None).await.status(), StatusCode::NOT_FOUND);
     }
 
-    /// What the policy forbids must not be in the files: the page would silently lack it.
+    /// The files must not hold what the policy forbids: the page would silently lack it.
     #[test]
     fn files_hold_nothing_inline_and_write_no_html() {
         for file in FILES {

@@ -23,13 +23,13 @@ use rooms::{Epoch, MessageId, Position, Refusal, Right};
 /// A message as it is posted.
 #[derive(Debug, Deserialize)]
 struct NewMessage {
-    /// Who sends it; not needed with a token.
+    /// Name of the sender; not needed with a token.
     from: Option<String>,
     text: Arc<str>,
     id: Option<String>,
 }
 
-/// What became of it.
+/// Response to a message.
 #[derive(Debug, Serialize)]
 struct Placed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,7 +41,7 @@ struct Placed<'a> {
     duplicate: bool,
 }
 
-/// What is wanted of the history.
+/// Query for a portion of the history.
 #[derive(Debug, Deserialize)]
 struct Wanted {
     after: Option<Position>,
@@ -214,7 +214,7 @@ fn respond(context: &Context, refusal: Refused) -> Response<Body> {
     }
 }
 
-/// Whether the body is said to be JSON.
+/// Returns true if the body is declared as JSON.
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE);
     let text = value.and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -222,7 +222,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.eq_ignore_ascii_case("application/json")
 }
 
-/// Whether reading failed because of the limit.
+/// Returns true if reading failed because of the limit.
 fn is_too_long(error: &axum::Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {

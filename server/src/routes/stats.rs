@@ -18,7 +18,7 @@ use crate::stream::ServerStream;
 /// Time between two samples.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How old a sample may be that is sent to one more watcher: a bit less than the pause, since timers are not exact.
+/// Maximum age of a sample that is sent to one more watcher: a bit less than the pause, since timers are not exact.
 const FRESH: Duration = Duration::from_millis(900);
 
 /// The path; what goes over it is left out of the figures, so that watching does not show.

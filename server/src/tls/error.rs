@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why TLS cannot be set up.
+/// Cause for which TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -14,9 +14,9 @@ pub enum TlsError {
         "{certificates} times --cert and {keys} times --key: give one --key for each --cert, in the same order"
     )]
     Unpaired {
-        /// How many certificates were named.
+        /// Number of certificates that were named.
         certificates: usize,
-        /// How many keys were named.
+        /// Number of keys that were named.
         keys: usize,
     },
     /// The key has nothing to do with the certificate.
@@ -26,7 +26,7 @@ pub enum TlsError {
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// What rustls said.
+        /// The error of rustls.
         source: rustls::Error,
     },
     /// The pair cannot be made in `--certs`, which is a file or beneath one.
@@ -34,7 +34,7 @@ pub enum TlsError {
     NotDirectory {
         /// The directory that was asked for.
         certs: PathBuf,
-        /// What was found in its place.
+        /// The file found in its place.
         found: PathBuf,
     },
     /// Client certificates are wanted and nobody said from whom.
@@ -47,7 +47,7 @@ pub enum TlsError {
     ClientAuthority {
         /// The file.
         path: PathBuf,
-        /// What rustls said.
+        /// The error of rustls.
         message: String,
     },
     /// The cryptography failed.

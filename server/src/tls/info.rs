@@ -1,4 +1,4 @@
-//! What a handshake settled on.
+//! Parameters that a handshake agreed on.
 
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion};
@@ -16,15 +16,15 @@ pub struct TlsInfo {
     pub cipher_suite: String,
     /// Name of the key exchange group, as rustls writes it; empty if there was none.
     pub group: String,
-    /// Whether an earlier session was resumed.
+    /// True if an earlier session was resumed.
     pub resumed: bool,
     /// The server that the client named (SNI).
     pub server_name: Option<String>,
-    /// Whether the application protocol is `h2`; else HTTP/1.1.
+    /// True if the application protocol is `h2`; else it is HTTP/1.1.
     pub http2: bool,
     /// The client's certificate, if it showed one; it has been checked against `--client-ca`.
     pub client_certificate: Option<CertificateDer<'static>>,
-    /// Whether the client named application protocols.
+    /// True if the client named application protocols.
     pub(crate) named_protocol: bool,
 }
 

@@ -27,7 +27,7 @@ pub(crate) use tls_stream::TlsStream;
 /// TLS over a connection.
 pub(crate) type TlsTransport = TlsStream<crate::socket::Socket>;
 
-/// What new handshakes are made with; replaced as a whole when files change.
+/// Configuration of new handshakes; replaced as a whole when files change.
 #[derive(Debug)]
 pub(crate) struct Tls {
     options: TlsOptions,
@@ -71,7 +71,7 @@ impl Tls {
         build(options, None, &Metrics::new()).map(drop)
     }
 
-    /// What the next handshake is to be made with.
+    /// Returns the configuration of the next handshake.
     pub(crate) fn current(&self) -> Arc<ServerConfig> {
         self.current.load_full()
     }
@@ -149,7 +149,7 @@ fn build(
     Ok(Arc::new(config))
 }
 
-/// Who checks clients' certificates, if somebody does.
+/// Creates the verifier of clients' certificates, if they are checked.
 fn client_verifier(
     options: &TlsOptions,
     provider: &Arc<CryptoProvider>,

@@ -113,7 +113,7 @@ pub(super) fn paths(options: &TlsOptions) -> Result<Vec<PairPaths>, TlsError> {
         .collect())
 }
 
-/// Whether nobody named a pair and both files of the one in `--certs` are missing.
+/// Returns true if no pair is named and both files of the one in `--certs` are missing.
 pub(super) fn would_be_made(options: &TlsOptions) -> bool {
     let missing = |name: &str| !options.certs.join(name).exists();
     options.cert.is_empty()

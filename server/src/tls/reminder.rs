@@ -9,7 +9,7 @@ use super::pairs;
 use crate::config::TlsOptions;
 use crate::metrics::Metrics;
 
-/// How near its end each certificate was when it was last looked at.
+/// Stage that each certificate had reached when it was last checked.
 #[derive(Debug, Default)]
 pub(super) struct Reminder {
     stages: HashMap<PathBuf, usize>,
@@ -46,7 +46,7 @@ impl Reminder {
     }
 }
 
-/// How many of the stages a certificate with so many whole days left has passed.
+/// Counts the stages that a certificate with so many whole days left has passed.
 fn stage(days_left: i64) -> usize {
     STAGES.iter().filter(|days| days_left < **days).count()
 }

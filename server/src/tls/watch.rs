@@ -10,7 +10,7 @@ use tracing::debug;
 use super::reminder::Reminder;
 use super::{Tls, pairs};
 
-/// What is looked at to see that a file is another one than before; `None` while it cannot be looked at.
+/// Properties of a file that differ when it is replaced; `None` while they cannot be read.
 type Stamp = Option<(SystemTime, u64, u64)>;
 
 impl Tls {

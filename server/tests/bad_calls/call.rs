@@ -12,7 +12,7 @@ use tonic::Code;
 use crate::random::Random;
 use crate::{fields, prefixes};
 
-/// Where the tutorial's method is.
+/// Path of the tutorial's method.
 pub const TUTORIAL: &str = "/chat.ChatService/SendMessage";
 
 /// Longest message that the server of these tests takes, in bytes, and longest text in a room.
@@ -29,7 +29,7 @@ pub struct Call {
     pub expected: Outcome,
 }
 
-/// What becomes of a call.
+/// Outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// An HTTP status other than 200: it is no call.
@@ -44,7 +44,7 @@ pub enum Outcome {
     Conversed(Vec<String>),
 }
 
-/// What the connection speaks.
+/// Protocol of the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Http1,
@@ -76,7 +76,7 @@ impl Call {
         Self::tutorial((message.concat(), Outcome::Replied(text)))
     }
 
-    /// Whether nothing is wrong with it.
+    /// Returns true if nothing is wrong with it.
     pub fn is_good(&self) -> bool {
         !matches!(self.expected, Outcome::Refused(_) | Outcome::Failed(_))
             && !matches!(&self.expected, Outcome::Conversed(errors) if !errors.is_empty())

@@ -5,7 +5,7 @@ use tonic::Code;
 use crate::call::Outcome;
 use crate::random::Random;
 
-/// What follows a tag (Protocol Buffers, *Encoding*).
+/// Wire types, which tell the format after a tag (Protocol Buffers, *Encoding*).
 const VARINT: u8 = 0;
 const EIGHT_BYTES: u8 = 1;
 const LENGTH_DELIMITED: u8 = 2;
@@ -16,7 +16,7 @@ const FOUR_BYTES: u8 = 5;
 /// Fields of no message here are numbered from this on.
 const UNKNOWN: u32 = 100;
 
-/// What is no UTF-8 (RFC 3629 §3).
+/// Bytes that are not UTF-8 (RFC 3629 §3).
 const NOT_UTF8: &[&[u8]] = &[
     &[0xff],
     &[0x80],

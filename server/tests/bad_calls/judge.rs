@@ -84,7 +84,7 @@ async fn alone(server: &Running, calls: &[Call]) -> Vec<String> {
     futures_util::future::join_all(judged).await.concat()
 }
 
-/// What is to be said of a call, if it came to something else than expected.
+/// Returns a description of a call whose outcome differs from the expected one.
 fn told(number: u64, call: &Call, seen: &Result<Outcome, String>) -> Option<String> {
     let is_right = seen.as_ref() == Ok(&call.expected);
     (!is_right).then(|| format!("{number}: {seen:?} of {call:02x?}"))

@@ -27,7 +27,7 @@ mod web;
 use call::{Call, Protocol};
 use judge::judge;
 
-/// Where the generators begin.
+/// Seed of the generators.
 const SEED: u64 = 0x0067_5250_4300;
 
 #[tokio::test]

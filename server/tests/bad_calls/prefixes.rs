@@ -1,4 +1,4 @@
-//! What stands before each message of a call: whether it is compressed, and its length (gRPC over HTTP/2, *Requests*).
+//! Prefix of each message of a call: the compression flag and the length (gRPC over HTTP/2, *Requests*).
 
 use tonic::Code;
 

@@ -156,7 +156,7 @@ pub fn conversation(random: &mut Random) -> Call {
     Call::new("/chat.v2.ChatService/Converse", body, expected)
 }
 
-/// What becomes of a request in a conversation.
+/// Outcome of a request in a conversation.
 enum Said {
     Well,
     /// The conversation goes on behind an error with this code.

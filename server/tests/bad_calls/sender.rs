@@ -42,7 +42,7 @@ impl Sender {
         }
     }
 
-    /// Whether the connection takes a further call.
+    /// Returns true if the connection takes a further call.
     pub async fn goes_on(&mut self) -> bool {
         let ready = async {
             match self {
@@ -53,7 +53,7 @@ impl Sender {
         soon(ready).await.is_ok()
     }
 
-    /// What becomes of `call`.
+    /// Returns the outcome of `call`.
     pub async fn outcome(&mut self, call: &Call, number: u64) -> Result<Outcome, String> {
         if !self.goes_on().await {
             return Err("the connection has ended".to_owned());

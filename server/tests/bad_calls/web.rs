@@ -29,7 +29,7 @@ const NOT_FOR_HTTP1: &[&str] = &[
     "application/grpc;charset=utf-8",
 ];
 
-/// What a page's own trailers would look like; requests have none.
+/// Trailers as a page would send them; requests have none.
 const TRAILERS: &[u8] = b"\x80\0\0\0\x10grpc-status: 0\r\n";
 
 /// A call as a page makes it.

@@ -1,4 +1,4 @@
-//! What all members get is written and compressed once.
+//! Messages for all members are written and compressed once.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

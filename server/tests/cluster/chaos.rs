@@ -25,7 +25,7 @@ use crate::node::{Cluster, Place, Places};
 /// Times that everybody is killed; `CLUSTER_ROUNDS` says otherwise.
 const ROUNDS: u64 = 2;
 
-/// What a reader has seen.
+/// Record of a reader.
 #[derive(Debug, Default)]
 struct Ledger {
     /// Place and text of each message, in the order of their coming.
@@ -45,13 +45,13 @@ impl Ledger {
     }
 }
 
-/// Why a connection is left.
+/// Cause for leaving a connection.
 #[derive(Debug)]
 struct Left;
 
 type Kept = Arc<Mutex<Ledger>>;
 
-/// How a reader reads.
+/// Manner of a reader.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     WebSocket,
@@ -178,10 +178,10 @@ async fn read_grpc(place: &Place, name: &str, kept: &Kept) -> Left {
     Left
 }
 
-/// What became of the messages of one sender: texts with the places that were acknowledged.
+/// Acknowledged messages of one sender: texts with their positions.
 type Acknowledged = HashMap<String, String>;
 
-/// What the senders share.
+/// State that the senders share.
 #[derive(Clone)]
 struct Load {
     places: Places,

@@ -28,7 +28,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use crate::common::soon;
 use crate::node::Place;
 
-/// What a member has heard.
+/// Event that a member has received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Heard {
     /// `epoch:offset`, where this kind of member is told.
@@ -43,7 +43,7 @@ pub(crate) type Record = Arc<Mutex<Vec<Heard>>>;
 pub(crate) struct Member {
     pub(crate) kind: &'static str,
     pub(crate) record: Record,
-    /// Where it takes what it is to say; none if it only listens.
+    /// Source of its messages; none if it only listens.
     say: Option<mpsc::UnboundedSender<String>>,
     child: Option<Child>,
 }

@@ -15,7 +15,7 @@ use crate::broker::Broker;
 use crate::common::program::{Program, begin};
 use crate::common::{client_config, connect, until};
 
-/// Where a server is, and what it takes to trust it. It stays good when the process is gone.
+/// Address of a server, and its authority. It stays good when the process is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) address: SocketAddr,

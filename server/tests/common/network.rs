@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// What happens to one connection.
+/// Conditions of one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions {
-    /// How long everything is on its way.
+    /// Delay of everything on its way.
     pub delay: Duration,
     /// Most bytes of one write.
     pub piece: usize,
@@ -23,7 +23,7 @@ pub struct Conditions {
     pub rate: u32,
     /// Bytes to the server, and to the client, behind which the connection is cut.
     pub cut: [usize; 2],
-    /// Whether anything passes.
+    /// False if nothing passes.
     pub open: bool,
 }
 
@@ -41,7 +41,7 @@ impl Default for Conditions {
 
 /// A way to a server; its connections end when it is dropped.
 pub struct BadNetwork {
-    /// Where to dial.
+    /// Address to dial.
     pub address: SocketAddr,
     passed: Arc<[AtomicUsize; 2]>,
     accepted: Arc<AtomicUsize>,

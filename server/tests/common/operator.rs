@@ -31,7 +31,7 @@ impl Operator {
         }
     }
 
-    /// What a server needs to know that trusts this operator; a file of it is written into `directory`.
+    /// Returns the configuration of a server that trusts this operator; a file of it is written into `directory`.
     pub fn configuration(&self, directory: &Path) -> String {
         let file = directory.join("operator.jwt");
         let operator = json!({"type": "operator", "version": 2});

@@ -1,4 +1,4 @@
-//! What is said of many bad inputs at once.
+//! Report on many bad inputs at once.
 
 /// Prints what `scripts/bad-inputs` counts, and fails with a line for each input that was judged wrong.
 #[allow(

@@ -10,7 +10,7 @@ use super::wire::{
     ACK, END_STREAM, Frame, PREFACE, Peer, get, headers, kind, ping, setting, settings,
 };
 
-/// How the server reacts.
+/// Reaction of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// GOAWAY with this code, then the end of the connection.
@@ -42,7 +42,7 @@ type Check = fn(&[Frame]) -> Result<(), String>;
 pub struct Case {
     section: &'static str,
     what: String,
-    /// What our own SETTINGS say; `None` where the case writes its preface itself.
+    /// Our own SETTINGS; `None` where the case writes its preface itself.
     settings: Option<Vec<(u16, u32)>>,
     steps: Vec<Step>,
     allowed: Vec<Outcome>,
@@ -134,7 +134,7 @@ impl Case {
         self
     }
 
-    /// What the RFC allows.
+    /// Adds outcomes that the RFC allows.
     pub fn may(mut self, allowed: &[Outcome]) -> Self {
         self.allowed.extend(allowed);
         self
@@ -146,7 +146,7 @@ impl Case {
         self
     }
 
-    /// Whether something is wrong with what is sent.
+    /// Returns true if something is wrong with what is sent.
     fn is_bad(&self) -> bool {
         let fine = |outcome: &Outcome| matches!(outcome, Outcome::Alive | Outcome::Status(..300));
         !self.allowed.iter().any(fine)
@@ -238,7 +238,7 @@ impl Case {
         }
     }
 
-    /// What came of it: the first event that is allowed. Another error than that is an error of ours.
+    /// Returns the outcome: the first event that is allowed. Another error than that is an error of ours.
     async fn outcome(&self, peer: &mut Peer) -> Result<Outcome, String> {
         let expected = self.expected();
         let mut seen = std::mem::take(&mut peer.frames);
@@ -291,7 +291,7 @@ impl Case {
         }
     }
 
-    /// Whether `frame` answers that.
+    /// Returns true if `frame` answers the probe.
     fn is_probed(&self, frame: &Frame) -> bool {
         match self.probe {
             Some(stream) => {
@@ -352,7 +352,7 @@ pub async fn check(cases: Vec<Case>) {
     );
 }
 
-/// How many cases are known deviations; each tells why.
+/// Counts the cases that are known deviations; each has its reason.
 pub fn deviations(cases: &[Case]) -> usize {
     let deviating = cases.iter().filter_map(|case| case.deviation);
     deviating.filter(|(reason, _)| !reason.is_empty()).count()

@@ -56,7 +56,7 @@ fn lengths(frames: &[Frame]) -> Vec<usize> {
     data.map(|frame| frame.payload.len()).collect()
 }
 
-/// Whether the server has sent `wanted` bytes on stream 1.
+/// Checks that the server has sent `wanted` bytes on stream 1.
 fn sent(frames: &[Frame], wanted: usize) -> Result<(), String> {
     match lengths(frames).iter().sum::<usize>() {
         bytes if bytes == wanted => Ok(()),
@@ -64,7 +64,7 @@ fn sent(frames: &[Frame], wanted: usize) -> Result<(), String> {
     }
 }
 
-/// What the server sends into our windows: the page at `/` has some kilobytes.
+/// Cases of the server's data for our windows: the page at `/` has some kilobytes.
 #[rustfmt::skip]
 fn sending() -> Vec<Case> {
     let page = || headers(1, END_STREAM, &request("GET", "/"));
@@ -174,7 +174,7 @@ fn changes() -> Vec<Case> {
     ]
 }
 
-/// What we send beyond the server's windows: 64 KiB for a stream, 1 MiB for the connection.
+/// Cases of data that exceeds the server's windows: 64 KiB for a stream, 1 MiB for the connection.
 fn receiving() -> Vec<Case> {
     let beyond = &[Reset(FLOW_CONTROL_ERROR), Goaway(FLOW_CONTROL_ERROR)];
     let flood = |bytes: usize| -> Vec<u8> {

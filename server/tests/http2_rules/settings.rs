@@ -127,7 +127,7 @@ fn acknowledgements() -> Vec<Case> {
     ]
 }
 
-/// Whether so many of our SETTINGS were acknowledged, those of the preface included.
+/// Checks that so many of our SETTINGS were acknowledged, those of the preface included.
 fn acknowledged(frames: &[Frame], wanted: usize) -> Result<(), String> {
     let ours = |frame: &&Frame| frame.kind == kind::SETTINGS && frame.flags & ACK != 0;
     match frames.iter().filter(ours).count() {
@@ -164,7 +164,7 @@ fn pings() -> Vec<Case> {
     ]
 }
 
-/// Whether `payload` was answered so many times.
+/// Checks that `payload` was answered so many times.
 fn answered(frames: &[Frame], payload: [u8; 8], wanted: usize) -> Result<(), String> {
     let pongs = frames.iter().filter(|frame| frame.kind == kind::PING);
     match pongs

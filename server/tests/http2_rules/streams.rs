@@ -8,7 +8,7 @@ use super::wire::{
     rst_stream, websocket, window_update,
 };
 
-/// Why DATA and HEADERS behind `END_STREAM` are answered otherwise than the RFC asks.
+/// Reason why DATA and HEADERS after `END_STREAM` are answered otherwise than the RFC asks.
 pub const BEHIND_THE_END: &str = "h2 ends the connection with PROTOCOL_ERROR where the stream alone should be reset with STREAM_CLOSED";
 
 pub fn cases() -> Vec<Case> {

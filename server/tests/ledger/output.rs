@@ -74,7 +74,7 @@ async fn r7_messages_that_nobody_reads_are_counted_and_bounded() {
     until(async || buffered(&server, "output").await == 0).await;
 }
 
-/// Where memory is spent the largest backlog goes, and of equal ones the oldest: not whoever waits for a moment.
+/// When the budget is spent, the largest backlog goes, and of equal ones the oldest: not a peer that waits for a moment.
 #[tokio::test]
 async fn r7_a_peer_that_reads_outlives_those_that_do_not() {
     let server = start(&["--max-buffered-bytes", "2MiB", "--ping-interval", "off"]).await;

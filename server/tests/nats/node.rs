@@ -70,7 +70,7 @@ impl Drop for Node {
     }
 }
 
-/// What a member has seen of stored messages.
+/// Stored messages that a member has seen.
 #[derive(Default)]
 pub(super) struct Account {
     /// Texts in the order of their coming, as stored messages.

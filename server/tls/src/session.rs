@@ -17,7 +17,7 @@ impl<S> TlsStream<S> {
     ///
     /// Application data goes to `reader` while it has capacity, the rest of a record waits.
     /// Stops when all whole records are processed, and at once when `reader` is full.
-    /// When rustls can seal data, `seal` is called.
+    /// If rustls can seal data, `seal` is called.
     pub(crate) fn process<T>(
         &mut self,
         received: &mut [u8],

@@ -51,7 +51,7 @@ pub(crate) struct Codec {
     beginning: Vec<u8>,
     statistics: Statistics,
     memory: ContextMemory,
-    /// What contexts count against: a part of the memory, or all of it.
+    /// Budget that contexts count against: a part of the memory, or all of it.
     budget: MemoryBudget,
 }
 
@@ -339,7 +339,7 @@ impl Codec {
         self.statistics
     }
 
-    /// What compression did so far.
+    /// Returns counts of what compression did so far.
     pub(crate) fn statistics(&self) -> Statistics {
         let contexts = [
             self.outgoing.as_ref().and_then(Hold::allocated),

@@ -1,4 +1,4 @@
-//! What can be chosen about compression.
+//! Settings of compression.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use super::context_memory::ContextMemory;
 use super::ranges::{Level, WindowBits};
 use crate::memory::MemoryBudget;
 
-/// How messages are compressed: level, threshold, windows, context takeover, limits, memory.
+/// Settings of compression: level, threshold, windows, context takeover, limits, memory.
 ///
 /// ```
 /// use tungstenite_deflate::DeflateConfig;
@@ -82,7 +82,7 @@ pub struct DeflateConfig {
     /// Default: one of 64 MiB that all configurations of the process share which set no other, with an idle timeout of
     /// 60 s. That is enough for 6,000 connections that are all in use in both directions.
     ///
-    /// When it is spent contexts that were used least recently give way, see [`ContextMemory`].
+    /// If it is spent, contexts that were used least recently give way, see [`ContextMemory`].
     pub memory: ContextMemory,
 }
 
@@ -110,7 +110,7 @@ pub enum Compression {
     Isolated,
 }
 
-/// What compresses our messages. The peer's are inflated by zlib-rs in any case.
+/// Compressor of our messages. The peer's are inflated by zlib-rs in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compressor {

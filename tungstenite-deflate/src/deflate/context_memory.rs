@@ -11,7 +11,7 @@ use crate::memory::{MemoryBudget, MemoryReservation};
 
 /// Memory for the compression contexts of all connections whose configuration holds a clone of this handle.
 ///
-/// What is allocated counts, not what a context may grow to. When the budget is spent, contexts give way in this order,
+/// Memory counts as allocated, not as it may grow. If the budget is spent, contexts give way in this order,
 /// and no message fails:
 ///
 /// 1. The history of our own compressor that was used least recently is forgotten, judged by the use before the last, at

@@ -1,4 +1,4 @@
-//! What compression costs and gains, as tables; run them with
+//! Costs and gains of compression, as tables; run them with
 //! `cargo test --release -p tungstenite-deflate --lib -- --ignored --nocapture --test-threads=1 compression_`.
 
 use std::time::{Duration, Instant};
@@ -78,7 +78,7 @@ fn compression_costs() {
     }
 }
 
-/// What one level does to messages of one length.
+/// Measures one level with messages of one length.
 fn cell(keeps: bool, compressor: Compressor, level: u8, length: usize) -> String {
     let agreed = Agreed {
         server_no_context_takeover: !keeps,

@@ -34,7 +34,7 @@ impl Deflater<Compress> {
         }
     }
 
-    /// Whether this one was made with these parameters.
+    /// Returns true if this one was made with these parameters.
     pub(super) fn is(&self, level: u8, window_bits: u8) -> bool {
         self.level == level && self.window_bits == window_bits
     }
@@ -128,7 +128,7 @@ impl<Z: SyncFlush> Deflater<Z> {
     }
 }
 
-/// What a message asks of zlib's compressor.
+/// Operations that a message needs of zlib's compressor.
 pub(super) trait SyncFlush {
     /// Compresses `payload` and flushes, as far as `room` allows; `None` if it refused.
     fn sync_flush(&mut self, payload: &[u8], room: &mut [u8]) -> Option<()>;
@@ -159,18 +159,18 @@ impl SyncFlush for Deflate {
     }
 }
 
-/// How far a counter moved during a call, which never is more than the length of a slice.
+/// Returns the movement of a counter during a call, which never is more than the length of a slice.
 pub(super) fn difference(after: u64, before: u64) -> usize {
     usize::try_from(after - before).expect("a call moves a counter by at most a slice's length")
 }
 
-/// What [`Deflater::own`] allocates, in bytes: zlib-rs 0.6 takes 148,608 for hash heads, buffers and state, and twice
-/// the window both for the window and for the chains.
+/// Memory of [`Deflater::own`], in bytes: zlib-rs 0.6 takes 148,608 for hash heads, buffers and state, and twice the
+/// window both for the window and for the chains.
 pub(super) fn own_bytes(window_bits: u8) -> usize {
     149_000 + (4 << window_bits)
 }
 
-/// What ends a sync flush and is left out of a message (RFC 7692 §7.2.1).
+/// Last bytes of a sync flush, which are left out of a message (RFC 7692 §7.2.1).
 pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// zlib's memLevel for a compressor of one connection. 5 rather than 8 spares 100 KB, costs nothing up to some 4 KiB and
 /// 0.2 percent of the message's size beyond.

@@ -11,7 +11,7 @@ pub(super) struct StrictInflater {
     window: usize,
     /// Ranges of `plain` that nothing may refer to.
     hidden: Vec<Range<usize>>,
-    /// Where the message in progress begins.
+    /// Offset at which the message in progress begins.
     message: usize,
     /// The farthest reference before the message, in bytes.
     pub(super) reach: usize,

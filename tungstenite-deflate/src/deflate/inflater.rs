@@ -6,7 +6,7 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 use super::deflater::{TAIL, difference};
 use super::scratch::{SCRATCH_BYTES, with_scratch};
 
-/// Why a compressed message could not be inflated.
+/// Cause for which a compressed message could not be inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InflateError {
     /// The message would be longer than `limit` bytes: 1009 (message too big).
@@ -28,11 +28,11 @@ pub(super) struct Inflater {
     held: Option<u8>,
     /// The last four bytes received, `held` among them: is the tail there already?
     recent: u32,
-    /// Where in the output the context begins, if a final block (BFINAL) made it begin anew.
+    /// Offset in the output at which the context begins, if a final block (BFINAL) made it begin anew.
     begins: Option<usize>,
 }
 
-/// Where inflated bytes go.
+/// Destination of inflated bytes.
 struct Output<'a> {
     scratch: &'a mut [u8; SCRATCH_BYTES],
     limit: usize,
@@ -41,7 +41,7 @@ struct Output<'a> {
     out: &'a mut BytesMut,
 }
 
-/// What one call of the decompressor did.
+/// Result of one call of the decompressor.
 struct Step {
     consumed: usize,
     /// No room was left: there may be more to come without any input.
@@ -91,7 +91,7 @@ impl Inflater {
         Ok(())
     }
 
-    /// Where in the output the context begins, if it began anew since the last call: what came before is forgotten.
+    /// Takes the offset in the output at which the context began anew since the last call: bytes before it are forgotten.
     pub(super) fn take_beginning(&mut self) -> Option<usize> {
         self.begins.take()
     }
@@ -235,7 +235,7 @@ impl Output<'_> {
 
 /// Bytes that come out of one step, and little more: some 100 µs of work, after which others have their turn.
 pub(super) const STEP_BYTES: usize = 128 * 1024;
-/// What a decompressor takes while a message is in progress, in bytes: that of zlib-rs 0.6 allocates 47,552, whatever the
+/// Memory of a decompressor while a message is in progress, in bytes: that of zlib-rs 0.6 allocates 47,552, whatever the
 /// peer's window.
 pub(super) const BYTES: usize = 48_000;
 /// Bytes left in [`Inflater::finish`] when the tail was inflated, and nothing behind it.

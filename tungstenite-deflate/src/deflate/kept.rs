@@ -161,7 +161,7 @@ impl Content {
     /// Returns the peer's window, inflated if it was stored compressed, and empty at first.
     ///
     /// # Errors
-    /// What was stored does not inflate, which would be a fault of ours.
+    /// The stored bytes do not inflate, which would be a fault of ours.
     pub(super) fn window(&mut self, window_bits: u8) -> Result<&mut Received, InflateError> {
         if !matches!(self.context, Kept::Window(_)) {
             self.context = Kept::Window(Window::new(window_bits));

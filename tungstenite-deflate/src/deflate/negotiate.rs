@@ -1,4 +1,4 @@
-//! What both sides agree on (RFC 7692 §7.1), as functions for those who do the handshake themselves.
+//! Negotiation (RFC 7692 §7.1), as functions for programs that do the handshake themselves.
 //!
 //! A server gives every Sec-WebSocket-Extensions line of the request to [`accept_offers`]; a client sends [`offer`] and
 //! gives every such line of the response to [`accept_response`].
@@ -59,7 +59,7 @@ use super::ranges::WindowBits;
 use super::received;
 use crate::extensions::{self, GrammarError};
 
-/// What both sides agreed on for one connection (RFC 7692 §7.1).
+/// Parameters agreed for one connection (RFC 7692 §7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Agreed {
     /// The server resets its compression context after each message (§7.1.1.1).
@@ -72,7 +72,7 @@ pub struct Agreed {
     pub client_max_window_bits: u8,
 }
 
-/// Why a server's response fails the handshake (RFC 6455 §4.1, RFC 7692 §5.1).
+/// Cause for which a server's response fails the handshake (RFC 6455 §4.1, RFC 7692 §5.1).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResponseError {
@@ -101,11 +101,11 @@ pub enum ResponseError {
         "server answered with {parameter}={seen}, at most {offered} was offered (RFC 7692 §7.1.2)"
     )]
     WindowTooLarge {
-        /// Which window.
+        /// Name of the window's parameter.
         parameter: &'static str,
-        /// What the server answered.
+        /// Value in the server's response.
         seen: u8,
-        /// What was offered.
+        /// Value in the offer.
         offered: u8,
     },
 }

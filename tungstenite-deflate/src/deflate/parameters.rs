@@ -13,7 +13,7 @@ pub(super) struct Parameters {
     pub(super) client_max_window_bits: Option<ClientWindow>,
 }
 
-/// What `client_max_window_bits` may say.
+/// Value of `client_max_window_bits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientWindow {
     /// Without a value, which only an offer may have: the client can keep to any window (§7.1.2.2).
@@ -35,7 +35,7 @@ pub enum ParameterError {
     /// The same parameter twice.
     #[error("permessage-deflate has {parameter} twice, at most once allowed (RFC 7692 §7.1)")]
     Repeated {
-        /// Which one.
+        /// Name of the parameter.
         parameter: &'static str,
     },
     /// The value is not what the parameter takes.
@@ -43,16 +43,16 @@ pub enum ParameterError {
         "permessage-deflate has {parameter} with value {seen:?}, allowed is {allowed} (RFC 7692 §7.1)"
     )]
     Value {
-        /// Which one.
+        /// Name of the parameter.
         parameter: &'static str,
         /// Its value, cut at 64 characters; `None` if it had none.
         seen: Option<String>,
-        /// What it takes.
+        /// Values allowed for it.
         allowed: &'static str,
     },
 }
 
-/// Whose parameters are read.
+/// Side whose parameters are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Speaker {
     Client,

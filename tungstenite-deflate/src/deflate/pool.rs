@@ -10,7 +10,7 @@ use super::encoder::Encoder;
 use super::inflater::Inflater;
 use super::ranges::WindowBits;
 
-/// What a thread keeps for the next message.
+/// Contexts and buffers that a thread keeps for the next message.
 #[expect(
     clippy::vec_box,
     reason = "a pointer goes in and out for each message, not the object"
@@ -135,7 +135,7 @@ mod tests {
         std::thread::spawn(test).join().expect("the test holds");
     }
 
-    /// Whether the idle compressors are those of these levels and windows, the last used at the end.
+    /// Returns true if the idle compressors are those of these levels and windows, the last used at the end.
     fn keeps(expected: &[(u8, u8)]) -> bool {
         with_pool(|pool| {
             let mut kept = pool.deflaters.iter().zip(expected);

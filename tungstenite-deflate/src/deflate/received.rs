@@ -1,4 +1,4 @@
-//! What was received before, for a peer that takes its context over (RFC 7692 §7.1.1).
+//! Bytes received before, for a peer that takes its context over (RFC 7692 §7.1.1).
 
 use bytes::BytesMut;
 
@@ -13,7 +13,7 @@ use super::pool;
 #[derive(Debug)]
 pub(super) struct Received {
     bytes: Vec<u8>,
-    /// Where the oldest byte is once the window is full: the next one replaces it.
+    /// Offset of the oldest byte once the window is full: the next one replaces it.
     oldest: usize,
     window: usize,
 }
@@ -57,13 +57,13 @@ impl Received {
         self.oldest = 0;
     }
 
-    /// What is there, the older part first.
+    /// Returns the bytes, the older part first.
     pub(super) fn parts(&self) -> [&[u8]; 2] {
         let (newer, older) = self.bytes.split_at(self.oldest);
         [older, newer]
     }
 
-    /// What it allocated, in bytes.
+    /// Returns the memory allocated, in bytes.
     pub(super) fn allocated(&self) -> usize {
         self.bytes.capacity()
     }
@@ -134,7 +134,7 @@ impl Window {
         }
     }
 
-    /// What it allocated, in bytes.
+    /// Returns the memory allocated, in bytes.
     pub(super) fn allocated(&self) -> usize {
         match self {
             Self::Plain(received) => received.allocated(),

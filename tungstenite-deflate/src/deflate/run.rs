@@ -1,4 +1,4 @@
-//! Whether a connection's peer holds what a frame of a shared context refers to.
+//! Check that a connection's peer holds what a frame of a shared context refers to.
 
 /// The end of the peer's window, as far as it is the end of a shared stream.
 ///

@@ -73,7 +73,7 @@ struct Shared {
     stream: Mutex<Stream>,
 }
 
-/// What is locked while a message is compressed.
+/// State that is locked while a message is compressed.
 #[derive(Debug)]
 struct Stream {
     hold: Hold,

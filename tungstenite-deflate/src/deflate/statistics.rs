@@ -1,4 +1,4 @@
-//! What compression did for one connection.
+//! Counts of compression for one connection.
 
 /// Counts of one connection, both directions; sizes are of payloads, without frame headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Statistics {
     pub sent_uncompressed: u64,
     /// Compression contexts held now: our own, the peer's, and the decompressor of a message in progress.
     pub contexts: u8,
-    /// What these contexts take, in bytes.
+    /// Memory of these contexts, in bytes.
     pub context_bytes: usize,
 }
 

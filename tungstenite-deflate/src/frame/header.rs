@@ -3,7 +3,7 @@
 use super::MAX_CONTROL_PAYLOAD;
 use crate::error::ProtocolError;
 
-/// What a frame is (RFC 6455 §5.2, §11.8).
+/// Opcode of a frame (RFC 6455 §5.2, §11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opcode {
     Continuation,
@@ -15,7 +15,7 @@ pub(crate) enum Opcode {
 }
 
 impl Opcode {
-    /// Whether this is a Close, Ping or Pong (RFC 6455 §5.5).
+    /// Returns true for a Close, Ping or Pong (RFC 6455 §5.5).
     pub(crate) fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }

@@ -36,7 +36,7 @@ struct Waiting {
 /// A payload that is not copied.
 #[derive(Debug)]
 struct Shared {
-    /// Where in `run` it stands; never within what is written.
+    /// Its offset in `run`; never within what is written.
     at: usize,
     /// Never empty.
     payload: Bytes,
@@ -88,7 +88,7 @@ impl Outgoing {
         }
     }
 
-    /// What waits, borrowed from the thread if nothing did.
+    /// Returns the queued output, borrowed from the thread if there was none.
     fn waiting(&mut self) -> &mut Waiting {
         self.waiting
             .get_or_insert_with(|| SPARE.take().unwrap_or_default())

@@ -45,7 +45,7 @@ impl Offers {
             .map(negotiate::offer)
     }
 
-    /// What the response's headers agree to.
+    /// Returns the parameters that the response's headers agree to.
     ///
     /// # Errors
     /// They name what was not offered (RFC 6455 §4.1 item 5), or not as it was offered (RFC 7692 §5.1).

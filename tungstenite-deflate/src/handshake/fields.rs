@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use http::HeaderMap;
 use http::header::{AsHeaderName, HeaderValue};
 
-/// Whether any line of field `name` lists `token`, compared without regard to ASCII case.
+/// Returns true if any line of field `name` lists `token`, compared without regard to ASCII case.
 pub(super) fn lists_token(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
     elements(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }

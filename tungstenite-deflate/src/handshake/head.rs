@@ -8,7 +8,7 @@ use http::header::{HeaderName, HeaderValue};
 
 use crate::options::HeadLimits;
 
-/// Why a head cannot be read.
+/// Cause for which a head cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadError {
     /// More than [`HeadLimits::max_bytes`].

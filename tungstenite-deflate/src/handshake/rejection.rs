@@ -33,7 +33,7 @@ macro_rules! rejections {
             }
         )*
 
-        /// Why a request is no opening handshake that can be accepted.
+        /// Cause for which a request is no opening handshake that can be accepted.
         ///
         /// Each variant is one check, knows the status to answer with, the part of the request and the section at fault,
         /// and what was seen. As a [`tungstenite::Error`](crate::tungstenite::Error) it is the variant that tungstenite
@@ -156,7 +156,7 @@ impl Rejection {
         response
     }
 
-    /// What the peer can do about it (RFC 6455 §4.4, RFC 9110 §10.2.1, §15.5.22).
+    /// Returns the response fields that tell the peer what to do (RFC 6455 §4.4, RFC 9110 §10.2.1, §15.5.22).
     fn advice(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::MethodNotGet(_) => &[("allow", "GET")],

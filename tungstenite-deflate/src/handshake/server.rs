@@ -221,7 +221,7 @@ fn check_host(headers: &HeaderMap) -> Result<(), Rejection> {
     }
 }
 
-/// What follows the head is read as frames, so nothing may call it a body (RFC 9112 §6).
+/// Bytes after the head are read as frames, so no field may declare a body (RFC 9112 §6).
 fn check_body(headers: &HeaderMap) -> Result<(), Rejection> {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(BodyAnnounced {

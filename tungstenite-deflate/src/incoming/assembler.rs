@@ -19,7 +19,7 @@ pub(super) struct Assembler {
     left: Option<usize>,
 }
 
-/// What the rules depend on besides the bytes.
+/// Settings and state that the rules depend on besides the bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules<'a> {
     pub(crate) role: Role,

@@ -108,7 +108,7 @@ impl Payload<'_> {
         }
     }
 
-    /// Whether the buffer can be given away with it: it is large, and all that is in the buffer and most of its memory.
+    /// Returns true if the buffer can go with the payload, which is large, all of its content and most of its memory.
     fn is_alone(&self) -> bool {
         self.length > GIVE_AWAY_ABOVE
             && self.length == self.buffer.len()
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    /// Who keeps a message keeps at most twice its memory, also of a buffer that the caller made large; the thread's
+    /// A message that is kept holds at most twice its memory, also of a buffer that the caller made large; the thread's
     /// buffer stays with the thread.
     #[test]
     fn large_texts_take_a_buffer_that_they_fill_along() {

@@ -19,7 +19,7 @@ const MIN_CHUNK_ROOM: usize = CHUNK_BYTES / 4;
 /// Least room worth a read of what is not the rest of a frame.
 const MIN_ROOM: usize = 4096;
 
-/// How many times of what has arrived a frame gets room for; a little more where that is all of it.
+/// Growth of a frame's buffer, as a multiple of what has arrived; a little more where that is all of it.
 const GROWTH: usize = 4;
 
 /// Makes room for reading on: in the thread's buffer if nothing is there yet, and as [`grow`] does if something is.

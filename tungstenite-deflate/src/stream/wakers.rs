@@ -1,4 +1,4 @@
-//! Who waits: the task that receives, the task that sends, or both at once after a split.
+//! Tasks that wait: the one that receives, the one that sends, or both at once after a split.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -13,7 +13,7 @@ pub(super) struct Wakers {
     sender: Option<Waker>,
 }
 
-/// Which of the two tasks polls.
+/// Side of the stream that a task polls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Receiver,

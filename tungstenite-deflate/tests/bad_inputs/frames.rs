@@ -283,7 +283,7 @@ fn sequence(random: &mut Random, rules: Rules) -> Vec<u8> {
     bytes
 }
 
-/// What the engine saw, the code that it failed with, and what it wants to write.
+/// Messages that the engine gave, the code that it failed with, and its output.
 struct Outcome {
     seen: Vec<Seen>,
     failed: Option<u16>,
@@ -384,7 +384,7 @@ fn close_code(written: &[u8]) -> Option<u16> {
     code
 }
 
-/// Whether the engine did what the model asks; what it did if not.
+/// Compares the engine's outcome with the model's verdict; returns the outcome if it differs.
 fn agrees(verdict: &Verdict, outcome: &Outcome) -> Result<(), String> {
     let told = close_code(&outcome.written);
     let differs = |what: &str| {

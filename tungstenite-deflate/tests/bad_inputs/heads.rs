@@ -8,10 +8,10 @@ use tungstenite_deflate::handshake::server::{self, RequestReader};
 
 use super::random::Random;
 
-/// What a part may say, and the status that answers it; 0 where nothing is wrong.
+/// Values of a part, and the status that answers each; 0 where nothing is wrong.
 type Part = &'static [(&'static str, u16)];
 
-/// What is no version may be taken for a bad head or for another version.
+/// Status of a bad version, which may be taken for a bad head or for another version.
 const EITHER: u16 = 0xffff;
 
 const METHOD: Part = &[

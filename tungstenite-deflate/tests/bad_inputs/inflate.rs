@@ -1,6 +1,6 @@
 //! DEFLATE read bit by bit (RFC 1951), as slow as it is plain.
 
-/// How reading ended.
+/// End of reading.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
     /// At the end of a block, with nothing left.

@@ -19,13 +19,13 @@ mod model;
 mod offers;
 mod random;
 
-/// How many inputs the tests make, of which most are bad.
+/// Returns the number of inputs to make, of which most are bad.
 fn wanted() -> u64 {
     let wanted = std::env::var("BAD_INPUTS").ok();
     wanted.map_or(20_000, |wanted| wanted.parse().unwrap())
 }
 
-/// Where the generators begin.
+/// Returns the seed of the generators.
 fn seed() -> u64 {
     let seed = std::env::var("BAD_INPUTS_SEED").ok();
     seed.map_or(6455, |seed| seed.parse().unwrap())

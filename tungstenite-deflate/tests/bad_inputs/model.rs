@@ -1,4 +1,4 @@
-//! What RFC 6455 and RFC 7692 say about a sequence of bytes, read frame by frame from a buffer that holds all of them.
+//! Model of RFC 6455 and RFC 7692 for a sequence of bytes, read frame by frame from a buffer that holds all of them.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub enum Seen {
     Close(Option<(u16, String)>),
 }
 
-/// How it ends, with the close codes that fit.
+/// End of the connection, with the close codes that fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// All is well so far; whether a frame or message has begun and not ended.
@@ -26,7 +26,7 @@ pub enum End {
     Closed,
     /// The connection must fail with one of these.
     Fails(BTreeSet<u16>),
-    /// What is there cannot become right: the connection may fail now, or with the bytes that follow.
+    /// The bytes so far cannot become right: the connection may fail now, or with the bytes that follow.
     MayFail(BTreeSet<u16>),
     /// From here on this model has no opinion.
     Unsure,
@@ -38,7 +38,7 @@ pub struct Verdict {
     pub end: End,
 }
 
-/// Who receives, and whether permessage-deflate was agreed, with or without context takeover.
+/// The receiving role, and permessage-deflate if it was agreed, with or without context takeover.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     pub server: bool,

@@ -5,7 +5,7 @@ use tungstenite_deflate::deflate::{DeflateConfig, WindowBits};
 
 use super::random::Random;
 
-/// What is in force if an offer is taken: both flags and both windows.
+/// Parameters in force if an offer is taken: both flags and both windows.
 type InForce = (bool, bool, u8, u8);
 
 /// An offer, and what comes of it; `None` if it cannot be taken.

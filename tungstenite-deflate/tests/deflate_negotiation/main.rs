@@ -91,7 +91,7 @@ const BAD_BITS: [&str; 25] = [
     "1\t0",
 ];
 
-/// What a server of ours answers, a client of ours takes, and both mean the same by it.
+/// A client of ours takes the response of a server of ours, and both mean the same by it.
 #[test]
 fn both_sides_agree_for_every_configuration() {
     let configs: Vec<DeflateConfig> = [9, 12, 15]

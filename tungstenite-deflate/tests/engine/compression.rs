@@ -1,4 +1,4 @@
-//! Which messages are compressed, what is counted, and what contexts and limits there are.
+//! Choice of the messages to compress, statistics, contexts and limits.
 
 use std::time::Instant;
 
@@ -104,7 +104,7 @@ fn d16_zlibs_contexts_are_counted_and_as_good_as_their_level() {
     assert_eq!(large - sent(2, 9).1, (4 << 15) - (4 << 9));
 }
 
-/// What a peer may refer back to is kept with as much room again, and with its whole window from a fourth of it on.
+/// The history that a peer may refer to has twice its length as capacity, and its whole window from a fourth of it on.
 #[test]
 fn d16_peers_context_grows_with_what_was_sent() {
     let now = Instant::now();

@@ -1,4 +1,4 @@
-//! What puts a deadline off, and what ends it.
+//! Events that put a deadline off, and those that end it.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What was chosen and agreed, how a connection is closed, and what may follow.
+//! Options and agreements, the closing handshake, and what may follow it.
 
 use std::sync::Arc;
 use std::time::Instant;

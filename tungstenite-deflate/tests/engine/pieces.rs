@@ -122,10 +122,10 @@ fn compressed_frames_come_in_pieces_before_they_are_whole() {
     }
 }
 
-/// Whether an error is the one that is expected.
+/// Test for the error that is expected.
 type Check<'a> = &'a dyn Fn(&ProtocolError) -> bool;
 
-/// What is wrong with a part of a frame is told before the frame is whole.
+/// A fault in a part of a frame is reported before the frame is whole.
 #[test]
 fn a_part_of_a_frame_that_is_wrong_fails_at_once() {
     let now = Instant::now();

@@ -1,4 +1,4 @@
-//! Which frame of a shared context a receiver gets, and what other messages do to that.
+//! Frames of a shared context for each receiver, and the effect of other messages on them.
 
 use std::time::Instant;
 
@@ -82,7 +82,7 @@ fn a_newcomer_gets_frames_without_history_until_its_window_holds_enough() {
     );
 }
 
-/// What each kind of receiver gets after 50 messages of a stream: the first byte of its frame, and if that is everybody's.
+/// Frames for each kind of receiver after 50 messages of a stream: the first byte, and if that is everybody's.
 #[test]
 fn d18_every_kind_of_receiver_has_its_frame() {
     let narrow = |bits| Agreed {
@@ -146,7 +146,7 @@ fn clients_send_messages_of_a_stream_as_any_other() {
     }
 }
 
-/// What a message for one receiver alone does: if it goes compressed, and if the receiver shares the next frame.
+/// Effect of a message for one receiver alone: if it goes compressed, and if the receiver shares the next frame.
 #[test]
 fn other_messages_go_so_that_they_end_no_run() {
     let long = "x y z ".repeat(500);

@@ -134,7 +134,7 @@ fn variants_that_the_rfc_allows_are_accepted() {
     }
 }
 
-/// What the server makes of `request`, and all that it writes until the connection ends.
+/// Returns the server's result for `request`, and all that it writes until the connection ends.
 async fn serve<F, Fut>(
     request: &[u8],
     accept: F,

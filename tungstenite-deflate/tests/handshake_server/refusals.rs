@@ -10,7 +10,7 @@ use super::{REQUEST, handle, serve};
 
 type IsError = fn(&Error) -> bool;
 
-/// What stands in the request, what instead, the status, the part at fault, tungstenite's error.
+/// Text in the request, its replacement, the status, the part at fault, tungstenite's error.
 #[rustfmt::skip]
 const REFUSED: &[(&str, &str, u16, &str, IsError)] = &[
     ("GET", "get", 405, "method", wrong_method),

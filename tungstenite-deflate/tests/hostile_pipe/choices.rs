@@ -1,4 +1,4 @@
-//! What a seed chooses: options and messages.
+//! Options and messages that a seed chooses.
 
 use std::sync::Arc;
 use std::time::Duration;

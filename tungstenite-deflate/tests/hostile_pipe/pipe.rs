@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::random::Random;
 
-/// What the pipe does beside splitting and delaying.
+/// Harm by the pipe beside splitting and delaying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Harm {
     None,

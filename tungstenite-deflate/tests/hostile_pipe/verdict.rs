@@ -1,4 +1,4 @@
-//! What must hold when a run has ended.
+//! Conditions that must hold when a run has ended.
 
 use std::ops::Add;
 
@@ -10,7 +10,7 @@ use super::pipe::{Direction, Harm};
 use super::run::Run;
 use super::wire;
 
-/// What happened in how many runs, so that a pipe that has lost its teeth is noticed.
+/// Number of runs with each event, so that a pipe that has lost its teeth is noticed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     pub(super) messages: usize,
@@ -90,7 +90,7 @@ impl Run {
         }
     }
 
-    /// What arrived before any harm is what was sent, in order.
+    /// Checks that the messages before any harm arrived as they were sent, in order.
     fn check_received(&self, own: &End, other: &End, incoming: &Direction) {
         let intact = match incoming.harm {
             Harm::Drop | Harm::Flip if self.fragments => return,

@@ -14,7 +14,7 @@ struct Direction {
     is_closed: bool,
 }
 
-/// When a call would block, and how many bytes it moves otherwise.
+/// Calls that would block, and the bytes that others move.
 pub(crate) enum Turns {
     /// Never, all there are.
     Open,

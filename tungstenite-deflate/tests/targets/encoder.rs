@@ -117,7 +117,7 @@ fn frame(connection: &mut Connection) -> wire::Frame {
     frame
 }
 
-/// What flate2 makes of the payload and its tail.
+/// Returns the payload and its tail as flate2 inflates them.
 fn inflated(decompress: &mut Decompress, payload: &[u8], length: usize) -> Vec<u8> {
     let data = [payload, &[0, 0, 0xff, 0xff]].concat();
     let before = decompress.total_out();

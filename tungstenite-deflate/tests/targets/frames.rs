@@ -10,7 +10,7 @@ use tungstenite_deflate::{Agreed, Connection, DeflateConfig, Options, ProtocolEr
 
 use super::{Input, wire};
 
-/// What a connection made of its input.
+/// Result of a connection for its input.
 #[derive(Debug, PartialEq)]
 pub struct Outcome {
     /// Messages, in order.

@@ -76,7 +76,7 @@ pub fn response(data: &[u8]) {
     assert_eq!(read_response(input.0, piece), whole, "in pieces of {piece}");
 }
 
-/// What is agreed, and the bytes behind the head; `None` if the response is refused or not whole.
+/// Returns the parameters agreed, and the bytes after the head; `None` if the response is refused or not whole.
 fn read_response(bytes: &[u8], piece: usize) -> Option<(Option<Agreed>, Vec<u8>)> {
     let request = Request::builder()
         .uri("ws://server.example.com/chat")

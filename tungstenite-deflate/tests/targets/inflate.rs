@@ -67,7 +67,7 @@ fn frame(first: bool, fin: bool, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What flate2 makes of the payload and its tail, and whether a final block ended it.
+/// Returns the payload and its tail as flate2 inflates them, and true if a final block ended it.
 fn reference(payload: &[u8]) -> (Vec<u8>, bool) {
     let mut bytes = payload.to_vec();
     bytes.extend_from_slice(&[0, 0, 0xff, 0xff]);

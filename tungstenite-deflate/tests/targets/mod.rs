@@ -1,4 +1,4 @@
-//! What the fuzzer calls: each function takes any bytes and panics when a promise of the crate does not hold.
+//! Functions for the fuzzer: each takes any bytes and panics when a promise of the crate does not hold.
 //!
 //! Shared by the targets in `fuzz/`, which look for new inputs, and by `fuzz_corpus.rs`, which runs the committed ones
 //! in `cargo test`. Everything goes through the public API.

@@ -86,7 +86,7 @@ async fn closing_the_sink_sends_one_close() {
     }
 }
 
-/// What arrived of a message is judged before there is a wait for the rest of it.
+/// The part of a message that has arrived is judged before the wait for the rest of it.
 #[tokio::test(start_paused = true)]
 async fn an_unfinished_message_fails_at_once() {
     let limits = Limits::default().unfinished_memory(Some(MemoryBudget::new(5000)));

@@ -97,7 +97,7 @@ async fn the_answer_to_a_close_may_fail() {
     }
 }
 
-/// Who waits for room is told that there will be none, whatever is to be fed.
+/// A task that waits for free space is woken with an error if there will be none, whatever is to be fed.
 #[tokio::test(start_paused = true)]
 async fn a_write_that_fails_while_a_sender_waits_is_told_to_it() {
     let kind = ErrorKind::ConnectionReset;

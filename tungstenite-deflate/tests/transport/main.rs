@@ -27,9 +27,9 @@ struct Wire(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// What can be read; then there is a wait.
+    /// Input; then there is a wait.
     incoming: VecDeque<Result<Vec<u8>, ErrorKind>>,
-    /// What was written.
+    /// Output so far.
     outgoing: Vec<u8>,
     writes: Writes,
     /// A flush fails like this.
@@ -41,7 +41,7 @@ struct State {
     writer: Option<Waker>,
 }
 
-/// What becomes of bytes that are written.
+/// Treatment of bytes that are written.
 #[derive(Clone, Copy, Default)]
 enum Writes {
     #[default]

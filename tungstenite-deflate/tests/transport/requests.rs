@@ -1,4 +1,4 @@
-//! What a program asks of a socket beside messages.
+//! Requests of a program to a socket beside messages.
 
 use std::sync::Arc;
 

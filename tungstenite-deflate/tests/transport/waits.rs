@@ -111,7 +111,7 @@ async fn room_for_an_eager_write_wakes_all_who_wait() {
     }
 }
 
-/// Who receives has a deadline to keep once a Close is queued; a message is nothing to it.
+/// A receiving task has a deadline to keep once a Close is queued; a message changes nothing for it.
 #[tokio::test(start_paused = true)]
 async fn a_close_wakes_who_receives() {
     for role in ROLES {
@@ -128,7 +128,7 @@ async fn a_close_wakes_who_receives() {
     }
 }
 
-/// Who waits for its message to be written is told when the receiver has written it, or has failed to.
+/// A task that waits for its message to be written is woken when the receiver has written it, or has failed to.
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_writes_wakes_who_sends() {
     for role in ROLES {

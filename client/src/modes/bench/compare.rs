@@ -18,9 +18,9 @@ use crate::tally::counted;
 #[derive(Debug, Serialize)]
 struct Way {
     name: &'static str,
-    /// What a message looks like on the wire.
+    /// Wire format of a message.
     format: &'static str,
-    /// Who may send when.
+    /// Directions in which messages may be sent.
     direction: &'static str,
     #[serde(flatten)]
     report: Report,

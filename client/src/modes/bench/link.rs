@@ -17,7 +17,7 @@ use crate::meter::Meter;
 use crate::modes::normal_closure;
 use crate::tally::Compression;
 
-/// Whether a message may be sent now, and from when its latency counts.
+/// Permission to send a message now, with the instant from which its latency counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Only receive.
@@ -28,7 +28,7 @@ pub(super) enum Turn {
     SendDue(Instant),
 }
 
-/// What happened on a connection.
+/// Event on a connection.
 pub(super) enum Step {
     /// A message went out.
     Sent,

@@ -1,4 +1,4 @@
-//! What all connections of a benchmark share: what to send, how much, until when.
+//! State shared by all connections of a benchmark: the payload, the count, the end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::moment::after;
 /// Caches, windows and schedulers settle within this.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// How long is measured when neither a duration nor a count is given.
+/// Time to measure when neither a duration nor a count is given.
 const DURATION: Duration = Duration::from_secs(5);
 
 /// Stands for no end of its own when a count is given; what stops answering is noticed by the reply time-out.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// What all connections share.
+/// State shared by all connections.
 pub(super) struct Work {
     pub(super) payload: Message,
     pub(super) in_flight: usize,

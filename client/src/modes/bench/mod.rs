@@ -42,7 +42,7 @@ use worker::{Measured, Worker};
 /// Connections opened at the same time at the start.
 const DIALLING_AT_ONCE: usize = 64;
 
-/// What is measured.
+/// Quantity that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Messages of an echo route.

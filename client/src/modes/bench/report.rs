@@ -29,7 +29,7 @@ pub(super) struct Latency {
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) url: String,
-    /// What carries the messages.
+    /// Protocol that carries the messages.
     pub(super) protocol: &'static str,
     pub(super) compression: String,
     pub(super) payload: &'static str,

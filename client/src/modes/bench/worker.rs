@@ -13,7 +13,7 @@ use super::open_links::{histogram, micros};
 use crate::moment::after;
 use crate::tally::{Compression, counted};
 
-/// What one connection measured.
+/// Measurements of one connection.
 pub(super) struct Measured {
     pub(super) latency: Histogram<u64>,
     pub(super) messages: u64,
@@ -40,7 +40,7 @@ impl Measured {
         }
     }
 
-    /// What a connection measured that ended before it began.
+    /// Returns the result of a connection that ended before it began.
     pub(super) fn failed(error: String) -> Self {
         Self {
             error: Some(error),
@@ -54,7 +54,7 @@ pub(super) struct Worker {
     link: Link,
     work: Arc<Work>,
     measured: Measured,
-    /// When the next message is due, when a rate is set.
+    /// Instant at which the next message is due, when a rate is set.
     due: Instant,
     /// Since when one more message may be underway.
     room_since: Instant,
@@ -63,7 +63,7 @@ pub(super) struct Worker {
     last_step: Instant,
 }
 
-/// Which part of the benchmark runs.
+/// Part of the benchmark that runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     WarmUp,
@@ -156,7 +156,7 @@ impl Worker {
         *self.starts.get_or_insert(starts)
     }
 
-    /// When to look again although nothing happens: a message is due, the end has come, or a reply is overdue.
+    /// Returns the instant of the next look without an event: a message is due, the end has come, or a reply is overdue.
     fn wake(&self, end: Instant, exhausted: bool, waits_for_due: bool) -> Instant {
         let mut wake = after(self.last_step, self.work.patience);
         if !exhausted {
@@ -221,7 +221,7 @@ impl Worker {
     }
 }
 
-/// How long the closing handshake may take.
+/// Maximum time for the closing handshake.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Time limit for the end of a connection that has failed.

@@ -63,7 +63,7 @@ struct KeptRoom {
     used_at: Instant,
 }
 
-/// When a room may go: before those that are wanted, and before those that were used after it.
+/// Rank of a room for removal: before those that are wanted, and before those that were used after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
     /// True if this node has members there.
@@ -274,7 +274,7 @@ impl Kept {
         while self.forget(is_over) {}
     }
 
-    /// When the room that may go first was last used, if one may go.
+    /// Returns the instant of last use of the room that may go first, if one may go.
     fn oldest_use(&self) -> Option<Instant> {
         let (turn, name) = self.order.first_key_value()?;
         let room = self.rooms.get(name).filter(|_| !turn.wanted)?;

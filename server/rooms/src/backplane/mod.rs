@@ -1,4 +1,4 @@
-//! Where messages are kept and how they reach other nodes.
+//! Backplanes: storage of messages and their delivery to other nodes.
 
 mod local;
 pub(crate) mod nats;
@@ -92,7 +92,7 @@ pub trait Backplane: Send + Sync + 'static {
     fn health(&self) -> Health;
 }
 
-/// Where a message was stored.
+/// Position of a stored message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     /// Its position; for a repeat, that of the first.
@@ -101,7 +101,7 @@ pub struct Published {
     pub duplicate: bool,
 }
 
-/// Why a message was not stored.
+/// Cause for which a message was not stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// The store cannot be reached; the message may or may not be in it.
@@ -135,7 +135,7 @@ impl PublishError {
 #[error("the store of messages is not available: {0}")]
 pub struct Unavailable(pub String);
 
-/// Which messages are wanted.
+/// Range of the messages that are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query {
     /// From where.
@@ -192,14 +192,14 @@ pub struct History {
 pub enum Delivery {
     /// A message was stored, by this node or another.
     Message {
-        /// Where.
+        /// Its room.
         room: RoomName,
         /// The message.
         stored: Stored,
     },
     /// A member of another node came or went; one of this node may be reported too and is then ignored.
     Presence {
-        /// Where.
+        /// Its room.
         room: RoomName,
         /// The change.
         change: Change,

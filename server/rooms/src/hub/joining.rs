@@ -38,7 +38,7 @@ pub struct Replay {
     pub messages: Vec<Stored>,
 }
 
-/// Why somebody cannot join.
+/// Cause for which somebody cannot join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JoinError {
     /// There are as many rooms as there may be.
@@ -240,7 +240,7 @@ impl Hub {
     }
 }
 
-/// Why what is behind `after` cannot be given, when the room's end is `end`.
+/// Returns the reason why the messages after `after` cannot be given, when the room's end is `end`.
 pub(crate) fn reason(after: Position, end: Option<Position>) -> Reason {
     match end {
         Some(end) if end.epoch == after.epoch && after.offset <= end.offset => Reason::Expired,

@@ -1,6 +1,6 @@
 //! The reasons why a text is no name.
 
-/// Why a text is no name.
+/// Cause for which a text is no name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// There is nothing in it, or too much.

@@ -52,7 +52,7 @@ pub enum Notice {
     Refused {
         /// The message that it is about, if the member gave it an id.
         id: Option<MessageId>,
-        /// Why.
+        /// Cause of the refusal.
         refusal: Refusal,
     },
 }

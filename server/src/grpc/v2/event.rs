@@ -20,7 +20,7 @@ pub(super) fn event(kind: Kind) -> ProtoEvent {
     ProtoEvent { kind: Some(kind) }
 }
 
-/// What happened in the room.
+/// Translates an event of the room.
 pub(super) fn happened(event: &Event) -> Kind {
     match event {
         Event::Message(stored) => Kind::Message(message(&stored.draft, Some(stored.position))),
@@ -43,7 +43,7 @@ pub(super) fn happened(event: &Event) -> Kind {
     }
 }
 
-/// Where a new member is.
+/// Translates the welcome of a new member.
 pub(super) fn joined(welcome: &Welcome) -> Kind {
     let recovered = welcome.replay.as_ref();
     Kind::Joined(ProtoJoined {

@@ -22,11 +22,11 @@ use rooms::{Refusal, Rendering, Seen};
 pub(super) struct Subscription<'a> {
     member: Member,
     outgoing: &'a Outgoing,
-    /// How long a client may take for one event.
+    /// Maximum time for a client to take one event.
     patience: Duration,
     /// `None` for those who only listen, and once the client has said everything.
     requests: Option<Streaming<ConverseRequest>>,
-    /// Whether the stream ends once everything that the client said is settled.
+    /// True if the stream ends once all requests of the client are settled.
     leaving: bool,
 }
 

@@ -10,15 +10,15 @@ use rooms::participant::Request as Asked;
 use rooms::presence::{Change, Present};
 use rooms::{Draft, Epoch, MemberId, MemberName, MessageId, Position, RoomName, Stored};
 
-/// What a client may say.
+/// Request of a client.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum Request {
     /// Something for everybody in the room.
     Message {
-        /// What the client calls it.
+        /// The client's own id of the message.
         id: Option<MessageId>,
-        /// What it says.
+        /// Text of the message.
         text: Arc<str>,
     },
     /// Messages that are kept: the newest, or those around a position.
@@ -37,7 +37,7 @@ pub(crate) enum Request {
     },
 }
 
-/// What the server says.
+/// Event or notice from the server.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Outgoing<'a> {
@@ -45,7 +45,7 @@ pub(super) enum Outgoing<'a> {
     Joined {
         room: &'a RoomName,
         name: &'a MemberName,
-        /// Which of the members this connection is.
+        /// The member that this connection is.
         member: &'a MemberId,
         /// The room's end; both are there or none.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,15 +54,15 @@ pub(super) enum Outgoing<'a> {
         offset: Option<u64>,
         count: usize,
         members: &'a [Present],
-        /// Whether `since` was given and nothing behind it is missing.
+        /// True if `since` was given and no message after it is missing.
         recovered: bool,
     },
     /// Messages that were said before.
     History {
         messages: Vec<MessageBody<'a>>,
-        /// Whether none is missing in the range that was asked for.
+        /// True if no message is missing in the requested range.
         complete: bool,
-        /// Whether there are more in that range.
+        /// True if there are more messages in the range.
         more: bool,
     },
     /// A message.
@@ -85,7 +85,7 @@ pub(super) enum Outgoing<'a> {
     },
     /// The client's new token is in force.
     Token {
-        /// When it ends, in milliseconds since 1970.
+        /// Expiry of the grant, in milliseconds since 1970.
         #[serde(skip_serializing_if = "Option::is_none")]
         expires: Option<u64>,
     },
@@ -173,7 +173,7 @@ impl<'a> MessageBody<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    /// What is told of an event.
+    /// Translates an event of the room.
     pub(super) fn event(event: &'a Event) -> Self {
         match event {
             Event::Message(stored) => Self::Message(MessageBody::stored(stored)),

@@ -47,7 +47,7 @@ pub(crate) fn chat(context: &Arc<Context>) -> Router {
 
 /// Admits the participant, then lets the request become a WebSocket.
 ///
-/// What is wrong with names is told over the WebSocket, since a browser does not show a page what a refusal says; a token
+/// Faults of names are reported over the WebSocket, since a browser does not show a page the text of a refusal; a token
 /// that is not good is refused before.
 async fn open(
     State((context, endpoint)): State<(Arc<Context>, Arc<Endpoint>)>,
@@ -78,7 +78,7 @@ async fn open(
 
 /// Admits the sender of a request; `None` if the upgrade will refuse it anyway.
 ///
-/// What asks for no WebSocket need not show a token to be told so, and a page whose Origin may not connect does not spend
+/// A request for no WebSocket is told so without a token, and a page whose Origin may not connect does not spend
 /// its visitor's attempts.
 fn admit(
     context: &Context,

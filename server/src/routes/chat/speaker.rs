@@ -15,7 +15,7 @@ use rooms::message::unix_millis;
 use rooms::participant::{Notice, Welcome};
 use rooms::{Broadcast, Event, Hub, MessageId, Refusal, Rendering, Seen, Stored};
 
-/// How events and requests are written.
+/// Format of events and requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     Text,
@@ -37,7 +37,7 @@ pub(super) struct Speaker {
     pub(super) hub: Hub,
     pub(super) conversation: Conversation,
     pub(super) dialect: Dialect,
-    /// How the room's events are compressed for all members; before the join a context that nobody shares.
+    /// Compression context of the room's events, for all members; before the join a context that nobody shares.
     pub(super) context: Arc<SharedContext>,
 }
 

@@ -1,11 +1,11 @@
 //! Plain text: a line in, `name: line` out.
 //!
-//! What the server itself has to say begins with `* ` (a notice) or `! ` (an error), which no name does.
+//! Lines of the server itself begin with `* ` (a notice) or `! ` (an error), which no name does.
 
 use rooms::Draft;
 use rooms::event::{Event, Gap};
 
-/// What is told of an event; nothing of who comes and goes.
+/// Returns the line of an event; joins and leaves have none.
 pub(super) fn event(event: &Event) -> Option<String> {
     match event {
         Event::Message(stored) => Some(message(&stored.draft)),
@@ -32,7 +32,7 @@ pub(super) fn error(message: &str) -> String {
     format!("! {message}")
 }
 
-/// What some terminal or editor takes for the end of a line.
+/// Returns true for characters that some terminal or editor takes for the end of a line.
 fn is_line_break(character: char) -> bool {
     matches!(
         character,

@@ -1,4 +1,4 @@
-//! What a request is for: its pseudo-fields, its target and its authority (RFC 9113 §8.3.1).
+//! Target of a request: its pseudo-fields and its authority (RFC 9113 §8.3.1).
 
 use super::{answered, refused};
 use crate::case::Case;

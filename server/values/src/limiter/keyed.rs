@@ -29,7 +29,7 @@ struct Table<K> {
     buckets: HashMap<K, Bucket>,
     /// The bucket of all keys that find no place.
     shared: Bucket,
-    /// When whole buckets were last removed.
+    /// Instant at which whole buckets were last removed.
     swept_at: Option<Instant>,
 }
 

@@ -12,7 +12,7 @@
 //!     // To the end, past an error too: the stream still writes its Close and ends the transport.
 //!     while let Some(received) = socket.recv().await {
 //!         if let Ok(data @ (Message::Text(_) | Message::Binary(_))) = received {
-//!             // What a failed one means is reported by `recv`.
+//!             // A failed send is reported by `recv`.
 //!             let _ = socket.send(data).await;
 //!         }
 //!     }

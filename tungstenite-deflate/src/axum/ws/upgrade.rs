@@ -74,7 +74,7 @@ impl<F> WebSocketUpgrade<F> {
         self
     }
 
-    /// Whether clients may break RFC 6455 §5.1 by sending frames unmasked. Default: false.
+    /// Accepts unmasked frames from clients, against RFC 6455 §5.1, if true. Default: false.
     pub fn accept_unmasked_frames(mut self, accept: bool) -> Self {
         self.upgrade.options_mut().websocket.accept_unmasked_frames = accept;
         self
@@ -160,7 +160,7 @@ impl IntoResponse for WebSocketUpgradeRejection {
     }
 }
 
-/// What to do when a connection ends before it is upgraded.
+/// Action for a connection that ends before it is upgraded.
 pub trait OnFailedUpgrade: Send + 'static {
     /// Told once, with hyper's error.
     fn call(self, error: axum_core::Error);

@@ -1,4 +1,4 @@
-//! Which messages are compressed, and where they go.
+//! Choice of the messages to compress, and of the buffer that they go to.
 
 use bytes::BytesMut;
 
@@ -47,7 +47,7 @@ fn auto_compresses_only_what_gets_smaller() {
     assert_eq!(seen, Statistics::default());
 }
 
-/// What stands in the buffer already is neither counted nor compared.
+/// Bytes already in the buffer are neither counted nor compared.
 #[test]
 fn messages_are_appended() {
     let text = b"to be or not to be ".repeat(30);

@@ -1,4 +1,4 @@
-//! When a context is kept, and when it begins anew.
+//! Lifetime of a context: from message to message, or one message only.
 
 use bytes::BytesMut;
 

@@ -1,4 +1,4 @@
-//! What is not DEFLATE data, or ends too soon.
+//! Bytes that are not DEFLATE data, or end too soon.
 
 use bytes::BytesMut;
 

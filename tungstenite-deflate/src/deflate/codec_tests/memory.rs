@@ -1,4 +1,4 @@
-//! What contexts take, and what happens when the budget is spent.
+//! Memory of contexts, and behaviour when the budget is spent.
 
 use bytes::BytesMut;
 

@@ -124,14 +124,14 @@ fn pair(agreed: Agreed, config: &DeflateConfig) -> (Codec, Codec) {
     )
 }
 
-/// What `codec` makes of a message, compressed whatever its size.
+/// Returns a message as `codec` compresses it, whatever its size.
 fn deflated(codec: &mut Codec, message: &[u8]) -> BytesMut {
     let mut wire = BytesMut::new();
     assert!(codec.deflate(message, Compression::Always, &mut wire));
     wire
 }
 
-/// What `codec` makes of a compressed message in one frame.
+/// Returns a compressed message in one frame as `codec` inflates it.
 fn inflated(codec: &mut Codec, wire: &[u8], limit: usize) -> Result<BytesMut, InflateError> {
     let mut out = BytesMut::new();
     codec.inflate(wire, true, limit, &mut out).map(|()| out)

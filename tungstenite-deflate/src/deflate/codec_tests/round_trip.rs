@@ -1,4 +1,4 @@
-//! What is compressed inflates to what it was, whoever compressed it.
+//! Messages inflate to what they were, whoever compressed them.
 
 use bytes::BytesMut;
 

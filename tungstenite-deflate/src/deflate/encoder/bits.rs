@@ -9,14 +9,14 @@ pub(super) struct BitWriter<'a> {
     state: State,
 }
 
-/// Where a writer is; a copy is the way back to there, as long as nothing was drained.
+/// Position of a writer; a copy is the way back to there, as long as nothing was drained.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct State {
     /// Whole bytes in the room.
     bytes: usize,
     /// Bits that do not make a byte yet, from the lowest on.
     pending: u64,
-    /// How many they are.
+    /// Number of bits in it.
     count: u32,
 }
 
@@ -80,7 +80,7 @@ impl<'a> BitWriter<'a> {
         self.state.bytes * 8 + self.state.count as usize
     }
 
-    /// Where the writer is.
+    /// Returns the writer's position.
     pub(super) fn state(&self) -> State {
         self.state
     }

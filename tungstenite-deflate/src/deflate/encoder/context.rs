@@ -1,4 +1,4 @@
-//! What a connection keeps from message to message, if it takes its context over.
+//! State of a connection between messages, if it takes its context over.
 
 use super::chains::Chains;
 use super::history::History;

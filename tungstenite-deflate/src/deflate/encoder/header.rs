@@ -128,7 +128,7 @@ impl Dynamic {
     }
 }
 
-/// How many of these lengths are told: all up to the last that is not 0, and at least so many.
+/// Returns the number of lengths that are sent: all up to the last that is not 0, and at least `at_least`.
 fn told(lengths: &[u8], at_least: usize) -> usize {
     lengths
         .iter()

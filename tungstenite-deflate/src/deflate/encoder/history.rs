@@ -1,4 +1,4 @@
-//! What was sent before, as one piece of memory (RFC 7692 §7.2.3.2).
+//! Bytes sent before, as one piece of memory (RFC 7692 §7.2.3.2).
 
 use super::bits::low_bits;
 use super::span::{Gap, Span};

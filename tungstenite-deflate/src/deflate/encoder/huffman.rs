@@ -65,7 +65,7 @@ fn sorted_symbols(frequencies: &[u32], keys: &mut [u32; LITERALS]) -> usize {
     used
 }
 
-/// How many codes of each length an optimal code has, from at least two weights in ascending order.
+/// Counts the codes of each length in an optimal code, from at least two weights in ascending order.
 ///
 /// Moffat and Katajainen, "In-place calculation of minimum-redundancy codes" (1995): `tree` holds weights of leaves,
 /// then weights and parents of inner nodes, then their depths.

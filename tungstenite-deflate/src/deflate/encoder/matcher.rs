@@ -5,7 +5,7 @@ use super::bits::low_bits;
 use super::block::Sequences;
 use super::span::{self, Span, alike, word};
 
-/// Where four bytes were seen last, by their hash.
+/// Hash table of the positions where four bytes were seen last.
 ///
 /// Positions are counted from the beginning of the stream and kept modulo 65,536. Nothing is ever cleared for a message:
 /// a position that is out of date shows by its distance, which then goes past what there is, or by its bytes, which are
@@ -124,12 +124,12 @@ impl Table {
     }
 }
 
-/// What repeats; of length 0, nothing.
+/// A repetition of earlier bytes; of length 0, none.
 #[derive(Clone, Copy, Debug)]
 struct Match {
     length: usize,
     distance: usize,
-    /// What it saves against literals, in quarters of a bit.
+    /// Saving against literals, in quarters of a bit.
     gain: usize,
 }
 
@@ -140,7 +140,7 @@ impl Match {
         gain: 0,
     };
 
-    /// What is alike at `at` and `distance` before, where the first four bytes are; nothing if literals are shorter.
+    /// Returns the match of `at` with `distance` before, where four bytes are equal; none if literals are shorter.
     #[expect(
         clippy::inline_always,
         reason = "the body of a loop; a call takes a fifth more time"
@@ -176,7 +176,7 @@ impl Match {
     }
 }
 
-/// Whether there is something at `distance` before `at`, no further than `limit`, that begins with `word` as well.
+/// Returns true if bytes `distance` before `at`, no further than `limit`, begin with `word` as well.
 #[inline]
 fn reaches(buffer: &[u8], at: usize, word: u32, distance: usize, limit: usize) -> bool {
     // 0 is 65,536 and too far.
@@ -193,7 +193,7 @@ fn slot(word: u32, shift: u32) -> usize {
 const SKIP_SHIFT: u32 = 7;
 /// A match of this length is taken without a look at the next position.
 const GOOD_LENGTH: usize = 12;
-/// How often the bytes across the end of a match are followed to a longer one. More than twice spares 0.2 % at most.
+/// Maximum number of longer matches looked for across the end of a match. More than two spare 0.2 % at most.
 const MAX_PROBES: usize = 2;
 /// Positions that are remembered at the end of a match: its beginning is known from where it was seen before. All would
 /// take a tenth more time for 0.8 % fewer bytes.
@@ -202,8 +202,8 @@ const REMEMBERED: usize = 4;
 const ALL: usize = 1_000;
 /// Above so many bytes to search, all positions of a match are remembered: there bytes count more than time.
 const LONG: usize = 32 * 1024;
-/// What a literal takes, in quarters of a bit: some 4 bits in JSON, 5 in text.
+/// Cost of a literal, in quarters of a bit: some 4 bits in JSON, 5 in text.
 const LITERAL_COST: usize = 18;
-/// What a match takes besides the logarithm of its distance, in quarters of a bit. So four bytes are a match up to a
+/// Cost of a match besides the logarithm of its distance, in quarters of a bit. So four bytes are a match up to a
 /// distance of 127, five up to 4,095, six at any.
 const MATCH_COST: usize = 44;

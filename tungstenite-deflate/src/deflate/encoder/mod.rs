@@ -47,7 +47,7 @@ pub(super) use context::Context;
 use matcher::Table;
 use span::Span;
 
-/// Which results of [`Encoder::encode_in`] are sent.
+/// Results of [`Encoder::encode_in`] that are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Demand {
     /// Every message, whatever its size.
@@ -56,7 +56,7 @@ pub(super) enum Demand {
     WhenItPays,
 }
 
-/// What the messages of a thread share: some 370 KB once all of it was used.
+/// Tables and buffers shared by the messages of a thread: some 370 KB once all of them were used.
 #[derive(Debug)]
 pub(super) struct Encoder {
     /// For messages without context, and for those that are longer than a history.
@@ -64,7 +64,7 @@ pub(super) struct Encoder {
     /// Position of the next of these; there is nothing before 1, where an empty table points.
     position: usize,
     sequences: Sequences,
-    /// Where the bits of a block land.
+    /// Buffer for the bits of a block.
     room: Box<[u8]>,
     /// History and message, where these are too long for a context.
     work: Vec<u8>,
@@ -82,7 +82,7 @@ impl Default for Encoder {
     }
 }
 
-/// Where a message was searched, and so entered into the chains of its context.
+/// Chains in which a message was searched, and so entered.
 #[derive(Clone, Copy, Debug)]
 enum Searched {
     /// Nowhere: it is still to be entered.
@@ -242,7 +242,7 @@ impl Encoder {
     }
 }
 
-/// Where a message goes.
+/// Destination of a message.
 struct Output<'a> {
     sequences: &'a mut Sequences,
     writer: BitWriter<'a>,

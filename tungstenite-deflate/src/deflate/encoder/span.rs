@@ -10,7 +10,7 @@ use super::symbols::MAX_LENGTH;
 pub(super) struct Span<'a> {
     /// The history that matches may refer to, then the bytes to compress.
     pub(super) buffer: &'a [u8],
-    /// Where the latter begins.
+    /// Offset at which the latter begins.
     pub(super) start: usize,
     /// Position of the buffer's first byte in the stream, modulo 65,536.
     pub(super) base: u16,

@@ -150,7 +150,7 @@ macro_rules! face {
                 into_inner(connection)
             }
 
-            /// What a connection is.
+            /// Traits of a connection.
             pub fn traits<S>()
             where
                 S: AsyncRead + AsyncWrite + Unpin + Debug + Send + Sync + 'static,

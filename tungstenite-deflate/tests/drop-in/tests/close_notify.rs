@@ -95,7 +95,7 @@ fn every_choice() -> Vec<(Role, Options)> {
     all.into_iter().flatten().collect()
 }
 
-/// What the stream still gives until it is over.
+/// Returns the items of the stream until it ends.
 async fn to_the_end(socket: &mut WebSocketStream<Tls>) -> Vec<Result<Message, Error>> {
     let all = socket.by_ref().collect::<Vec<_>>();
     tokio::time::timeout(Duration::from_secs(10), all)

@@ -1,4 +1,4 @@
-//! Where NATS is, and what is kept there.
+//! Settings of NATS: the servers, and what is kept there.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use certs::{Kind, SecretFiles};
 
 use crate::name::RoomName;
 
-/// Where NATS is, and what is kept there.
+/// Settings of NATS: the servers, and what is kept there.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NatsSettings {
@@ -40,7 +40,7 @@ pub struct NatsSettings {
     pub heartbeat: Duration,
 }
 
-/// Why the settings cannot be used.
+/// Cause for which the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
     /// A file cannot be read.
@@ -48,7 +48,7 @@ pub enum NatsError {
     Unreadable {
         /// The purpose of the file.
         what: &'static str,
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
@@ -66,7 +66,7 @@ pub enum NatsError {
     Unusable {
         /// The purpose of the file.
         what: &'static str,
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// The fault.
         wrong: &'static str,
@@ -77,7 +77,7 @@ pub enum NatsError {
     /// A time that is too short to be kept.
     #[error("{what} of {seen:?}, at least {least:?} is needed")]
     TooShort {
-        /// Which time.
+        /// Name of the setting.
         what: &'static str,
         /// The value of the setting.
         seen: Duration,
