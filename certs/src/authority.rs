@@ -31,7 +31,7 @@ pub(crate) const KEY: &str = "ca.key";
 
 /// Lifetime of the CA: nobody should have to trust a new one soon, and its names are constrained.
 const LIFETIME: Duration = Duration::days(3650);
-/// By this organisation a CA of ours is told from one that somebody else put here.
+/// By this organisation a CA of ours is distinguished from one that somebody else put here.
 const ORGANISATION: &str = "tungstenite-deflate development CA";
 
 /// A CA's certificate with its key, able to sign.

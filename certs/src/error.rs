@@ -103,7 +103,7 @@ pub enum Error {
         /// The CA's file, which may not even exist.
         authority: PathBuf,
     },
-    /// The file in the CA's place cannot sign what is asked for. Nothing was written.
+    /// The file in place of the CA cannot sign what is asked for. Nothing was written.
     #[error("{} cannot sign this certificate: {reason}; nothing was changed", path.display())]
     Authority {
         /// The CA's file.

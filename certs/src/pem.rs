@@ -80,7 +80,7 @@ pub enum PemFault {
     /// The section's content is not an X.509 certificate.
     #[error("holds something that is not an X.509 certificate (section {section})")]
     NotX509 {
-        /// Place among the certificates of the file, from 1.
+        /// Position among the certificates of the file, from 1.
         section: usize,
     },
     /// The key is damaged, or of a kind that TLS here does not use.

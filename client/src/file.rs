@@ -21,7 +21,7 @@ pub(crate) fn read_named(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     within_deadline(move || read_bounded(File::open(path)?, max_bytes))
 }
 
-/// Reads a file that nobody named and that is trusted because of its place; `None` when there is none.
+/// Reads a file that nobody named and that is trusted because of its path; `None` when there is none.
 ///
 /// Whoever can put a file there must be the user or root: it has to be a regular file of one of them that nobody else
 /// can write to. All of this is asked of the open descriptor, so that nothing can be exchanged in between.

@@ -24,7 +24,7 @@ pub(crate) enum Framing {
     Null,
     /// Each a line of base64.
     Base64,
-    /// Each behind its length: four bytes, the highest first.
+    /// Each after its length: four bytes, the highest first.
     LengthPrefixed,
 }
 

@@ -52,7 +52,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Dials until it succeeds, the backoff gives up, or an attempt fails for a reason that waiting does not mend (a wrong
-/// certificate, a wrong path). `announce` is told the error, the wait and the number of each failed attempt.
+/// certificate, a wrong path). `announce` gets the error, the wait and the number of each failed attempt.
 ///
 /// # Errors
 /// The error of the last attempt. Cancel safe: dropping the future stops dialling.

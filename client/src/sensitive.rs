@@ -72,7 +72,7 @@ pub(crate) fn is_sensitive_header(name: &HeaderName) -> bool {
 /// Reports whether a subprotocol looks like a token rather than a name (RFC 6455 §1.9).
 ///
 /// Browsers can set no header of a WebSocket, so tokens travel as subprotocols: `bearer.TOKEN`, or `bearer` and then the
-/// token. Names are made of short words, with digits at most at one place of each (`chat.v1.json`, `ocpp2.0.1`).
+/// token. Names are made of short words, with digits at most in one part of each (`chat.v1.json`, `ocpp2.0.1`).
 fn looks_like_token(subprotocol: &str) -> bool {
     let word_is_odd = |word: &str| {
         let kinds: Vec<bool> = word.bytes().map(|byte| byte.is_ascii_digit()).collect();

@@ -59,7 +59,7 @@ pub(crate) struct Session {
     waiting: VecDeque<Message>,
     unflushed: VecDeque<Message>,
     written: VecDeque<(Message, Option<WireMessage>)>,
-    /// Received while messages written before it were not yet told of.
+    /// Received while messages written before it were not yet reported.
     received: Option<Event>,
     /// The peer's Close came; its frame may carry no code.
     is_closed: bool,
@@ -253,7 +253,7 @@ impl Session {
         }
     }
 
-    /// The oldest message that was written and not yet told of.
+    /// The oldest message that was written and not yet reported.
     fn take_written(&mut self) -> Option<Event> {
         let (message, wire) = self.written.pop_front()?;
         if !is_control(&message) {
@@ -287,7 +287,7 @@ impl Session {
                     self.unconfirmed = Default::default();
                 }
                 let received = Event::Received(message, wire);
-                // Receiving writes too: what it wrote is told of before what came back.
+                // Receiving writes too: what it wrote is reported before what came back.
                 if self.connection.stream.outgoing_bytes() == 0 {
                     self.note_written();
                 }
@@ -355,7 +355,7 @@ impl Session {
             Poll::Ready(Err(error)) => self.sending_failed(error),
             Poll::Ready(Ok(())) => {
                 self.note_written();
-                // Told before anything is received: an answer never comes before what it answers.
+                // Reported before anything is received: an answer never comes before what it answers.
                 self.take_written().map_or(Poll::Pending, Poll::Ready)
             }
         }

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::load(std::env::args_os())?.config;
     let _guard = server::log::start(&config.logging)?;
     let listeners = server::listeners(&config.network)?;
-    // A member that falls so many messages behind is told to come back later.
+    // A member that lags by so many messages gets the advice to come back later.
     let topic = Topic::new(1024);
     let context = SharedContext::new(&DeflateConfig::default());
     let server = Server::new(config)?.route("/fanout", move |socket, info| {
@@ -42,16 +42,16 @@ async fn listen_and_tell(
         tokio::select! {
             biased;
             message = said.recv() => {
-                let mut behind = message.is_err();
-                let mut heard = message.ok();
-                while let Some(message) = heard {
+                let mut lagging = message.is_err();
+                let mut received = message.ok();
+                while let Some(message) = received {
                     conversation.feed_prepared(&message).await.ok()?;
                     // What else was said meanwhile goes out in the same write.
                     let next = said.try_recv();
-                    behind = matches!(next, Err(TryRecvError::Lagged(_)));
-                    heard = next.ok();
+                    lagging = matches!(next, Err(TryRecvError::Lagged(_)));
+                    received = next.ok();
                 }
-                if behind {
+                if lagging {
                     conversation.close(CloseCode::Again, "slow consumer");
                 }
             }
@@ -60,7 +60,7 @@ async fn listen_and_tell(
                     Message::Text(text) => context.text(text),
                     message => context.binary(message.into_data()),
                 };
-                // There is always somebody to hear it: whoever said it.
+                // There is always a receiver: the sender itself.
                 let _ = topic.send(Arc::new(prepared));
             }
         }

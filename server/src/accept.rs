@@ -61,7 +61,7 @@ pub(crate) struct Acceptor {
     pub(crate) limits: Arc<ConnectionLimits>,
     pub(crate) arrivals: Arrivals,
     pub(crate) handshakes: Semaphore,
-    /// Places for connections that are being told that there is none.
+    /// Slots for connections that get a response that the server is full.
     pub(crate) refusals: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) ledger: Ledger,
@@ -212,7 +212,7 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Returns the time for which the peer is waited for behind the end.
+    /// Returns the time for which the peer is waited for after the end.
     fn linger(&self) -> Duration {
         self.config.network.linger.into()
     }
@@ -362,7 +362,7 @@ impl Acceptor {
         }))
     }
 
-    /// Has one request answered, which is told what is known of its connection and of its client.
+    /// Has one request answered, with its connection and its client as extensions.
     fn answer(
         &self,
         mut request: http::Request<Incoming>,

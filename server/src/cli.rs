@@ -72,7 +72,7 @@ fn reference() -> ExitCode {
     }
 }
 
-/// Serves until told to stop.
+/// Serves until a signal to stop.
 fn start(loaded: Loaded) -> ExitCode {
     tls::gather_entropy();
     let _guard = match log::start(&loaded.config.logging) {

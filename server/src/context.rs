@@ -18,7 +18,7 @@ use crate::origin::Origins;
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) metrics: Metrics,
-    /// Pages that want to be told of the messages of a connection.
+    /// Pages that watch the messages of a connection.
     pub(crate) observers: Observers,
     pub(crate) drain: Drain,
     pub(crate) hosts: Hosts,

@@ -28,7 +28,7 @@ pub struct Conversation {
     info: ConnectionInfo,
     tally: Tally,
     compressed: Compressed,
-    /// For a page that wants to be told which messages were compressed.
+    /// For a page that shows which messages were compressed.
     observed: Option<Box<Observed>>,
     /// Messages given to the handler, and when the latest was if its time is measured.
     given: u32,
@@ -313,7 +313,7 @@ impl Drop for Conversation {
     }
 }
 
-/// Queues a Close behind what the peer does not read: 1013 (try again later).
+/// Queues a Close after what the peer does not read: 1013 (try again later).
 ///
 /// A peer that reads on within the rest of the write timeout gets what was queued and then this Close. One that does not
 /// is cut off and sees the end of the byte stream alone: its window is shut, so nothing can reach it, and a frame of which

@@ -108,7 +108,7 @@ impl Drain {
         poll_fn(|cx| begun.poll(cx)).await;
     }
 
-    /// A connection's own moment, at a random place in the window.
+    /// A connection's own moment, at a random position in the window.
     pub(crate) fn departure(&self) -> Departure {
         Departure {
             end: Arc::clone(&self.end),

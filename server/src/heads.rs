@@ -7,7 +7,7 @@
 //!                             └→ Upgrade                      until it is refused
 //! ```
 //! The preface of HTTP/2 is refused in its own frames where ALPN did not agree on HTTP/2 (RFC 9113 §3.2, §3.4). Instead of a line feed without a carriage return hyper gets [`REFUSED`], for which it answers with 400 in the request's
-//! turn. A version that is not spoken here becomes 1.1, and the service is told to answer with 505. Only what hyper accepts
+//! turn. A version that is not spoken here becomes 1.1, and the service answers with 505. Only what hyper accepts
 //! has to be followed: whatever else comes is the last on its connection.
 
 use std::sync::{Mutex, MutexGuard};
@@ -55,7 +55,7 @@ impl Heads {
         is_due.then_some(scanner.passed)
     }
 
-    /// Goes on behind an upgrade that `response` refuses; with bytes behind it that nobody looked at, the connection ends.
+    /// Goes on after an upgrade that `response` refuses; with bytes after it that nobody looked at, the connection ends.
     /// hyper keeps the transport for `upgrade` until then.
     pub(crate) fn end(&self, response: &mut Response<Body>, upgrade: Option<OnUpgrade>) {
         let mut scanner = self.scanner();
@@ -125,7 +125,7 @@ enum ScanState {
     /// Bytes of a chunk that are still to come, with its end of line.
     Chunk(u64),
     Trailer,
-    /// Behind the head of an upgrade: frames, if it is accepted.
+    /// After the head of an upgrade: frames, if it is accepted.
     Upgrade,
 }
 
@@ -171,7 +171,7 @@ struct Scanner {
     begun: u64,
     /// The first head with a foreign version, counted from one.
     foreign: Option<u64>,
-    /// True if bytes came behind the head of an upgrade.
+    /// True if bytes came after the head of an upgrade.
     is_behind: bool,
     /// The last upgrade that was refused.
     refused: Option<OnUpgrade>,
@@ -418,7 +418,7 @@ mod tests {
             assert_eq!(refused, Some(Objection::Http2), "{cut}");
             assert!(heads.is_http2());
         }
-        // Behind a request, and with another target or version, it is a request like any other.
+        // After a request, and with another target or version, it is a request like any other.
         for bytes in [
             [b"GET / HTTP/1.1\r\n\r\n", PREFACE].concat(),
             [b"\r\n", PREFACE].concat(),

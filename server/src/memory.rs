@@ -57,7 +57,7 @@ pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
 /// is tried too, ever more seldom while nothing comes of it.
 #[derive(Debug)]
 struct Watch {
-    /// Least that was resident behind a trim; little more than that is not worth another.
+    /// Least that was resident after a trim; little more than that is not worth another.
     least: u64,
     /// Bytes resident after the last trim.
     left: u64,
@@ -160,7 +160,7 @@ mod tests {
             }
         }
 
-        /// A second later; whether it would trim. What it would find resident behind that is `after`.
+        /// A second later; whether it would trim. What it would find resident after that is `after`.
         fn look(&mut self, resident: u64, tasks: usize, after: u64) -> bool {
             self.second += 1;
             let now = self.start + Duration::from_secs(self.second);
@@ -268,9 +268,12 @@ mod tests {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
-        let told: u64 = kibibytes.parse::<u64>().unwrap() << 10;
+        let reported: u64 = kibibytes.parse::<u64>().unwrap() << 10;
         let seen = Resident::open().unwrap().bytes().unwrap();
         // Other tests take and give memory meanwhile; another unit would be off by a thousand.
-        assert!(seen > told / 8 && seen < told * 8, "{seen}, {told}");
+        assert!(
+            seen > reported / 8 && seen < reported * 8,
+            "{seen}, {reported}"
+        );
     }
 }

@@ -29,18 +29,18 @@ impl Acceptor {
     /// Tells a connection that there is no room for it, if it can be done for little: its first request is answered
     /// and then it is closed.
     ///
-    /// So many at once are told, each for at most [`REFUSAL_TIMEOUT`]; the others are closed unanswered.
+    /// So many at once get a response, each within [`REFUSAL_TIMEOUT`]; the others are closed unanswered.
     pub(crate) fn refuse(self: Arc<Self>, socket: Socket, arrival: Arrival, full: Full) {
         let limit = full.limit();
         let peer = arrival.peer;
         self.refused(limit);
         failure!(INFO, %peer, proxy = peer.proxy(), limit, "connection refused: the limit is reached");
-        let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() else {
+        let Ok(slot) = Arc::clone(&self.refusals).try_acquire_owned() else {
             return;
         };
         let drain = self.drain.clone();
         let telling = async move {
-            let _place = place;
+            let _slot = slot;
             let telling = self.tell(socket, arrival, full);
             // A peer that does not want to know is closed all the same.
             let _ = tokio::time::timeout(REFUSAL_TIMEOUT, telling).await;

@@ -121,7 +121,7 @@ fn is_probe(path: &str) -> bool {
 /// sees in the same place (§6.1, §11.2): `chunked` is the only coding and stands there once.
 ///
 /// hyper has refused by now whatever it sees no end of; where there is a length beside the coding it has taken the
-/// coding, and will close behind the answer (§6.3). HTTP/2 frames its bodies otherwise.
+/// coding, and will close after the answer (§6.3). HTTP/2 frames its bodies otherwise.
 fn is_well_framed<B>(request: &Request<B>) -> bool {
     if request.version() == Version::HTTP_2 {
         return true;

@@ -15,7 +15,7 @@ use tungstenite_deflate::{ControlRate, Keepalive, Limits, Options, WebSocketStre
 use crate::accept::Acceptor;
 use crate::access::{Access, KeyError};
 use crate::arrivals::Arrivals;
-use crate::config::{AccessLog, Config, Span};
+use crate::config::{AccessLog, Config, TimeSpan};
 use crate::connection::ConnectionInfo;
 use crate::context::Context;
 use crate::descriptors;
@@ -263,7 +263,7 @@ impl Server {
         leave(&drain, config.shutdown.drain_delay).await;
         info!("draining");
         drain.begin(config.shutdown.drain_window.0);
-        // The accept loop has been told; what ends it otherwise is a bug that must not stop the drain.
+        // The accept loop has its signal; another end of it is a bug that must not stop the drain.
         for accepting in accepting {
             let _ = accepting.await;
         }
@@ -397,16 +397,16 @@ fn announce(listeners: &[Listener]) {
 }
 
 /// Reports that the server is not ready and waits until balancers had the time to notice.
-async fn leave(drain: &Drain, delay: Span) {
+async fn leave(drain: &Drain, delay: TimeSpan) {
     drain.announce();
-    if delay > Span(Duration::ZERO) {
+    if delay > TimeSpan(Duration::ZERO) {
         info!(%delay, "not ready, still serving");
         tokio::time::sleep(delay.0).await;
     }
 }
 
 /// Waits for the connections to end, for as long as it may.
-async fn finish(drain: &Drain, patience: Span) -> Ending {
+async fn finish(drain: &Drain, patience: TimeSpan) -> Ending {
     let left = match timeout(patience.0, drain.finished()).await {
         Ok(()) => 0,
         Err(_) => drain.cut_off(),

@@ -132,7 +132,7 @@ impl ServerStream {
         }
     }
 
-    /// Hands the transport to `rescue` when a panic drops this between two messages, so that the peer can still be told.
+    /// Hands the transport to `rescue` when a panic drops this between two messages, so that the peer can still be notified.
     pub(crate) fn rescued_by(mut self, rescue: oneshot::Sender<Transport>) -> Self {
         self.rescue = Some(rescue);
         self
@@ -380,5 +380,5 @@ impl Drop for ServerStream {
     }
 }
 
-/// The share of the write timeout, one in so many, that is left when the peer is told that it is too slow.
+/// The share of the write timeout, one in so many, that is left when the peer is closed as too slow.
 const LAST_PART: u32 = 4;

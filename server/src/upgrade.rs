@@ -293,7 +293,7 @@ async fn connect(
 ) -> hyper::Result<WebSocketStream<ServerStream>> {
     let upgraded = pending.on_upgrade.await?;
     let (transport, early) = match upgraded.downcast::<TokioIo<Wire<ClientStream>>>() {
-        // Frames sent right behind the request are already in hyper's buffer.
+        // Frames sent directly after the request are already in hyper's buffer.
         Ok(parts) => (
             Transport::Http1(Box::new(parts.io.into_inner().into_inner())),
             BytesMut::from(parts.read_buf),

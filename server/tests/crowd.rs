@@ -1,5 +1,5 @@
 //! Thousands of members in one room, over real sockets to servers in processes of their own: everybody gets everything, and
-//! what it costs is told.
+//! what it costs is printed.
 //!
 //! `scripts/measure-rooms` runs this with a release build and 10,000 members; what it prints is what server/SCALE.md says.
 
@@ -262,7 +262,7 @@ async fn patient<T>(future: impl Future<Output = T>) -> T {
     timeout(PATIENCE * 6, future).await.expect("in two minutes")
 }
 
-/// The digits behind `key` in a JSON text.
+/// The digits after `key` in a JSON text.
 fn number(text: &str, key: &str) -> Option<u64> {
     let digits = text.split_once(key)?.1;
     let end = digits

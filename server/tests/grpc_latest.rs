@@ -49,7 +49,7 @@ async fn heard(events: &mut Streaming<Event>) -> usize {
     }
 }
 
-/// Says [`MESSAGES`] messages into `room`, each after somebody else has heard the one before.
+/// Says [`MESSAGES`] messages into `room`, each after somebody else has received the one before.
 async fn talk(client: &mut Client, listener: &mut Streaming<Event>, room: &str) {
     for number in 1..=MESSAGES {
         let message = SendRequest {

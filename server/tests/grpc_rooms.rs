@@ -70,7 +70,7 @@ async fn next_but_presence(events: &mut Streaming<Event>) -> Kind {
     }
 }
 
-/// The next message: its place, sender and text.
+/// The next message: its position, sender and text.
 async fn heard(events: &mut Streaming<Event>) -> (String, String, String) {
     match next_but_presence(events).await {
         Kind::Message(message) => (message.position, message.sender, message.text),
@@ -78,7 +78,7 @@ async fn heard(events: &mut Streaming<Event>) -> (String, String, String) {
     }
 }
 
-/// A subscription, with the place at which it begins.
+/// A subscription, with the position at which it begins.
 async fn subscribe(client: &mut Client, name: &str, since: &str) -> (Streaming<Event>, String) {
     let mut events = soon(client.subscribe(join(name, since)))
         .await
@@ -139,7 +139,7 @@ async fn members_over_websocket_and_grpc_hear_each_other() {
     let (requests, mut events) = member(&mut client, "rui").await;
     let (mut listener, _) = subscribe(&mut Client::new(plain), "eva", "").await;
     let (mut socket, _) = server.open("/chat/tea?name=ana", &[]).await;
-    // Each hears of those who come.
+    // Each gets the joins of others.
     loop {
         if let Kind::Presence(presence) = next(&mut events).await.unwrap()
             && presence.who.as_ref().unwrap().name == "ana"
@@ -357,7 +357,7 @@ async fn who_takes_nothing_is_no_member_for_long() {
         soon(sender.send(message(&text))).await.unwrap();
     }
     until(async || members(&server).await == "wss_rooms_members 0").await;
-    // It is told so, should it ever read again.
+    // It gets the reason, should it ever read again.
     let end = loop {
         if let Err(status) = next(&mut events).await {
             break status;

@@ -369,7 +369,7 @@ async fn h20_no_answer_binds_the_host_beyond_the_visit_unless_told_to() {
 
 #[tokio::test]
 async fn h20_browsers_keep_to_https_for_as_long_as_told() {
-    // 0 takes back what an earlier visit was told (RFC 6797 §6.1.1).
+    // 0 takes back what an earlier visit got (RFC 6797 §6.1.1).
     for (time, field) in [
         (
             "365d",

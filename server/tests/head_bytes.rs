@@ -161,7 +161,7 @@ async fn h13_bytes_of_bodies_are_left_alone() {
         false,
     )
     .await;
-    // Frames behind the head hold any bytes: a text of line feeds, masked with nought, then a Close.
+    // Frames after the head hold any bytes: a text of line feeds, masked with zeros, then a Close.
     let server = start(&[]).await;
     let frames = b"\x81\x84\0\0\0\0\n\n\n\n\x88\x82\0\0\0\0\x03\xe8";
     let bytes = [handshake("/echo", "").as_bytes(), frames].concat();

@@ -33,7 +33,7 @@ async fn close_code(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<u16> {
     Some(u16::from_be_bytes([close[2], close[3]]))
 }
 
-/// Opens `/echo` by hand and sends `frame` behind the request.
+/// Opens `/echo` by hand and sends `frame` after the request.
 async fn send_raw(server: &common::Running, frame: &[u8]) -> Option<u16> {
     let mut stream = server.tls(&[]).await;
     stream
@@ -156,7 +156,7 @@ async fn r1_connections_beyond_a_limit_are_told_so_and_room_comes_back() {
 async fn r1_no_more_than_the_places_for_refusals_are_told() {
     let server = start(&["--max-connections", "1", "--max-refusals", "2"]).await;
     let _held = server.open("/echo", &[]).await;
-    // These two hold the places by asking for nothing.
+    // These two hold the permits by asking for nothing.
     let _asking = (server.tls(&[]).await, server.tls(&[]).await);
     let begun = Instant::now();
     let config = client_config(&server.authority(), &[]);
@@ -166,7 +166,7 @@ async fn r1_no_more_than_the_places_for_refusals_are_told() {
         begun.elapsed() < Duration::from_secs(2),
         "closed unanswered"
     );
-    // They are closed in their turn, and the next one is told again.
+    // They are closed in their turn, and the next one gets a response again.
     until(async || answer(&server, "http/1.1").await.is_some()).await;
 }
 
@@ -257,7 +257,7 @@ async fn r7_a_slow_reader_that_wakes_up_in_time_is_told_1013() {
         let message = Message::binary(vec![0; 256 * 1024]);
         while write.send(message.clone()).await.is_ok() {}
     });
-    // Three quarters of the timeout later the Close waits behind what is not read.
+    // Three quarters of the timeout later the Close waits after what is not read.
     until(async || {
         let metrics = server.get("/metrics").await;
         metrics.contains(

@@ -78,7 +78,7 @@ fn client_hello(server: &Running, name: &'static str, protocol: &str) -> Vec<u8>
     hello
 }
 
-/// Returns what arrives of the answer to `bytes` and much behind them at a client that writes all before it reads; an
+/// Returns what arrives of the answer to `bytes` and much after them at a client that writes all before it reads; an
 /// error if the server broke off.
 async fn answer(server: &Running, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     pushed(tls(server, "http/1.1", ALL_VERSIONS).await?, bytes).await
@@ -323,7 +323,7 @@ async fn f16_records_that_do_not_open_get_their_alert() {
                 stream.write_all(before.as_bytes()).await?;
                 stream.flush().await?;
                 let (tcp, _) = stream.get_mut();
-                // An application record that no key sealed, and much behind it.
+                // An application record that no key sealed, and much after it.
                 let mut forged = b"\x17\x03\x03\x10\0".to_vec();
                 forged.resize(BEHIND, 7);
                 for piece in forged.chunks(4096) {

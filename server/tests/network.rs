@@ -149,7 +149,7 @@ async fn x10_a_cut_anywhere_is_an_abnormal_end_and_never_half_a_message() {
         });
         seen.extend(join_all(cuts).await);
     }
-    // Cuts in the handshake and behind the last echo were among them.
+    // Cuts in the handshake and after the last echo were among them.
     assert!(
         seen.contains(&0) && seen.contains(&messages.len()),
         "{seen:?}"

@@ -65,7 +65,7 @@ async fn r2_few_descriptors_bound_the_connections() {
     for _ in 0..400 {
         clients.push(TcpStream::connect(program.address).await.unwrap());
     }
-    // 112 are held, 16 may be told that there is no room, the others are closed.
+    // 112 are held, 16 may get a response, the others are closed.
     let closed = async |stream: &mut TcpStream| {
         let read = tokio::time::timeout(Duration::from_secs(1), stream.read(&mut [0])).await;
         matches!(read, Ok(Ok(0) | Err(_)))

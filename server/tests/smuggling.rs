@@ -128,7 +128,7 @@ async fn h10_no_request_is_smuggled_in_another() {
     let both = |a: &str, b: &str| get(&format!("{a}\r\n{b}\r\n"), &chunk);
     #[rustfmt::skip]
     let cases: Vec<Case> = vec![
-        // Bodies whose end is certain are skipped, and what comes behind them is the next request.
+        // Bodies whose end is certain are skipped, and what comes after them is the next request.
         ("length", &[200], cl(&length.to_string())),
         ("length, then a request", &[200, 404], cl(&length.to_string()) + SMUGGLED),
         ("chunked", &[200], te("chunked")),

@@ -431,7 +431,7 @@ async fn a_changed_file_is_noticed_and_a_bad_one_changes_nothing() {
     until(async || shown(&server).await == now).await;
 }
 
-/// A CA of an older version, which programs on BoringSSL refuse, is told of at the start.
+/// A CA of an older version, which programs on BoringSSL refuse, is reported at the start.
 #[tokio::test]
 async fn an_authority_of_an_older_version_is_reported() {
     use rcgen::{

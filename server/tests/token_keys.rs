@@ -1,7 +1,7 @@
 //! Keys for tokens: which files are accepted, and that nothing published ever becomes a secret.
 //!
 //! The kind: content that is taken for a shared secret because it is nothing else (mercure#1315, GHSA-ww5h-9m49-7xx4).
-//! Members tested: PEM of public and private keys, plain, indented, cut off, behind byte order marks and white space, in
+//! Members tested: PEM of public and private keys, plain, indented, cut off, after byte order marks and white space, in
 //! UTF-16; certificates; DER; points; JSON Web Keys and sets, whole and cut off; OpenSSH, SSH2, `PuTTY`; pages of HTML, XML
 //! and HTTP; JSON documents; each of them in base64, base64url, hexadecimal and after `base64:`.
 

@@ -38,7 +38,7 @@ pub(crate) async fn write<S: AsyncWrite + Unpin>(
     Ok(())
 }
 
-/// Writes an answer that ends the connection. Errors are dropped: the rejection is what the caller is told.
+/// Writes an answer that ends the connection. Errors are dropped: the caller gets the rejection.
 ///
 /// Bytes that the peer sent meanwhile are discarded: TCP would reset a connection closed with unread bytes, and the
 /// answer might be lost on the way.

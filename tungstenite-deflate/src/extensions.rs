@@ -52,7 +52,7 @@ pub struct Extensions<'a> {
 /// Reads the value of one Sec-WebSocket-Extensions header line; several lines are read one after the other.
 ///
 /// Empty elements are passed over (RFC 9110 §5.6.1). An element that does not follow the grammar gives its error, and
-/// reading goes on behind the next comma outside quotes. Time is linear in the line's length.
+/// reading goes on after the next comma outside quotes. Time is linear in the line's length.
 pub fn parse(line: &[u8]) -> Extensions<'_> {
     Extensions { line, at: 0 }
 }
@@ -168,7 +168,7 @@ impl<'a> Extensions<'a> {
         Ok(unescaped.map_or(Cow::Borrowed(text), Cow::Owned))
     }
 
-    /// Passes spaces, and `delimiter` behind them if it is there.
+    /// Passes spaces, and `delimiter` after them if it is there.
     fn skip(&mut self, delimiter: u8) -> bool {
         self.skip_space();
         let found = self.peek() == Some(delimiter);

@@ -252,7 +252,7 @@ impl Pending {
     }
 
     /// Like [`Self::connect`], but takes the transport `T` back out of hyper: reads and writes then no longer pass through
-    /// hyper's boxes, and the bytes that hyper had read behind the request are kept.
+    /// hyper's boxes, and the bytes that hyper had read after the request are kept.
     ///
     /// The connection must have been served as `TokioIo<T>` over HTTP/1.1; of others the inner `Err` gives what
     /// [`Self::connect`] gives.

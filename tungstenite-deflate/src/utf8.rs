@@ -95,7 +95,7 @@ mod tests {
     /// beginnings that can still become text are followed further.
     #[test]
     fn every_two_and_three_byte_sequence() {
-        /// Tries every next byte behind `prefix`, which `validator` has seen.
+        /// Tries every next byte after `prefix`, which `validator` has seen.
         fn extend(validator: Validator, prefix: &[u8]) {
             for next in 0..=255u8 {
                 let bytes = [prefix, &[next]].concat();

@@ -74,7 +74,7 @@ pub(crate) struct ReachArgs {
     /// Wireshark reads the session with them. Without this flag the variable has no effect.
     #[arg(long, help_heading = TLS)]
     pub keylog: bool,
-    /// Dial another place than the URL says. Repeatable.
+    /// Connect to a different host and port than the URL's. Repeatable.
     ///
     /// The checks of name and certificate stay with the URL. Each of the four parts may be empty.
     #[arg(long, value_name = "HOST:PORT:TO_HOST:TO_PORT", help_heading = NETWORK)]
@@ -129,7 +129,7 @@ pub(crate) struct ConnectionArgs {
     pub origin: Option<String>,
     /// Ask for a subprotocol, the preferred first. Repeatable.
     ///
-    /// Several may also stand behind one flag, with commas between.
+    /// One flag also takes several, separated by commas.
     #[arg(long = "subprotocol", value_name = "NAME", value_delimiter = ',', help_heading = REQUEST)]
     pub subprotocols: Vec<String>,
     /// Follow at most 5 redirects.
@@ -147,7 +147,7 @@ pub(crate) struct ConnectionArgs {
     pub ping_interval: Option<Duration>,
     /// Dial again when the connection is lost, N times in a row.
     ///
-    /// 10 times unless told otherwise, 500ms to 30s apart with jitter.
+    /// 10 times by default, 500ms to 30s apart with jitter.
     ///
     /// Messages whose writing had not ended are sent again on the new connection.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true, help_heading = NETWORK)]

@@ -39,7 +39,7 @@ pub(crate) struct ExchangeArgs {
     /// Messages in a pipe are lines of base64, and sent as binary.
     #[arg(long, group = "framing", help_heading = EXCHANGE)]
     pub base64: bool,
-    /// Messages in a pipe stand behind their length.
+    /// Use length-prefixed framing in pipes.
     ///
     /// Four bytes, the highest first.
     #[arg(long, group = "framing", help_heading = EXCHANGE)]

@@ -5,7 +5,7 @@ use crate::error::ConnectError;
 use crate::handshake::HandshakeFault;
 use crate::sensitive::shown_target;
 
-/// The place that an answer names, if it is a redirect.
+/// The URL that a redirect names.
 pub(super) fn redirect_location(fault: &HandshakeFault) -> Option<String> {
     let response = fault.response.as_ref()?;
     matches!(response.status()?, 301 | 302 | 303 | 307 | 308).then(|| response.get("Location"))?

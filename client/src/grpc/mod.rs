@@ -149,7 +149,7 @@ fn metadata(settings: &Settings) -> Result<MetadataMap, ConnectError> {
 impl Chat {
     /// Calls `SendMessage` and gives its reply.
     ///
-    /// The reply time-out is the call's deadline; the server is told of it (`grpc-timeout`).
+    /// The reply time-out is the call's deadline; the server gets it (`grpc-timeout`).
     ///
     /// # Errors
     /// Returns the server's error, or that the connection was lost.

@@ -31,7 +31,7 @@ pub(crate) struct Plan {
     pub(crate) expect: Option<u64>,
     /// After the input: end when nothing has come for so long; `None` waits for the peer's close.
     pub(crate) idle: Option<Duration>,
-    /// Bad input ends the conversation rather than being told to the user.
+    /// Bad input ends the conversation rather than being reported to the user.
     pub(crate) bad_input_ends: bool,
     /// Send a Ping so often.
     pub(crate) ping_interval: Option<Duration>,
@@ -443,8 +443,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Pings on their way, and when the next is due.
 ///
-/// The clock of a Ping starts when it was written, for it may wait behind a large message; until then written bytes
-/// are the sign of life, and afterwards received ones, for the Pong may wait behind a large message as well.
+/// The clock of a Ping starts when it was written, for it may wait after a large message; until then written bytes
+/// are the sign of life, and afterwards received ones, for the Pong may wait after a large message as well.
 struct Pings {
     interval: Option<Duration>,
     due: Option<Instant>,

@@ -41,11 +41,11 @@ pub(crate) struct Keyboard {
 #[derive(Clone)]
 pub(crate) struct Wake {
     pipe: Arc<File>,
-    state: Arc<State>,
+    state: Arc<WakeState>,
 }
 
 #[derive(Default)]
-struct State {
+struct WakeState {
     /// The editor has not yet printed what there was.
     is_wanted: AtomicBool,
     is_over: AtomicBool,
@@ -70,7 +70,7 @@ impl Wake {
 }
 
 impl Keyboard {
-    /// Puts the terminal into raw mode and a pseudo-terminal in the place of standard input.
+    /// Puts the terminal into raw mode and a pseudo-terminal in place of standard input.
     ///
     /// # Errors
     /// Standard input is no terminal, or there is no pseudo-terminal to be had.
@@ -81,7 +81,7 @@ impl Keyboard {
         let (woken, pipe) = io::pipe()?;
         let wake = Wake {
             pipe: Arc::new(File::from(OwnedFd::from(pipe))),
-            state: Arc::new(State::default()),
+            state: Arc::new(WakeState::default()),
         };
         set_raw(&terminal, &settings)?;
         let keyboard = Self {
@@ -156,7 +156,7 @@ struct Pump {
     settings: Termios,
     master: File,
     woken: File,
-    state: Arc<State>,
+    state: Arc<WakeState>,
     keys: Keys,
 }
 

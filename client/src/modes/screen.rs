@@ -131,7 +131,7 @@ fn write(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
-/// The row of the cursor behind `text`, as rustyline counts: characters that do not fit begin the next row.
+/// The row of the cursor after `text`, as rustyline counts: characters that do not fit begin the next row.
 fn rows(text: &str, columns: usize) -> usize {
     use unicode_width::UnicodeWidthChar as _;
     let (mut row, mut column) = (0, 0);

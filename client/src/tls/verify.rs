@@ -1,4 +1,4 @@
-//! The check of the server's certificate: chain and name by webpki unless told otherwise, then pins.
+//! The check of the server's certificate: chain and name by webpki by default, then pins.
 
 use std::str::FromStr;
 use std::sync::Arc;

@@ -54,7 +54,7 @@ struct Figures {
 
 /// The outcome of the messages of one phase.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Traffic {
+pub(crate) struct PhaseOutcome {
     /// Messages sent.
     pub(crate) sent: u64,
     /// Of those, not answered or answered wrongly.
@@ -117,10 +117,10 @@ impl Honest {
     }
 
     /// The outcome of a phase; complete only after [`stop`](Self::stop).
-    pub(crate) fn traffic(&self, phase: Phase) -> Traffic {
+    pub(crate) fn traffic(&self, phase: Phase) -> PhaseOutcome {
         let figures = &self.shared.figures[phase as usize];
         let times = lock(&figures.microseconds);
-        Traffic {
+        PhaseOutcome {
             sent: figures.sent.load(Ordering::Acquire),
             lost: figures.lost.load(Ordering::Acquire),
             p50: Duration::from_micros(times.value_at_quantile(0.5)),

@@ -33,7 +33,7 @@ impl Process {
     /// Processor time of all its threads, also of those that have ended. In steps of 10 ms.
     pub(crate) fn cpu(self) -> Result<Duration> {
         let stat = fs::read_to_string(self.file("stat"))?;
-        // The name in parentheses may hold anything; fields 14 and 15 of proc(5) stand behind it.
+        // The name in parentheses may hold anything; fields 14 and 15 of proc(5) stand after it.
         let (_, fields) = stat
             .rsplit_once(')')
             .context("/proc/PID/stat has no name")?;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::attack::Form;
-use crate::honest::Traffic;
+use crate::honest::PhaseOutcome;
 
 /// The result of one row.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ pub(crate) struct Report {
     /// Its duration.
     pub(crate) took: Duration,
     /// Honest traffic before it.
-    pub(crate) quiet: Traffic,
+    pub(crate) quiet: PhaseOutcome,
     /// Honest traffic beside it.
-    pub(crate) beside: Traffic,
+    pub(crate) beside: PhaseOutcome,
     /// The observation, or the fault.
     pub(crate) outcome: String,
     /// Conditions that do not hold.
@@ -185,7 +185,7 @@ fn bytes(count: u64) -> String {
 }
 
 /// Median and 99th percentile in milliseconds.
-fn times(traffic: &Traffic) -> String {
+fn times(traffic: &PhaseOutcome) -> String {
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     format!(
         "{:.1}, {:.1} ms",

@@ -145,7 +145,7 @@ impl Reader {
         timeout(patience, reading).await.unwrap_or(End::Open)
     }
 
-    /// A response's head; what is behind it stays.
+    /// A response's head; what is after it stays.
     async fn head(&mut self) -> Result<String> {
         loop {
             let end = self.unread.windows(4).position(|four| four == b"\r\n\r\n");

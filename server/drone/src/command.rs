@@ -72,7 +72,7 @@ pub enum Command {
     Goto(f64, f64, f64),
     /// Set the cruising speed in metres per second.
     Speed(f64),
-    /// Brake and hold the place.
+    /// Brake and hold the position.
     Stop,
     /// Change nothing, tell the state.
     Status,
@@ -261,7 +261,7 @@ pub enum CommandError {
         /// The beginning of the name seen.
         name: String,
     },
-    /// Too many or too few words behind the name.
+    /// Too many or too few words after the name.
     #[error("`{name}` takes {}, {given} given", count(wanted))]
     ArgumentCount {
         /// The command.

@@ -143,7 +143,7 @@ impl Membership {
         (outcome, state)
     }
 
-    /// Lets the time up to `now` pass; whoever watches hears of a change.
+    /// Lets the time up to `now` pass; whoever watches is notified of a change.
     pub fn advance(&self, now: Instant) {
         self.hangar.advance(now);
     }

@@ -1,7 +1,7 @@
 //! One drone in the air, moved by whoever looks at it.
 //!
 //! No task flies it: every look lets the time pass that is due, in whole ticks, so the first to look moves the drone for
-//! all. The others hear of it through a watch channel, which holds the latest state alone: whoever is slow sees fewer
+//! all. The others get it through a watch channel, which holds the latest state alone: whoever is slow sees fewer
 //! states, and nothing queues.
 
 use std::any::Any;
@@ -102,7 +102,7 @@ impl Hangar {
         (outcome, state)
     }
 
-    /// Lets the time up to `now` pass; whoever watches hears of a change.
+    /// Lets the time up to `now` pass; whoever watches is notified of a change.
     pub(crate) fn advance(&self, now: Instant) {
         let mut flight = self.flight();
         flight.fly_until(now);

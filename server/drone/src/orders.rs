@@ -189,7 +189,7 @@ impl Drone {
                 let braking = self.state.speed * self.state.speed / (2.0 * ACCELERATION);
                 self.turn = 0.0;
                 match self.state.target {
-                    // Near the ground there is no place to hold: climb to where flight begins.
+                    // Near the ground there is no position to hold: climb to where flight begins.
                     _ if self.state.position.z < MIN_ALTITUDE => {
                         self.set_target(self.state.position.at_altitude(MIN_ALTITUDE));
                     }

@@ -30,7 +30,7 @@ fn rest(drone: &mut Drone) {
     panic!("still {} after 90 s: {:?}", drone.doing(), drone);
 }
 
-/// Commands, then the phase, place and heading that they lead to.
+/// Commands, then the phase, position and heading that they lead to.
 type Way = (&'static [&'static str], Phase, (f64, f64, f64), f64);
 
 #[test]

@@ -118,7 +118,7 @@ pub enum Phase {
     Grounded,
     /// Climbing straight up to the altitude of takeoff.
     TakingOff,
-    /// In the air and holding its place.
+    /// In the air and holding its position.
     Hovering,
     /// In the air and on the way to a point, or turning.
     Flying,

@@ -1,4 +1,4 @@
-//! A place in a room's history; see `server::fuzzing::position`.
+//! A position in a room's history; see `server::fuzzing::position`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

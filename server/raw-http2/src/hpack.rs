@@ -7,7 +7,7 @@ pub fn string(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An integer with a prefix of `bits` bits behind `pattern` (RFC 7541 §5.1).
+/// An integer with a prefix of `bits` bits after `pattern` (RFC 7541 §5.1).
 pub fn integer(pattern: u8, bits: u32, value: usize) -> Vec<u8> {
     let most = (1_usize << bits) - 1;
     if value < most {

@@ -1,4 +1,4 @@
-//! Joins and leaves of this node's members that other nodes have yet to hear of.
+//! Joins and leaves of this node's members that are yet to be announced to other nodes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;

@@ -95,7 +95,7 @@ impl Attendance {
         if count > self.max_presence {
             return self.count(count, now);
         }
-        if self.is_told(count) || self.limiter.admit(now).is_err() {
+        if self.is_announced(count) || self.limiter.admit(now).is_err() {
             return None;
         }
         self.reported = count;
@@ -108,7 +108,7 @@ impl Attendance {
 
     /// The time until [`due`](Self::due) has something to tell; `None` if everything is reported.
     pub(super) fn wait(&self, count: usize, now: Instant) -> Option<Duration> {
-        if self.is_told(count) {
+        if self.is_announced(count) {
             return None;
         }
         if count > self.max_presence {
@@ -122,11 +122,11 @@ impl Attendance {
     }
 
     /// Reports whether the join of a member of this room is yet to be reported.
-    pub(super) fn is_untold(&self, member: &MemberId) -> bool {
+    pub(super) fn is_unannounced(&self, member: &MemberId) -> bool {
         self.untold.contains_key(member)
     }
 
-    fn is_told(&self, count: usize) -> bool {
+    fn is_announced(&self, count: usize) -> bool {
         self.pending.is_empty() && self.reported == count
     }
 

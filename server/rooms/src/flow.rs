@@ -150,7 +150,7 @@ impl Hub {
     /// Announces the members of this node again and learns those of others.
     async fn refresh_presence(&self, room: &Room) {
         {
-            // Locked, so that nobody's join is announced again behind its leave.
+            // Locked, so that nobody's join is announced again after its leave.
             let state = room.state();
             for who in state.roster.local() {
                 self.announce(&room.name, Change::Join, who);

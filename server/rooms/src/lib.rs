@@ -10,7 +10,7 @@
 //! | [`position`] | a position in a room's history, `epoch:offset` |
 //! | [`history`] | the newest messages of a room, bounded by number and bytes |
 //! | [`presence`] | who is in a room |
-//! | `announcements` | joins and leaves that other nodes have yet to hear of |
+//! | `announcements` | joins and leaves that are yet to be announced to other nodes |
 //! | `attendance` | which joins and leaves are reported at once, which later, and which as a number |
 //! | [`kind`] | what happens to members that read too slowly, by the room's name |
 //! | [`event`] | events for members, rendered once for all of them |

@@ -21,7 +21,7 @@ pub struct Present {
 pub enum Change {
     /// Came.
     Join,
-    /// Went, or has not been heard of for too long.
+    /// Left, or was not reported for too long.
     Leave,
 }
 

@@ -101,7 +101,7 @@ impl Room {
         self.writers.get(rendering, make)
     }
 
-    /// Hears of events to come.
+    /// Notifies of events to come.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
     }

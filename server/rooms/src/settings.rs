@@ -23,9 +23,9 @@ pub struct Settings {
     pub max_presence: usize,
     /// Longest text of a message, in bytes. Default: 64 KiB.
     pub max_text_bytes: usize,
-    /// Events that a member may be behind. Default: 256.
+    /// Events that a member may lag. Default: 256.
     pub queue_messages: usize,
-    /// Bytes that a member may be behind. Default: 1 MiB.
+    /// Bytes that a member may lag. Default: 1 MiB.
     pub queue_bytes: usize,
     /// Messages of a room that are kept. Default: 500.
     pub history_messages: usize,

@@ -1,7 +1,7 @@
 //! Recognising content that is no shared secret: keys, certificates, key sets and documents, as text or binary.
 //!
 //! Published bytes must never become a secret: whoever reads the file could sign tokens with it (RFC 8725 §3.2 names
-//! this confusion for public keys). So a secret is taken only if it looks like none of these, also behind a byte order
+//! this confusion for public keys). So a secret is taken only if it looks like none of these, also after a byte order
 //! mark, in UTF-16, in base64 or hexadecimal.
 
 use aws_lc_rs::signature::{
@@ -102,7 +102,7 @@ fn document(text: &str) -> Option<&'static str> {
         Ok(Value::Object(members)) if members.contains_key("keys") => Some("a JSON Web Key Set"),
         Ok(Value::Object(members)) if members.contains_key("kty") => Some("a JSON Web Key"),
         Ok(_) => Some("a JSON document"),
-        // Cut off, or with something behind it.
+        // Cut off, or with something after it.
         Err(_) => {
             let inside = text.trim_start_matches(['{', '[', ' ', '\t', '\r', '\n']);
             inside.starts_with('"').then_some("a damaged JSON document")

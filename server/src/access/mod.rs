@@ -327,7 +327,7 @@ mod tests {
         for number in 0..many {
             assert!(access.check(Some(&bad), address(number), now).is_err());
         }
-        // Those that find no place share five.
+        // Those that find no slot share five.
         let new = (many..many + 1_000).map(|number| access.check(Some(&bad), address(number), now));
         let refused = new.filter(|checked| matches!(checked, Err(Denied::Invalid(_))));
         assert_eq!(refused.count(), 5);

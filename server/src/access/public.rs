@@ -75,7 +75,7 @@ fn parse_section(section: &Pem) -> Result<Key, String> {
     }
 }
 
-/// The key of an SPKI; PEM has no place for an algorithm, so each kind has one: RSA stands for RS256.
+/// The key of an SPKI; PEM has no field for an algorithm, so each kind has one: RSA stands for RS256.
 fn parse_info(info: &SubjectPublicKeyInfo<'_>) -> Result<Key, String> {
     let kind = &info.algorithm.algorithm;
     let bytes = info.subject_public_key.data.as_ref();

@@ -12,7 +12,7 @@ use super::{
 /// Task of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Task {
-    /// Serve until told to stop.
+    /// Serve until a signal to stop.
     Run,
     /// Validate the settings, print each with its origin, and end.
     Check,

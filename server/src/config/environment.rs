@@ -218,14 +218,14 @@ mod tests {
             "LISTEN",
         ] {
             let environment = read(&[(name, "tcp://10.0.0.1:443")]);
-            let told = (
+            let reported = (
                 environment.variables,
                 environment.unknown,
                 environment.retired,
             );
             assert!(
-                told.0.is_empty() && told.1.is_empty() && told.2.is_empty(),
-                "{name}: {told:?}"
+                reported.0.is_empty() && reported.1.is_empty() && reported.2.is_empty(),
+                "{name}: {reported:?}"
             );
         }
         for argument in command().get_arguments() {

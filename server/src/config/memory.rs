@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use values::units::off_or;
 
-use super::{ByteSize, Limit, Span};
+use super::{ByteSize, Limit, TimeSpan};
 
 /// Settings of the memory that peers may make the server hold, and of giving it back to the system.
 #[derive(Args, Clone, Debug)]
@@ -28,13 +28,13 @@ pub struct MemoryOptions {
     /// Shortest time between two times that free memory is given back to the system, which is done when load has fallen
     /// (`malloc_trim`, Linux with glibc), at least 100ms, or `off`
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = trim_interval)]
-    pub memory_trim_interval: Limit<Span>,
+    pub memory_trim_interval: Limit<TimeSpan>,
 }
 
 /// Parses an interval of at least [`MIN_TRIM_INTERVAL`], or `off`.
-fn trim_interval(text: &str) -> Result<Limit<Span>, String> {
+fn trim_interval(text: &str) -> Result<Limit<TimeSpan>, String> {
     off_or(text, |text| match text.parse()? {
-        Span(interval) if interval < MIN_TRIM_INTERVAL => {
+        TimeSpan(interval) if interval < MIN_TRIM_INTERVAL => {
             Err(format!("`{text}` is below the minimum of 100ms"))
         }
         interval => Ok(interval),

@@ -34,5 +34,5 @@ pub(crate) use sources::from_text;
 pub use sources::{Loaded, Origin, Setting};
 pub use switch::Switch;
 pub use tls::{ClientAuth, TlsOptions, UnknownName};
-pub use values::units::{ByteSize, Limit, TimeSpan as Span};
+pub use values::units::{ByteSize, Limit, TimeSpan};
 pub use websocket::{DeflateOptions, WebSocketOptions};

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, Args, Command};
 use values::units::{at_least, positive_time, up_to};
 
-use super::{ByteSize, Span, Switch};
+use super::{ByteSize, Switch, TimeSpan};
 use rooms::backplane::NatsSettings;
 
 /// NATS, for rooms on many nodes.
@@ -36,7 +36,7 @@ pub struct NatsOptions {
     pub nats_stream: String,
     /// Time for which the stream keeps messages; set when it is made, as are the next four
     #[arg(long, value_name = "TIME", default_value = "24h")]
-    pub nats_max_age: Span,
+    pub nats_max_age: TimeSpan,
     /// Bytes that the stream may take; beyond it the oldest messages of any room go
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = at_least(ByteSize(1)))]
     pub nats_max_bytes: ByteSize,
@@ -45,13 +45,13 @@ pub struct NatsOptions {
     pub nats_replicas: usize,
     /// Time for which NATS itself recognises a repeated message; later ones are looked for among those that are kept
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = positive_time)]
-    pub nats_duplicate_window: Span,
+    pub nats_duplicate_window: TimeSpan,
     /// Time for which members of a node count as present without a report from it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time)]
-    pub nats_presence_ttl: Span,
+    pub nats_presence_ttl: TimeSpan,
     /// Time for a connection to NATS, or for an answer
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = positive_time)]
-    pub nats_timeout: Span,
+    pub nats_timeout: TimeSpan,
     /// Say on /readyz and by gRPC health that this node is not ready while there is no NATS
     #[arg(long, value_enum, default_value = "off")]
     pub nats_required_for_readiness: Switch,

@@ -6,7 +6,7 @@ use clap::Args;
 use values::units::{address, at_least, count, off_or, positive_time, rate, up_to};
 
 use super::listen_address::mode;
-use super::{ByteSize, Limit, ListenAddress, Span, Switch};
+use super::{ByteSize, Limit, ListenAddress, Switch, TimeSpan};
 use crate::host::host;
 
 /// Settings of listening and of the number of connections.
@@ -55,15 +55,15 @@ pub struct Network {
     pub max_handshakes: usize,
     /// Longest time a connection may take for its TLS handshake
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
-    pub handshake_timeout: Span,
+    pub handshake_timeout: TimeSpan,
     /// Maximum time for which a connection that the server has ended is kept so that its last answer or alert arrives: what
     /// the peer still sends is read and dropped, since TCP would reset the connection otherwise. The default is several
     /// round trips of a slow link
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = positive_time)]
-    pub linger: Span,
+    pub linger: TimeSpan,
     /// Time without acknowledgement after which the system drops a connection (`TCP_USER_TIMEOUT`, Linux), or `off`
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time_or_off)]
-    pub tcp_user_timeout: Limit<Span>,
+    pub tcp_user_timeout: Limit<TimeSpan>,
     /// Bytes that the system takes ahead of what it sends on a connection (`TCP_NOTSENT_LOWAT`, Linux), or `off`; more
     /// grows old there while the peer reads slowly, less costs large messages throughput. 16KiB for members of rooms of
     /// the kind `latest`
@@ -83,14 +83,14 @@ pub struct HttpLimits {
     /// Time for which browsers that were on a page keep to https for this host name, all its ports included
     /// (`Strict-Transport-Security`), whole seconds, or `off`; 0 has them forget it
     #[arg(long, value_name = "TIME", default_value = "off", value_parser = whole_seconds_or_off)]
-    pub hsts: Limit<Span>,
+    pub hsts: Limit<TimeSpan>,
     /// Longest time for a whole request head, for the first one from the connection's start
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
-    pub head_timeout: Span,
+    pub head_timeout: TimeSpan,
     /// Maximum time from a response over HTTP/1.1 to the end of the next request's head, before the connection is closed.
     /// Longer than proxies keep an idle connection, mostly 60s, else they send requests on one that is just closed
     #[arg(long, value_name = "TIME", default_value = "75s", value_parser = positive_time)]
-    pub keep_alive_timeout: Span,
+    pub keep_alive_timeout: TimeSpan,
     /// Longest request head; beyond it 431
     #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = at_least(ByteSize(MIN_HEAD_BYTES)))]
     pub max_head_bytes: ByteSize,
@@ -113,13 +113,13 @@ pub struct ShutdownOptions {
     /// Time after the signal in which connections and requests are still served while `/readyz` and gRPC health report
     /// that the server is leaving; set it above the interval at which a balancer probes
     #[arg(long, value_name = "TIME", default_value = "0s")]
-    pub drain_delay: Span,
+    pub drain_delay: TimeSpan,
     /// Going away (1001) reaches the connections spread over at most this time, so that they do not all come back at once
     #[arg(long, value_name = "TIME", default_value = "3s")]
-    pub drain_window: Span,
+    pub drain_window: TimeSpan,
     /// Longest time to wait for connections to end, after the signal and `--drain-delay`; the rest is cut off
     #[arg(long, value_name = "TIME", default_value = "10s")]
-    pub drain_timeout: Span,
+    pub drain_timeout: TimeSpan,
 }
 
 /// Parses a rate, or `off`.
@@ -128,14 +128,16 @@ pub(super) fn rate_or_off(text: &str) -> Result<Limit<usize>, String> {
 }
 
 /// Parses a time longer than zero, or `off`.
-pub(super) fn positive_time_or_off(text: &str) -> Result<Limit<Span>, String> {
+pub(super) fn positive_time_or_off(text: &str) -> Result<Limit<TimeSpan>, String> {
     off_or(text, positive_time)
 }
 
 /// Parses a time of whole seconds, or `off`.
-fn whole_seconds_or_off(text: &str) -> Result<Limit<Span>, String> {
+fn whole_seconds_or_off(text: &str) -> Result<Limit<TimeSpan>, String> {
     off_or(text, |text| match text.parse()? {
-        Span(time) if time.subsec_nanos() != 0 => Err(format!("`{text}` must be whole seconds")),
+        TimeSpan(time) if time.subsec_nanos() != 0 => {
+            Err(format!("`{text}` must be whole seconds"))
+        }
         time => Ok(time),
     })
 }

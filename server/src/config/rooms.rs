@@ -9,7 +9,7 @@ use values::units::{at_least, count, positive_time, rate};
 
 use super::network::rate_or_off;
 
-use super::{ByteSize, Limit, Span, Switch};
+use super::{ByteSize, Limit, Switch, TimeSpan};
 use rooms::{Pattern, Policy, Settings};
 
 /// Rooms: their limits, and who may enter.
@@ -42,10 +42,10 @@ pub struct RoomOptions {
     pub rooms_token_jwks_ca: Option<PathBuf>,
     /// Time after which the keys are fetched again; a token with an unknown key has them fetched once a minute at most
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = positive_time)]
-    pub rooms_token_jwks_interval: Span,
+    pub rooms_token_jwks_interval: TimeSpan,
     /// Maximum time to fetch the keys
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
-    pub rooms_token_jwks_timeout: Span,
+    pub rooms_token_jwks_timeout: TimeSpan,
     /// Maximum number of tokens with a wrong signature per minute and address that get 401; further ones get 429, good ones
     /// always pass; or `off`
     #[arg(long, value_name = "N", default_value = "5", value_parser = rate_or_off)]
@@ -55,23 +55,23 @@ pub struct RoomOptions {
     pub rooms_token_audience: String,
     /// By how much clocks may differ when the times in tokens are checked
     #[arg(long, value_name = "TIME", default_value = "30s")]
-    pub rooms_token_leeway: Span,
+    pub rooms_token_leeway: TimeSpan,
     /// Rooms at once; remembered ones without members make way for new ones
     #[arg(long, value_name = "N", default_value = "10000", value_parser = count::<usize>)]
     pub rooms_max: usize,
     /// Members of one room on this node
     #[arg(long, value_name = "N", default_value = "20000", value_parser = count::<usize>)]
     pub rooms_max_members: usize,
-    /// Members up to which every coming and going is told; in larger rooms only their number is, once a second
+    /// Members up to which every join and leave is reported; in larger rooms only their number is, once a second
     #[arg(long, value_name = "N", default_value = "256")]
     pub rooms_max_presence: usize,
     /// Longest message; beyond it 1009 (message too big)
     #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = at_least(ByteSize(1)))]
     pub rooms_max_text_bytes: ByteSize,
-    /// Events that a member may be behind
+    /// Events that a member may lag
     #[arg(long, value_name = "N", default_value = "256", value_parser = count::<usize>)]
     pub rooms_queue_messages: usize,
-    /// Bytes that a member may be behind
+    /// Bytes that a member may lag
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = at_least(ByteSize(1)))]
     pub rooms_queue_bytes: ByteSize,
     /// Messages kept of one room
@@ -85,23 +85,23 @@ pub struct RoomOptions {
     pub rooms_history_memory: ByteSize,
     /// Time for which a room without members is remembered
     #[arg(long, value_name = "TIME", default_value = "10m")]
-    pub rooms_retention: Span,
+    pub rooms_retention: TimeSpan,
     /// Messages that wait while the backplane is away; beyond it the oldest is dropped
     #[arg(long, value_name = "N", default_value = "1000", value_parser = count::<usize>)]
     pub rooms_outbox_messages: usize,
-    /// Longest time that a message waits while the backplane is away; beyond it its sender is told that it was not stored
+    /// Longest time that a message waits while the backplane is away; beyond it its sender is notified that it was not stored
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = positive_time)]
-    pub rooms_outbox_time: Span,
+    pub rooms_outbox_time: TimeSpan,
     /// Maximum time for the backplane to store a message before it counts as away
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = positive_time)]
-    pub rooms_publish_timeout: Span,
+    pub rooms_publish_timeout: TimeSpan,
     /// Messages that a member, or an address without one, may send at once; beyond it 1008 or 429
     #[arg(long, value_name = "N", default_value = "400", value_parser = count::<u32>)]
     pub rooms_burst: u32,
     /// Messages per second that it may send for ever
     #[arg(long, value_name = "N", default_value = "50", value_parser = rate::<u32>)]
     pub rooms_per_second: u32,
-    /// Maximum burst of join and leave events of a room; what exceeds it is told later, and not at all if it cancels out
+    /// Maximum burst of join and leave events of a room; what exceeds it is reported later, and not at all if it cancels out
     #[arg(long, value_name = "N", default_value = "256", value_parser = count::<u32>)]
     pub rooms_presence_burst: u32,
     /// Maximum sustained join and leave events per second of a room

@@ -1,4 +1,4 @@
-//! Settings from four places: command line, environment, TOML file, defaults.
+//! Settings from four sources: command line, environment, TOML file, defaults.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -227,7 +227,7 @@ fn follow(config: &mut Config, settings: &mut [Setting]) {
     raise("max-websockets-per-address", per_address, one);
 }
 
-/// A line with its place for each of `made` that is not accepted alone; `error` if all of them are.
+/// A line with its source for each of `made` that is not accepted alone; `error` if all of them are.
 fn blame(made: &[Made], error: &clap::Error) -> Vec<String> {
     let wrong = made.iter().filter_map(|made| {
         let arguments = std::iter::once(OsString::from("server")).chain(made.flags());

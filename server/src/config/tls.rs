@@ -6,7 +6,7 @@ use certs::SecretFiles;
 use clap::{Args, ValueEnum};
 
 use super::network::positive_time_or_off;
-use super::{Limit, Span, Switch};
+use super::{Limit, Switch, TimeSpan};
 
 /// Treatment of clients' certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,7 +50,7 @@ pub struct TlsOptions {
     pub insecure_secret_files: Switch,
     /// Interval at which the certificate files are checked for changes and expiry, or `off` (SIGHUP reloads at once)
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time_or_off)]
-    pub certificate_poll: Limit<Span>,
+    pub certificate_poll: Limit<TimeSpan>,
     /// Require, request or ignore client certificates
     #[arg(long, value_enum, default_value = "off")]
     pub client_auth: ClientAuth,

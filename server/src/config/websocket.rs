@@ -9,7 +9,7 @@ use tungstenite_deflate::{DeflateConfig, MemoryBudget};
 use values::units::{at_least, count, off_or, positive_time, rate};
 
 use super::network::positive_time_or_off;
-use super::{ByteSize, Limit, Span, Switch};
+use super::{ByteSize, Limit, Switch, TimeSpan};
 use crate::origin::origin;
 
 /// Limits and behaviour of WebSocket connections.
@@ -34,7 +34,7 @@ pub struct WebSocketOptions {
     /// Maximum time without progress of an unfinished message or request body, or `off`; exceeding it closes with 1008, or is
     /// answered with 408 or `DEADLINE_EXCEEDED`
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_time_or_off)]
-    pub message_timeout: Limit<Span>,
+    pub message_timeout: Limit<TimeSpan>,
     /// Minimum part of a message or body that counts as progress; its end always does
     #[arg(long, value_name = "SIZE", default_value = "1KiB", value_parser = at_least(ByteSize(1)))]
     pub min_progress_bytes: ByteSize,
@@ -46,17 +46,17 @@ pub struct WebSocketOptions {
     pub control_per_second: u32,
     /// Silence after which a Ping is sent, or `off`
     #[arg(long, value_name = "TIME", default_value = "25s", value_parser = positive_time_or_off)]
-    pub ping_interval: Limit<Span>,
+    pub ping_interval: Limit<TimeSpan>,
     /// Maximum time after that Ping was written without anything received and without progress of writing; exceeding it
     /// drops the connection
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
-    pub pong_timeout: Span,
+    pub pong_timeout: TimeSpan,
     /// Longest time a peer may take to accept bytes that are ready to be sent; a slower reader is dropped
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
-    pub write_timeout: Span,
+    pub write_timeout: TimeSpan,
     /// Maximum time for the closing handshake after the Close was written, or `off`
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = positive_time_or_off)]
-    pub close_timeout: Limit<Span>,
+    pub close_timeout: Limit<TimeSpan>,
     /// Bytes queued for a peer beyond which its handler has to wait
     #[arg(long, value_name = "SIZE", default_value = "128KiB")]
     pub max_queue_bytes: ByteSize,
@@ -105,7 +105,7 @@ pub struct DeflateOptions {
     /// Time after which an unused compression context is forgotten, or stored compressed where it is a client's; `off` for
     /// never
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = positive_time_or_off)]
-    pub deflate_idle_timeout: Limit<Span>,
+    pub deflate_idle_timeout: Limit<TimeSpan>,
 }
 
 impl DeflateOptions {

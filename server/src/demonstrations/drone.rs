@@ -20,7 +20,7 @@ pub(crate) const PROTOCOLS: &[&str] = &[drone::dialect::JSON_SUBPROTOCOL, "chat"
 
 /// Serves a pilot: the drone called by `?id=NAME`, which others may share, or else one of its own.
 ///
-/// Telemetry is the latest state at the moment it is written: a pilot who reads slowly is told less often, and nothing
+/// Telemetry is the latest state at the moment it is written: a pilot who reads slowly gets fewer states, and nothing
 /// queues. More commands at once than [`rate`](drone::rate) allows end the connection with 1008.
 pub(crate) async fn drone(
     fleet: Fleet,
@@ -118,7 +118,7 @@ impl Pilot {
         tokio::select! {
             biased;
             message = conversation.next() => Event::Message(message),
-            // A settled drone is woken by another pilot: the change must be seen even where it is not told.
+            // A settled drone is woken by another pilot: the change must be seen even where it is not reported.
             report = self.membership.changed() => if self.telemetry { Event::Changed(report) } else { Event::TimeToLook },
             () = time_to_look => Event::TimeToLook,
         }

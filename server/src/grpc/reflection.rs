@@ -1,4 +1,4 @@
-//! Reflection: what the server offers, told to tools that know nothing of it (`grpc.reflection.v1` and `v1alpha`).
+//! Reflection: the description of the services, for tools that know nothing of them (`grpc.reflection.v1` and `v1alpha`).
 
 use std::collections::HashMap;
 use std::pin::Pin;

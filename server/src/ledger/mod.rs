@@ -160,7 +160,7 @@ impl Account {
         self.ledger.shared.write_timeout
     }
 
-    /// Returns the time for which the peer is waited for behind the end.
+    /// Returns the time for which the peer is waited for after the end.
     pub(crate) fn linger(&self) -> Duration {
         self.ledger.shared.linger
     }

@@ -244,7 +244,7 @@ struct Prefixes {
     prefix: [u8; PREFIX_BYTES],
     /// Bytes of the prefix that are there.
     known: usize,
-    /// Bytes of the message behind it that are there, and that there will be.
+    /// Bytes of the message after it that are there, and that there will be.
     there: usize,
     length: usize,
 }

@@ -63,7 +63,7 @@ pub(crate) enum HoldError {
 }
 
 impl Waiting {
-    /// Tests whether memory for `bytes` of `own` comes from another connection, which is told to end.
+    /// Tests whether memory for `bytes` of `own` comes from another connection, which is ended for it.
     fn make_room(&self, own: &Arc<Seat>, bytes: usize) -> bool {
         let seats = self.seats();
         let (chosen, others): (Vec<_>, Vec<_>) = seats

@@ -169,7 +169,7 @@ impl<S> Wire<S> {
         Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, text))
     }
 
-    /// Gives what is left of [`REFUSED`]; behind it nothing comes until hyper has answered.
+    /// Gives what is left of [`REFUSED`]; after it nothing comes until hyper has answered.
     fn poll_refused(&mut self, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let rest = self.refused.unwrap_or_default();
         let (given, rest) = rest.split_at(rest.len().min(buffer.remaining()));

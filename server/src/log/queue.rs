@@ -39,7 +39,7 @@ struct Waiting {
     has_finished: bool,
 }
 
-/// A queue in front of `destination`; when it is full, lines are dropped, and `tell` hears how many once there is room.
+/// A queue in front of `destination`; when it is full, lines are dropped, and `tell` gets their number once there is free space.
 ///
 /// # Errors
 /// There can be no further thread.
@@ -110,7 +110,7 @@ impl Inner {
     }
 }
 
-/// Writes `lines`; one that cannot be written is lost, those behind it are tried.
+/// Writes `lines`; one that cannot be written is lost, those after it are tried.
 fn write(destination: &mut impl Write, mut lines: &[u8]) {
     while !lines.is_empty() {
         match destination.write(lines) {
@@ -178,7 +178,7 @@ mod tests {
 
     use super::*;
 
-    /// A destination that takes what it is given when it is told to, by `permits`; shows each write in `taken`.
+    /// A destination that takes what it is given as `permits` allow; shows each write in `taken`.
     struct Slow {
         permits: Receiver<io::Result<usize>>,
         taken: Sender<Vec<u8>>,

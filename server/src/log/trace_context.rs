@@ -1,4 +1,4 @@
-//! The caller's place in a distributed trace: `traceparent` (W3C Trace Context, section 3.2).
+//! The caller's position in a distributed trace: `traceparent` (W3C Trace Context, section 3.2).
 
 use http::HeaderMap;
 

@@ -58,7 +58,7 @@ impl Exposition {
         }
     }
 
-    /// The text behind all series.
+    /// The text after all series.
     pub(super) fn end(self) -> Option<&'static str> {
         match self {
             Self::Prometheus => None,

@@ -8,7 +8,7 @@ use prometheus_client::registry::{Registry, Unit};
 pub(crate) struct MemoryCounts {
     /// Times free memory was given back.
     pub(crate) trims: Counter,
-    /// Bytes that were resident before and no longer behind it.
+    /// Bytes that were resident before and no longer after it.
     pub(crate) given_back: Counter,
 }
 

@@ -18,7 +18,7 @@ pub(crate) async fn healthz() -> &'static str {
 }
 
 /// Reports whether new work is welcome: 503 from the signal to end on, so that balancers look elsewhere, or while it lacks what
-/// it was told to need.
+/// it is configured to need.
 pub(crate) async fn readyz(State(context): State<Arc<Context>>) -> impl IntoResponse {
     match context.obstacle() {
         Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")),

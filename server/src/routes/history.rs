@@ -14,7 +14,7 @@ use super::chat::MessageBody;
 use rooms::backplane::History;
 use rooms::{Position, Stored};
 
-/// The part behind the messages.
+/// The part after the messages.
 #[derive(Debug, Serialize)]
 struct Ending {
     complete: bool,

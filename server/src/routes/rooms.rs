@@ -31,7 +31,7 @@ struct NewMessage {
 
 /// Response to a message.
 #[derive(Debug, Serialize)]
-struct Placed<'a> {
+struct Acknowledgement<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<Epoch>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,7 +107,7 @@ async fn try_post(
     }
     let message = body(context, request).await?;
     let posting = visit.post(message.from.as_deref(), message.text, message.id.as_deref());
-    Ok(placed(&posting.await?))
+    Ok(acknowledgement(&posting.await?))
 }
 
 /// Reads the message that a request carries.
@@ -136,9 +136,9 @@ fn unread(error: &axum::Error) -> Refused {
 }
 
 /// The response to a message that was taken.
-fn placed(posted: &Posted) -> Response<Body> {
+fn acknowledgement(posted: &Posted) -> Response<Body> {
     let published = posted.published;
-    let placed = Placed {
+    let acknowledgement = Acknowledgement {
         epoch: published.map(|published| published.position.epoch),
         offset: published.map(|published| published.position.offset),
         id: posted.id.as_ref(),
@@ -149,7 +149,7 @@ fn placed(posted: &Posted) -> Response<Body> {
         Some(published) if published.duplicate => StatusCode::OK,
         Some(_) => StatusCode::CREATED,
     };
-    (status, Json(placed)).into_response()
+    (status, Json(acknowledgement)).into_response()
 }
 
 async fn try_read(

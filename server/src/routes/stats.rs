@@ -146,9 +146,9 @@ async fn feed(
                 None => return Ok(()),
             },
             observation = next_observation(&mut observer) => {
-                let told = Told { r#type: "observed", observation };
-                let told = serde_json::to_string(&told).unwrap_or_default();
-                conversation.send(Message::text(told)).await?;
+                let report = ObservedReport { r#type: "observed", observation };
+                let report = serde_json::to_string(&report).unwrap_or_default();
+                conversation.send(Message::text(report)).await?;
             }
             _ = pulse.tick() => {
                 let sample = figures.sample(Instant::now(), carrier, || conversation.shared_context());
@@ -159,9 +159,9 @@ async fn feed(
     }
 }
 
-/// A message of an observed connection, as it is told.
+/// A message of an observed connection, as it is reported.
 #[derive(Serialize)]
-struct Told {
+struct ObservedReport {
     r#type: &'static str,
     #[serde(flatten)]
     observation: Observation,
@@ -197,7 +197,7 @@ async fn next_observation(observer: &mut Option<Observer>) -> Observation {
     std::future::pending().await
 }
 
-/// The answer to `ping N`; anything else gets told what is understood here.
+/// The answer to `ping N`; anything else gets a description of the commands.
 fn pong(message: &Message) -> String {
     let number = match message {
         Message::Text(text) => text

@@ -16,7 +16,7 @@ pub(super) struct Reminder {
 }
 
 impl Reminder {
-    /// A reminder that knows what was told when the certificates were loaded.
+    /// A reminder that knows what was reported when the certificates were loaded.
     pub(super) fn new(options: &TlsOptions) -> Self {
         let mut reminder = Self::default();
         reminder.look(options, |_, _| {});
@@ -32,7 +32,7 @@ impl Reminder {
 
     fn look(&mut self, options: &TlsOptions, mut tell: impl FnMut(&Path, &Description)) {
         for pair in pairs::paths(options).unwrap_or_default() {
-            // What cannot be read is told of by the reload.
+            // A file that cannot be read is reported by the reload.
             let chain = certs::load_certificates(&pair.certificate).unwrap_or_default();
             let Some(description) = chain.first().and_then(certs::describe) else {
                 continue;
@@ -80,12 +80,15 @@ mod tests {
         options.certs = folder.path().to_owned();
         make(90);
         let mut reminder = Reminder::new(&options);
-        let mut told = |days: u16| {
+        let mut reported = |days: u16| {
             make(days);
             let mut lines = 0;
             reminder.look(&options, |_, _| lines += 1);
             lines
         };
-        assert_eq!([90, 20, 20, 3, 90, 20].map(&mut told), [0, 1, 0, 1, 0, 1]);
+        assert_eq!(
+            [90, 20, 20, 3, 90, 20].map(&mut reported),
+            [0, 1, 0, 1, 0, 1]
+        );
     }
 }

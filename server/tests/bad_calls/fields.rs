@@ -169,7 +169,7 @@ pub fn dress(random: &mut Random, fields: &mut Vec<Vec<u8>>) -> bool {
 pub fn message(random: &mut Random) -> (Vec<u8>, Outcome) {
     let text = text(random);
     let mut fields = vec![string(1, "Alice")];
-    // What stands in several places has the last one's value.
+    // A field that occurs several times has the last one's value.
     for earlier in 0..random.below(3) {
         fields.push(string(2, &earlier.to_string()));
     }

@@ -67,7 +67,7 @@ async fn shared(server: &Running, calls: &[Call]) -> Vec<String> {
         .await
 }
 
-/// Sends them one after the other over HTTP/1.1, where a connection may end behind a call that is refused.
+/// Sends them one after the other over HTTP/1.1, where a connection may end after a call that is refused.
 async fn alone(server: &Running, calls: &[Call]) -> Vec<String> {
     let parts = calls.chunks(calls.len().div_ceil(4)).enumerate();
     let judged = parts.map(|(part, calls)| async move {

@@ -1,7 +1,7 @@
 //! gRPC calls that are right, and then changed: whoever made one knows the status that it asks for (threat R17).
 //!
 //! The same in every run; `scripts/bad-inputs` adds up what the tests print. Each call is judged by the first of what is
-//! wrong with it: its head, the prefixes of its messages, their fields, what they ask for. The connection goes on behind
+//! wrong with it: its head, the prefixes of its messages, their fields, what they ask for. The connection goes on after
 //! it, and at the end somebody new is served.
 
 #![allow(

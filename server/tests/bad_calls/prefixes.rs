@@ -16,7 +16,7 @@ fn prefix(flag: u8, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// A message behind its prefix.
+/// A message after its prefix.
 pub fn prefixed(message: &[u8]) -> Vec<u8> {
     [&prefix(0, message.len()), message].concat()
 }
@@ -44,7 +44,7 @@ pub fn messages(mut body: &[u8]) -> Result<Vec<(u8, Vec<u8>)>, String> {
 pub fn spoil(random: &mut Random, body: &mut Vec<u8>) -> Code {
     let length = body.len() - 5;
     match random.below(8) {
-        // The end comes too early, before the prefix, in it and behind it.
+        // The end comes too early, before the prefix, in it and after it.
         0 => body.truncate(random.below(body.len())),
         // Longer than what follows.
         1 => {
@@ -69,7 +69,7 @@ pub fn spoil(random: &mut Random, body: &mut Vec<u8>) -> Code {
         // Compressed, without a word of how.
         4 => body[0] = 1,
         5 => body[0] = random.pick(&[2, 3, 0x7f, 0x80, 0x81, 0xff]),
-        // Less than a prefix behind it.
+        // Less than a prefix after it.
         6 => body.extend(vec![0; 1 + random.below(4)]),
         // Another message that is wrong in itself.
         _ => body.extend(prefixed(&[0xff])),

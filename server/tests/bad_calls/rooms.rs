@@ -7,7 +7,7 @@ use crate::fields::{self, nested, string};
 use crate::prefixes::{self, prefixed};
 use crate::random::Random;
 
-/// Texts that are no names of rooms, those of members, those of messages, and no places in a history.
+/// Texts that are no names of rooms, those of members, those of messages, and no positions in a history.
 const BAD_ROOMS: &[&str] = &[
     "", "a b", "a.b", "a/b", "\u{e9}", "*", ">", "a\0", "..", "a\n",
 ];
@@ -159,13 +159,13 @@ pub fn conversation(random: &mut Random) -> Call {
 /// Outcome of a request in a conversation.
 enum Said {
     Well,
-    /// The conversation goes on behind an error with this code.
+    /// The conversation goes on after an error with this code.
     Badly(&'static str),
-    /// Nothing behind it is read; the call ends with this status, or as if the client had said everything.
+    /// Nothing after it is read; the call ends with this status, or as if the client had said everything.
     Last(Option<Code>),
 }
 
-/// A request that says something, behind its prefix.
+/// A request that says something, after its prefix.
 fn say(random: &mut Random) -> (Vec<u8>, Said) {
     let (mut text, mut id) = (fields::text(random), good(random));
     let mut said = Said::Well;
@@ -198,7 +198,7 @@ fn say(random: &mut Random) -> (Vec<u8>, Said) {
             }
             _ => {
                 bytes.truncate(1 + random.below(bytes.len() - 1));
-                // tonic takes an end right behind a prefix for the end of the stream.
+                // tonic takes an end directly after a prefix for the end of the stream.
                 (bytes.len() != 5).then_some(Code::Internal)
             }
         };

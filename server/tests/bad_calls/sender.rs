@@ -113,7 +113,7 @@ fn errors(messages: &[(u8, Vec<u8>)]) -> Result<Vec<String>, String> {
             codes.push(error.code);
         }
     }
-    // What is refused at once may be told of before what had to be tried.
+    // What is refused at once may be reported before what had to be tried.
     codes.sort_unstable();
     Ok(codes)
 }

@@ -7,7 +7,7 @@ use tokio_rustls::client::TlsStream;
 use super::{common, join, line_member, next_text, start};
 use crate::common::{Running, soon};
 
-/// The figure behind `name` in the metrics.
+/// The figure after `name` in the metrics.
 async fn figure(server: &Running, name: &str) -> u64 {
     let metrics = server.get("/metrics").await;
     let line = metrics.lines().find_map(|line| line.strip_prefix(name));
@@ -58,7 +58,7 @@ async fn a_message_is_written_and_compressed_once_for_all_members() {
     }
     let mut plain = join(&server, "/chat/tea?name=plain").await;
     let mut lines = line_member(&server, "/chat/tea?name=lines").await;
-    // All are told who came before they are told this.
+    // Joins are announced to all before this is sent.
     plain.publish("1", "first").await;
     assert_eq!(next_text(&mut lines).await, "plain: first");
     for (number, member) in members.iter_mut().enumerate() {

@@ -87,7 +87,7 @@ async fn who_comes_back_gets_what_was_missed_or_is_told_of_the_gap() {
         ana.publish(&number.to_string(), &format!("m{number}"))
             .await;
     }
-    // m1 to m4 are gone: behind m4 nothing is missing, behind m3 something is.
+    // m1 to m4 are gone: after m4 nothing is missing, after m3 something is.
     let mut bob = back(places[3].clone()).await;
     assert_eq!(bob.joined["recovered"], true);
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Servers, NATS and clients are killed under load, and each message is accounted for.
 //!
 //! Whoever sends does so until the message is acknowledged, on whatever server there is, under the same id. Whoever reads
-//! comes back with the last place that was seen. In the end everybody has everything that was acknowledged, once.
+//! comes back with the last position that was seen. In the end everybody has everything that was acknowledged, once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::common::{Client, PATIENCE, soon, until};
 use crate::kinds;
-use crate::node::{Cluster, Place, Places};
+use crate::node::{Cluster, NodeAddress, NodeAddresses};
 
 /// Times that everybody is killed; `CLUSTER_ROUNDS` says otherwise.
 const ROUNDS: u64 = 2;
@@ -28,11 +28,11 @@ const ROUNDS: u64 = 2;
 /// Record of a reader.
 #[derive(Debug, Default)]
 struct Ledger {
-    /// Place and text of each message, in the order of their coming.
+    /// Position and text of each message, in the order of their coming.
     seen: Vec<(String, String)>,
-    /// The last place.
+    /// The last position.
     last: Option<String>,
-    /// Gaps that were told, other than that the store does not answer at the moment.
+    /// Gaps that were reported, other than that the store does not answer at the moment.
     gaps: Vec<String>,
     /// Times that it came back.
     joins: u64,
@@ -60,23 +60,23 @@ enum Way {
 
 /// Reads for ever, on one server after the other, as far as there are any.
 fn follow(
-    places: &Places,
+    nodes: &NodeAddresses,
     way: Way,
     name: &'static str,
     mut server: usize,
 ) -> (Kept, JoinHandle<()>) {
-    let (kept, places) = (Kept::default(), Arc::clone(places));
+    let (kept, nodes) = (Kept::default(), Arc::clone(nodes));
     let ledger = Arc::clone(&kept);
     let task = tokio::spawn(async move {
         loop {
-            let place = {
-                let places = places.lock().unwrap();
-                places[server % places.len()].clone()
+            let node = {
+                let nodes = nodes.lock().unwrap();
+                nodes[server % nodes.len()].clone()
             };
             server += 1;
             let Left = match way {
-                Way::WebSocket => read_websocket(&place, name, &ledger).await,
-                Way::Grpc => read_grpc(&place, name, &ledger).await,
+                Way::WebSocket => read_websocket(&node, name, &ledger).await,
+                Way::Grpc => read_grpc(&node, name, &ledger).await,
             };
             sleep(Duration::from_millis(50)).await;
         }
@@ -85,10 +85,10 @@ fn follow(
 }
 
 /// A member of `chat.v1.json`, if the server is there.
-async fn join(place: &Place, name: &str, since: &str) -> Option<Client> {
+async fn join(node: &NodeAddress, name: &str, since: &str) -> Option<Client> {
     let url = format!(
         "wss://{}/chat/tea?name={name}&since={since}",
-        place.authority()
+        node.authority()
     );
     let mut request = url.into_client_request().unwrap();
     let protocol = "chat.v1.json".parse().unwrap();
@@ -96,16 +96,16 @@ async fn join(place: &Place, name: &str, since: &str) -> Option<Client> {
         .headers_mut()
         .insert("sec-websocket-protocol", protocol);
     let joining = async {
-        let stream = place.http1().await.ok()?;
+        let stream = node.http1().await.ok()?;
         let joined = tokio_tungstenite::client_async(request, stream).await;
         joined.ok().map(|(socket, _)| socket)
     };
     timeout(Duration::from_secs(5), joining).await.ok()?
 }
 
-async fn read_websocket(place: &Place, name: &str, kept: &Kept) -> Left {
+async fn read_websocket(node: &NodeAddress, name: &str, kept: &Kept) -> Left {
     let since = kept.lock().unwrap().last.clone().unwrap_or_default();
-    let Some(mut socket) = join(place, name, &since).await else {
+    let Some(mut socket) = join(node, name, &since).await else {
         return Left;
     };
     kept.lock().unwrap().joins += 1;
@@ -117,14 +117,14 @@ async fn read_websocket(place: &Place, name: &str, kept: &Kept) -> Left {
         let mut ledger = kept.lock().unwrap();
         match event["type"].as_str().unwrap() {
             "joined" if ledger.last.is_none() => {
-                ledger.last = event["epoch"].as_str().map(|_| place_of(&event));
+                ledger.last = event["epoch"].as_str().map(|_| position_of(&event));
             }
             "message" if event["provisional"] != true => {
-                ledger.message(place_of(&event), event["text"].as_str().unwrap());
+                ledger.message(position_of(&event), event["text"].as_str().unwrap());
             }
             "history" => {
                 for message in event["messages"].as_array().unwrap() {
-                    ledger.message(place_of(message), message["text"].as_str().unwrap());
+                    ledger.message(position_of(message), message["text"].as_str().unwrap());
                 }
             }
             // It is still there: come back for it.
@@ -136,11 +136,11 @@ async fn read_websocket(place: &Place, name: &str, kept: &Kept) -> Left {
     Left
 }
 
-fn place_of(event: &Value) -> String {
+fn position_of(event: &Value) -> String {
     format!("{}:{}", event["epoch"].as_str().unwrap(), event["offset"])
 }
 
-async fn read_grpc(place: &Place, name: &str, kept: &Kept) -> Left {
+async fn read_grpc(node: &NodeAddress, name: &str, kept: &Kept) -> Left {
     let since = kept.lock().unwrap().last.clone().unwrap_or_default();
     let request = SubscribeRequest {
         room: "tea".to_owned(),
@@ -148,7 +148,7 @@ async fn read_grpc(place: &Place, name: &str, kept: &Kept) -> Left {
         since,
     };
     let joining = async {
-        let channel = place.channel().await.ok()?;
+        let channel = node.channel().await.ok()?;
         let events = ChatServiceClient::new(channel).subscribe(request).await;
         events.ok().map(tonic::Response::into_inner)
     };
@@ -184,13 +184,13 @@ type Acknowledged = HashMap<String, String>;
 /// State that the senders share.
 #[derive(Clone)]
 struct Load {
-    places: Places,
+    nodes: NodeAddresses,
     stop: Arc<AtomicBool>,
     settled: Arc<AtomicU64>,
 }
 
 impl Load {
-    /// Sends until told to stop; a message whose fate is unknown is sent again under its id.
+    /// Sends until a signal to stop; a message whose fate is unknown is sent again under its id.
     fn send(&self, name: &'static str, mut server: usize) -> JoinHandle<Acknowledged> {
         let load = self.clone();
         tokio::spawn(async move {
@@ -201,12 +201,12 @@ impl Load {
                 number += 1;
                 loop {
                     let Some(connected) = &mut socket else {
-                        let place = {
-                            let places = load.places.lock().unwrap();
-                            places[server % places.len()].clone()
+                        let node = {
+                            let nodes = load.nodes.lock().unwrap();
+                            nodes[server % nodes.len()].clone()
                         };
                         server += 1;
-                        socket = join(&place, name, "").await;
+                        socket = join(&node, name, "").await;
                         sleep(Duration::from_millis(20)).await;
                         continue;
                     };
@@ -234,7 +234,7 @@ impl Load {
     }
 }
 
-/// Says something, with itself as its id, and waits for what becomes of it: its place, or that it was refused. `None` when
+/// Says something, with itself as its id, and waits for the outcome: its position, or that it was refused. `None` when
 /// the connection is lost.
 async fn say(socket: &mut Client, id: &str) -> Option<Result<String, ()>> {
     let request = json!({"type": "message", "id": id, "text": id}).to_string();
@@ -245,7 +245,7 @@ async fn say(socket: &mut Client, id: &str) -> Option<Result<String, ()>> {
         };
         let event: Value = serde_json::from_str(&text).unwrap();
         match event["type"].as_str().unwrap() {
-            "ack" if event["id"] == id => return Some(Ok(place_of(&event))),
+            "ack" if event["id"] == id => return Some(Ok(position_of(&event))),
             "error" if event["id"] == id => return Some(Err(())),
             _ => {}
         }
@@ -257,7 +257,7 @@ async fn havoc(cluster: &mut Cluster, load: &Load, rounds: u64) {
     for round in 0..rounds {
         let victim = usize::try_from(round % 3).unwrap();
         let clients: Vec<_> = (0..3)
-            .map(|number| kinds::terminal(&cluster.place((victim + 1) % 3), &format!("t{number}")))
+            .map(|number| kinds::terminal(&cluster.node((victim + 1) % 3), &format!("t{number}")))
             .collect();
         until(async || {
             clients
@@ -277,7 +277,7 @@ async fn havoc(cluster: &mut Cluster, load: &Load, rounds: u64) {
         sleep(Duration::from_millis(300)).await;
         cluster.broker.start().await;
         load.some_more(100).await;
-        // Both at once: who was told last is gone, and so is who could tell.
+        // Both at once: the last one notified is gone, and so is who could tell.
         cluster.broker.kill();
         cluster.kill((victim + 1) % 3);
         sleep(Duration::from_millis(300)).await;
@@ -294,7 +294,7 @@ async fn x3_every_acknowledged_message_is_accounted_for_whoever_is_killed() {
     let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let mut cluster = Cluster::started(3).await;
     let load = Load {
-        places: Arc::clone(&cluster.places),
+        nodes: Arc::clone(&cluster.nodes),
         stop: Arc::default(),
         settled: Arc::default(),
     };
@@ -308,7 +308,7 @@ async fn x3_every_acknowledged_message_is_accounted_for_whoever_is_killed() {
     ]
     .into_iter()
     .enumerate()
-    .map(|(number, (way, name))| (name, follow(&cluster.places, way, name, number)))
+    .map(|(number, (way, name))| (name, follow(&cluster.nodes, way, name, number)))
     .collect();
     cluster.members(readers.len() as u64).await;
     let senders = ["a", "b", "c", "d"];
@@ -348,13 +348,13 @@ async fn x3_every_acknowledged_message_is_accounted_for_whoever_is_killed() {
 
 /// Everything that was acknowledged is there, where it was said to be, once and in order.
 fn check(name: &str, ledger: &Ledger, acknowledged: &Acknowledged) {
-    let mut places = HashMap::new();
+    let mut positions = HashMap::new();
     for (position, text) in &ledger.seen {
-        let before = places.insert(text, position);
+        let before = positions.insert(text, position);
         assert_eq!(before, None, "{name} got {text} twice");
     }
     for (text, position) in acknowledged {
-        assert_eq!(places[text], position, "{name}: the place of {text}");
+        assert_eq!(positions[text], position, "{name}: the position of {text}");
     }
     let offsets: Vec<(&str, u64)> = ledger
         .seen

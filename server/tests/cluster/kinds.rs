@@ -26,18 +26,18 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::common::soon;
-use crate::node::Place;
+use crate::node::NodeAddress;
 
 /// Event that a member has received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Heard {
-    /// `epoch:offset`, where this kind of member is told.
+pub(crate) struct Received {
+    /// `epoch:offset`, where this kind of member gets it.
     pub(crate) position: Option<String>,
     pub(crate) text: String,
 }
 
-/// Everything that a member has heard, in its order.
-pub(crate) type Record = Arc<Mutex<Vec<Heard>>>;
+/// Everything that a member has received, in its order.
+pub(crate) type Record = Arc<Mutex<Vec<Received>>>;
 
 /// A member of the room `tea`.
 pub(crate) struct Member {
@@ -66,7 +66,7 @@ impl Member {
         self.say.as_ref().is_some_and(|say| say.send(text).is_ok())
     }
 
-    pub(crate) fn heard(&self) -> Vec<Heard> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.record.lock().unwrap().clone()
     }
 
@@ -89,16 +89,16 @@ impl Drop for Member {
 }
 
 /// `chat.v1.json` over HTTP/1.1.
-pub(crate) async fn json(place: &Place, name: &str) -> Member {
+pub(crate) async fn json(node: &NodeAddress, name: &str) -> Member {
     let (member, record, lines) = Member::new("json");
-    let mut request = format!("wss://{}/chat/tea?name={name}", place.authority())
+    let mut request = format!("wss://{}/chat/tea?name={name}", node.authority())
         .into_client_request()
         .unwrap();
     let protocol = "chat.v1.json".parse().unwrap();
     request
         .headers_mut()
         .insert("sec-websocket-protocol", protocol);
-    let stream = place.http1().await.unwrap();
+    let stream = node.http1().await.unwrap();
     let (socket, _) = soon(tokio_tungstenite::client_async(request, stream))
         .await
         .unwrap();
@@ -107,10 +107,10 @@ pub(crate) async fn json(place: &Place, name: &str) -> Member {
 }
 
 /// Lines of text over HTTP/1.1.
-pub(crate) async fn text(place: &Place, name: &str) -> Member {
+pub(crate) async fn text(node: &NodeAddress, name: &str) -> Member {
     let (member, record, lines) = Member::new("text");
-    let url = format!("wss://{}/chat/tea?name={name}", place.authority());
-    let stream = place.http1().await.unwrap();
+    let url = format!("wss://{}/chat/tea?name={name}", node.authority());
+    let stream = node.http1().await.unwrap();
     let (socket, _) = soon(tokio_tungstenite::client_async(url, stream))
         .await
         .unwrap();
@@ -119,9 +119,9 @@ pub(crate) async fn text(place: &Place, name: &str) -> Member {
 }
 
 /// `chat.v1.json` over HTTP/2 (RFC 8441).
-pub(crate) async fn http2(place: &Place, name: &str) -> Member {
+pub(crate) async fn http2(node: &NodeAddress, name: &str) -> Member {
     let (member, record, lines) = Member::new("http2");
-    let stream = TokioIo::new(place.http2().await.unwrap());
+    let stream = TokioIo::new(node.http2().await.unwrap());
     let (mut sender, connection) = soon(http2::handshake(TokioExecutor::new(), stream))
         .await
         .unwrap();
@@ -130,10 +130,7 @@ pub(crate) async fn http2(place: &Place, name: &str) -> Member {
         loop {
             let request = Request::builder()
                 .method(Method::CONNECT)
-                .uri(format!(
-                    "https://{}/chat/tea?name={name}",
-                    place.authority()
-                ))
+                .uri(format!("https://{}/chat/tea?name={name}", node.authority()))
                 .version(Version::HTTP_2)
                 .header("sec-websocket-version", "13")
                 .header("sec-websocket-protocol", "chat.v1.json")
@@ -205,7 +202,7 @@ fn hear_line(record: &Record, line: &str) {
 
 fn hear(record: &Record, position: Option<String>, text: &str) {
     let text = text.to_owned();
-    record.lock().unwrap().push(Heard { position, text });
+    record.lock().unwrap().push(Received { position, text });
 }
 
 fn hear_event(record: &Record, event: Event) {
@@ -227,9 +224,9 @@ fn wish(name: &str) -> SubscribeRequest {
 }
 
 /// gRPC, both ways.
-pub(crate) async fn converse(place: &Place, name: &str) -> Member {
+pub(crate) async fn converse(node: &NodeAddress, name: &str) -> Member {
     let (member, record, mut lines) = Member::new("converse");
-    let mut client = ChatServiceClient::new(place.channel().await.unwrap());
+    let mut client = ChatServiceClient::new(node.channel().await.unwrap());
     let join = ConverseRequest {
         kind: Some(Asked::Join(wish(name))),
     };
@@ -251,10 +248,10 @@ pub(crate) async fn converse(place: &Place, name: &str) -> Member {
 }
 
 /// gRPC, listening.
-pub(crate) async fn subscribe(place: &Place, name: &str) -> Member {
+pub(crate) async fn subscribe(node: &NodeAddress, name: &str) -> Member {
     let (mut member, record, _) = Member::new("subscribe");
     member.say = None;
-    let mut client = ChatServiceClient::new(place.channel().await.unwrap());
+    let mut client = ChatServiceClient::new(node.channel().await.unwrap());
     let mut events = soon(client.subscribe(wish(name)))
         .await
         .unwrap()
@@ -268,10 +265,10 @@ pub(crate) async fn subscribe(place: &Place, name: &str) -> Member {
 }
 
 /// gRPC-Web over HTTP/1.1, listening, as a page would.
-pub(crate) async fn grpc_web(place: &Place, name: &str) -> Member {
+pub(crate) async fn grpc_web(node: &NodeAddress, name: &str) -> Member {
     let (mut member, record, _) = Member::new("grpc-web");
     member.say = None;
-    let stream = TokioIo::new(place.http1().await.unwrap());
+    let stream = TokioIo::new(node.http1().await.unwrap());
     let (mut sender, connection) = soon(http1::handshake(stream)).await.unwrap();
     tokio::spawn(connection);
     let message = wish(name).encode_to_vec();
@@ -279,8 +276,8 @@ pub(crate) async fn grpc_web(place: &Place, name: &str) -> Member {
     body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
     body.extend(message);
     let request = Request::post("/chat.v2.ChatService/Subscribe")
-        .header("host", place.authority())
-        .header("origin", format!("https://{}", place.authority()))
+        .header("host", node.authority())
+        .header("origin", format!("https://{}", node.authority()))
         .header("content-type", "application/grpc-web+proto")
         .header("x-grpc-web", "1")
         .body(Full::new(Bytes::from(body)))
@@ -309,7 +306,7 @@ pub(crate) async fn grpc_web(place: &Place, name: &str) -> Member {
 }
 
 /// The workspace's own client in a pipe: lines of text.
-pub(crate) fn terminal(place: &Place, name: &str) -> Member {
+pub(crate) fn terminal(node: &NodeAddress, name: &str) -> Member {
     let program = Path::new(env!("CARGO_BIN_EXE_server")).with_file_name("client");
     assert!(
         program.exists(),
@@ -318,16 +315,16 @@ pub(crate) fn terminal(place: &Place, name: &str) -> Member {
     );
     let mut command = Command::new(program);
     command
-        .arg(format!("wss://{}/chat/tea?name={name}", place.authority()))
+        .arg(format!("wss://{}/chat/tea?name={name}", node.authority()))
         .args(["--idle", "0", "--ca"])
-        .arg(place.certs.join("ca.crt"));
+        .arg(node.certs.join("ca.crt"));
     process("client", &mut command, |record, line| {
         hear_line(record, line);
     })
 }
 
 /// gRPC's own Python client.
-pub(crate) fn python(place: &Place, name: &str) -> Member {
+pub(crate) fn python(node: &NodeAddress, name: &str) -> Member {
     let python = std::env::var_os("GRPC_PYTHON")
         .map(PathBuf::from)
         .expect("GRPC_PYTHON names a Python with grpcio: run scripts/nats-test");
@@ -336,8 +333,8 @@ pub(crate) fn python(place: &Place, name: &str) -> Member {
     command
         .arg(script)
         .args(["--room", "tea", "--name", name])
-        .args(["--tls", &place.authority(), "--trust"])
-        .arg(place.certs.join("server.crt"));
+        .args(["--tls", &node.authority(), "--trust"])
+        .arg(node.certs.join("server.crt"));
     process("grpcio", &mut command, |record, line| {
         let (position, text) = line.split_once('\t').unwrap();
         hear(record, Some(position.to_owned()), text);

@@ -17,7 +17,7 @@ use crate::common::{client_config, connect, until};
 
 /// Address of a server, and its authority. It stays good when the process is gone.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct NodeAddress {
     pub(crate) address: SocketAddr,
     /// Directory with its certificates, while the process lives.
     pub(crate) certs: PathBuf,
@@ -25,7 +25,7 @@ pub(crate) struct Place {
     http2: ClientConfig,
 }
 
-impl Place {
+impl NodeAddress {
     fn new(program: &Program) -> Self {
         let certs = program.certs.path().to_owned();
         let config = |protocol| client_config(&certs.join("ca.crt"), &[protocol]);
@@ -51,10 +51,10 @@ impl Place {
 
     /// A gRPC channel.
     pub(crate) async fn channel(&self) -> Result<Channel, tonic::transport::Error> {
-        let place = self.clone();
+        let node = self.clone();
         let connector = tower::service_fn(move |_: Uri| {
-            let place = place.clone();
-            async move { place.http2().await.map(TokioIo::new) }
+            let node = node.clone();
+            async move { node.http2().await.map(TokioIo::new) }
         });
         // tonic wants `http` here: it is the connector that brings TLS.
         let endpoint = Endpoint::from_shared(format!("http://{}", self.authority()));
@@ -75,7 +75,7 @@ impl Place {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The figure behind `name` in the metrics.
+    /// The figure after `name` in the metrics.
     pub(crate) async fn figure(&self, name: &str) -> Option<u64> {
         let metrics = self.request("GET /metrics", "").await.ok()?;
         let line = metrics.lines().find_map(|line| line.strip_prefix(name));
@@ -83,14 +83,14 @@ impl Place {
     }
 }
 
-/// Places by number; one that was started anew is another place.
-pub(crate) type Places = Arc<Mutex<Vec<Place>>>;
+/// Addresses of the servers by number; one that was started anew has another address.
+pub(crate) type NodeAddresses = Arc<Mutex<Vec<NodeAddress>>>;
 
 /// Servers that share one NATS server.
 pub(crate) struct Cluster {
     pub(crate) broker: Broker,
     nodes: Vec<Option<Program>>,
-    pub(crate) places: Places,
+    pub(crate) nodes: NodeAddresses,
 }
 
 impl Cluster {
@@ -98,11 +98,11 @@ impl Cluster {
     pub(crate) async fn started(nodes: usize) -> Self {
         let broker = Broker::started().await;
         let programs: Vec<_> = (0..nodes).map(|_| program(&broker)).collect();
-        let places: Vec<_> = programs.iter().map(Place::new).collect();
+        let nodes: Vec<_> = programs.iter().map(NodeAddress::new).collect();
         let cluster = Self {
             broker,
             nodes: programs.into_iter().map(Some).collect(),
-            places: Arc::new(Mutex::new(places)),
+            nodes: Arc::new(Mutex::new(nodes)),
         };
         for number in 0..nodes {
             cluster.ready(number).await;
@@ -110,8 +110,8 @@ impl Cluster {
         cluster
     }
 
-    pub(crate) fn place(&self, number: usize) -> Place {
-        self.places.lock().unwrap()[number].clone()
+    pub(crate) fn node(&self, number: usize) -> NodeAddress {
+        self.nodes.lock().unwrap()[number].clone()
     }
 
     /// As by kill -9.
@@ -126,15 +126,15 @@ impl Cluster {
     /// Starts a server that was killed, on another port and with other certificates.
     pub(crate) async fn revive(&mut self, number: usize) {
         let program = program(&self.broker);
-        self.places.lock().unwrap()[number] = Place::new(&program);
+        self.nodes.lock().unwrap()[number] = NodeAddress::new(&program);
         self.nodes[number] = Some(program);
         self.ready(number).await;
     }
 
     async fn ready(&self, number: usize) {
-        let place = self.place(number);
+        let node = self.node(number);
         until(async || {
-            let answer = place.request("GET /readyz", "").await;
+            let answer = node.request("GET /readyz", "").await;
             answer.is_ok_and(|answer| answer.contains("200 OK"))
         })
         .await;
@@ -147,10 +147,10 @@ impl Cluster {
 
     /// A figure of all servers together.
     pub(crate) async fn count(&self, name: &str) -> u64 {
-        let places = self.places.lock().unwrap().clone();
+        let nodes = self.nodes.lock().unwrap().clone();
         let mut sum = 0;
-        for place in places {
-            sum += place.figure(name).await.unwrap_or_default();
+        for node in nodes {
+            sum += node.figure(name).await.unwrap_or_default();
         }
         sum
     }

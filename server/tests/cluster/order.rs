@@ -1,4 +1,4 @@
-//! Clients of every kind in one room on three servers hear the same messages in the same order.
+//! Clients of every kind in one room on three servers receive the same messages in the same order.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use server::grpc::proto_v2::SendRequest;
 use server::grpc::proto_v2::chat_service_client::ChatServiceClient;
 
 use crate::common::{soon, until};
-use crate::kinds::{self, Heard, Member};
+use crate::kinds::{self, Member, Received};
 use crate::node::Cluster;
 
 /// Messages that each of them says.
@@ -14,7 +14,7 @@ const EACH: usize = 25;
 
 /// One of each kind on some server, so that every server has several kinds.
 async fn members(cluster: &Cluster) -> Vec<Member> {
-    let [one, two, three] = [0, 1, 2].map(|number| cluster.place(number));
+    let [one, two, three] = [0, 1, 2].map(|number| cluster.node(number));
     vec![
         kinds::json(&one, "json-1").await,
         kinds::json(&two, "json-2").await,
@@ -36,8 +36,8 @@ async fn every_kind_of_client_hears_the_same_order_on_three_servers() {
     let members = members(&cluster).await;
     cluster.members(members.len() as u64).await;
     let mut wanted = HashSet::new();
-    let posting = cluster.place(0);
-    let mut sending = ChatServiceClient::new(cluster.place(2).channel().await.unwrap());
+    let posting = cluster.node(0);
+    let mut sending = ChatServiceClient::new(cluster.node(2).channel().await.unwrap());
     for number in 0..EACH {
         for member in &members {
             let text = format!("{}-{:p}-{number}", member.kind, member);
@@ -45,7 +45,7 @@ async fn every_kind_of_client_hears_the_same_order_on_three_servers() {
                 wanted.insert(text);
             }
         }
-        // Those without a place in the room.
+        // Those without a position in the room.
         let text = format!("post-{number}");
         let body = format!(r#"{{"from":"post","text":"{text}"}}"#);
         let answer = posting.request("POST /rooms/tea/messages", &body).await;
@@ -62,17 +62,21 @@ async fn every_kind_of_client_hears_the_same_order_on_three_servers() {
         wanted.insert(text);
     }
     for member in &members {
-        until(async || member.heard().len() >= wanted.len()).await;
+        until(async || member.received().len() >= wanted.len()).await;
     }
-    let first = members[0].heard();
+    let first = members[0].received();
     check(&first, &wanted);
-    let texts =
-        |heard: &[Heard]| -> Vec<String> { heard.iter().map(|heard| heard.text.clone()).collect() };
+    let texts = |received: &[Received]| -> Vec<String> {
+        received
+            .iter()
+            .map(|received| received.text.clone())
+            .collect()
+    };
     for member in &members[1..] {
-        let heard = member.heard();
-        assert_eq!(texts(&heard), texts(&first), "{}", member.kind);
-        if heard.iter().any(|heard| heard.position.is_some()) {
-            assert_eq!(heard, first, "{}", member.kind);
+        let received = member.received();
+        assert_eq!(texts(&received), texts(&first), "{}", member.kind);
+        if received.iter().any(|received| received.position.is_some()) {
+            assert_eq!(received, first, "{}", member.kind);
         }
     }
     // One sender's messages stay in their order, whatever way they took.
@@ -87,22 +91,22 @@ async fn every_kind_of_client_hears_the_same_order_on_three_servers() {
     cluster.all_live();
 }
 
-/// Everything was heard once, at places that grow.
-fn check(heard: &[Heard], wanted: &HashSet<String>) {
-    let texts: HashSet<String> = heard.iter().map(|heard| heard.text.clone()).collect();
-    assert_eq!(&texts, wanted);
-    assert_eq!(heard.len(), wanted.len(), "something came twice");
-    let places: Vec<(&str, u64)> = heard
+/// Everything was received once, at positions that grow.
+fn check(received: &[Received], wanted: &HashSet<String>) {
+    let texts: HashSet<String> = received
         .iter()
-        .map(|heard| {
-            let position = heard.position.as_deref().unwrap();
+        .map(|received| received.text.clone())
+        .collect();
+    assert_eq!(&texts, wanted);
+    assert_eq!(received.len(), wanted.len(), "something came twice");
+    let nodes: Vec<(&str, u64)> = received
+        .iter()
+        .map(|received| {
+            let position = received.position.as_deref().unwrap();
             let (epoch, offset) = position.split_once(':').unwrap();
             (epoch, offset.parse().unwrap())
         })
         .collect();
-    assert!(places.iter().all(|(epoch, _)| *epoch == places[0].0));
-    assert!(
-        places.is_sorted_by(|one, next| one.1 < next.1),
-        "{places:?}"
-    );
+    assert!(nodes.iter().all(|(epoch, _)| *epoch == nodes[0].0));
+    assert!(nodes.is_sorted_by(|one, next| one.1 < next.1), "{nodes:?}");
 }

@@ -21,7 +21,7 @@ pub struct Conditions {
     pub piece: usize,
     /// Bytes a second in each direction; zero for as fast as it goes.
     pub rate: u32,
-    /// Bytes to the server, and to the client, behind which the connection is cut.
+    /// Bytes to the server, and to the client, after which the connection is cut.
     pub cut: [usize; 2],
     /// False if nothing passes.
     pub open: bool,

@@ -33,7 +33,7 @@ fn hex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The requests of RFC 7541 appendix C.3 and C.4, each behind the one before.
+/// The requests of RFC 7541 appendix C.3 and C.4, each after the one before.
 #[rustfmt::skip]
 fn examples() -> Vec<Case> {
     let plain = [
@@ -210,7 +210,7 @@ fn strings() -> Vec<Case> {
         ("a name longer than the block", [get(&[]), hex("00 0a 78 2d")].concat()),
         ("a value longer than the block", [get(&[]), hex("00 01 78 0a 31")].concat()),
         ("no value at all", [get(&[]), hex("00 01 78")].concat()),
-        // `a` is 00011; what is behind it must be ones.
+        // `a` is 00011; what is after it must be ones.
         ("padding of zeros", value(&[0b0001_1000])),
         ("padding with a zero in it", value(&[0b0001_1110])),
         ("padding of a whole byte", value(&[0b0001_1111, 0xff])),

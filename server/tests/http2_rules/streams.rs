@@ -50,7 +50,7 @@ fn idle() -> Vec<Case> {
     cases
 }
 
-/// Behind `END_STREAM`, while the server still answers.
+/// After `END_STREAM`, while the server still answers.
 #[rustfmt::skip]
 fn half_closed() -> Vec<Case> {
     let section = "RFC 9113 §5.1";

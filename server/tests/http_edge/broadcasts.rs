@@ -126,7 +126,7 @@ async fn telemetry_reaches_pilots_of_every_kind() {
     assert_eq!(compressed(&pilots[2].1).messages, 0);
 }
 
-/// A page is told of the connection that it opened, and of no other.
+/// A page gets reports of the connection that it opened, and of no other.
 #[tokio::test]
 async fn d19_only_the_page_with_the_id_observes() {
     let server = start(&[]).await;

@@ -31,7 +31,7 @@ async fn hammer(server: &Running, seed: u16, count: u16) {
         .await;
 }
 
-/// Tries one value in every place.
+/// Tries one value at every position.
 async fn try_all(server: &Running, number: u16) {
     for (path, code) in [
         ("/ws", 3000 + number),

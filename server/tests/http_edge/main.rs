@@ -62,7 +62,7 @@ async fn exchange(program: &Program, request: &[u8]) -> String {
         .unwrap();
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
-    // A server that refuses early may reset the connection behind its answer.
+    // A server that refuses early may reset the connection after its answer.
     let _ = soon(stream.read_to_end(&mut answer)).await;
     String::from_utf8_lossy(&answer).into_owned()
 }

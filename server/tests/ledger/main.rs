@@ -68,7 +68,7 @@ fn request(server: &Running, method: &str, path: &str) -> http::request::Builder
         .version(http::Version::HTTP_2)
 }
 
-/// The number behind `series` in the metrics; 0 if it is not there.
+/// The number after `series` in the metrics; 0 if it is not there.
 async fn metric(server: &Running, series: &str) -> usize {
     let text = server.get("/metrics").await;
     let line = text.lines().find_map(|line| line.strip_prefix(series));

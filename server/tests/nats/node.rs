@@ -78,7 +78,7 @@ pub(super) struct Account {
     pub(super) gaps: Vec<Gap>,
 }
 
-/// Reads until every text of `wanted` has come, or a gap was told; panics after a while.
+/// Reads until every text of `wanted` has come, or a gap was reported; panics after a while.
 pub(super) async fn account(joined: &mut Joined, wanted: &HashSet<String>) -> Account {
     let mut account = Account::default();
     let mut missing = wanted.clone();

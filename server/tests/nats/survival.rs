@@ -61,7 +61,7 @@ impl Apart {
     }
 }
 
-/// Sends messages until told to stop; gives those that were acknowledged.
+/// Sends messages until a signal to stop; returns those that were acknowledged.
 fn load(
     node: &Arc<Node>,
     name: &'static str,
@@ -188,7 +188,7 @@ async fn brittle_way(to: u16) -> (u16, watch::Sender<bool>) {
                     _ = cut.wait_for(|cut| *cut) => {}
                     () = passing => return,
                 }
-                // Nothing passes, and nobody is told.
+                // Nothing passes, and nobody is notified.
                 let _ = cut.wait_for(|cut| !*cut).await;
             });
         }
@@ -376,7 +376,7 @@ async fn rooms_work_before_nats_is_there() {
     for joined in [&mut here, &mut there] {
         check(&account(joined, &wanted).await);
     }
-    // Each has heard of the other by now, or soon will.
+    // Each knows the other by now, or soon will.
     until(async || {
         let joined = node.join("z").await;
         joined

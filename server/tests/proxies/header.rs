@@ -129,7 +129,7 @@ async fn n3_a_crowd_behind_a_proxy_is_served() {
     }
 }
 
-/// A connection whose header never comes counts in the total, and gives its place back.
+/// A connection whose header never comes counts in the total, and gives its permit back.
 #[tokio::test]
 async fn n3_what_waits_for_its_header_is_counted() {
     let site = start(

@@ -219,7 +219,7 @@ async fn a_peer_that_reads_nothing_is_no_member_after_its_tokens_end() {
     assert_eq!(guarded.members().await, 2);
     fill(&guarded, 200).await;
     in_time("blocked", until(async || guarded.members().await == 0)).await;
-    // Should it ever read again, it is told.
+    // Should it ever read again, it gets the reason.
     let status = in_time("blocked", status(&mut subscribed)).await;
     assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
 }

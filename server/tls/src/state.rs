@@ -63,7 +63,7 @@ pub(crate) enum Sending {
     Open,
     /// Our `close_notify` is on its way, or has arrived.
     Closing,
-    /// The stream has failed, so that nobody is there to be told anything.
+    /// The stream has failed, so that nobody is there to receive anything.
     Broken,
 }
 

@@ -86,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
                 {
                     self.sealed.replace(&alert);
                 }
-                // The alert, if it can still be told.
+                // The alert, if it can still be sent.
                 let _ = self.poll_send(context);
                 Poll::Ready(Err(invalid(error)))
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::frame::{Header, Opcode};
 
-/// Messages that wait to be cut into fragments (RFC 6455 §5.4), and the Close behind them.
+/// Messages that wait to be cut into fragments (RFC 6455 §5.4), and the Close after them.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     queue: VecDeque<Waiting>,

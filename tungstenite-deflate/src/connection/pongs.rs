@@ -24,7 +24,7 @@ impl Pongs {
         None
     }
 
-    /// Those queued are written, or nothing may come behind them: gives the one that was kept.
+    /// Those queued are written, or nothing may come after them: gives the one that was kept.
     #[inline]
     pub(super) fn settle(&mut self) -> Option<Bytes> {
         self.queued = 0;

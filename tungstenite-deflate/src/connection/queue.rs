@@ -10,13 +10,13 @@ use crate::tungstenite::protocol::Role;
 /// What waits to be written: frames, messages that are yet to be cut into fragments, Pongs that are owed.
 ///
 /// A control frame goes in front of the backlog, so that it passes between fragments (RFC 6455 §5.4); a Close goes
-/// behind it.
+/// after it.
 #[derive(Debug)]
 pub(super) struct Queue {
     /// Who writes: a client's frames are masked (RFC 6455 §5.3).
     role: Role,
     framed: Outgoing,
-    /// Data messages and a Close that wait behind a message that is being sent in fragments.
+    /// Data messages and a Close that wait after a message that is being sent in fragments.
     backlog: Option<Box<Backlog>>,
     pongs: Pongs,
     /// The transport takes nothing more, so that nothing may wait for it.
@@ -92,7 +92,7 @@ impl Queue {
         }
     }
 
-    /// Queues a Close behind all else.
+    /// Queues a Close after all else.
     pub(super) fn push_close(&mut self, payload: Bytes) {
         self.settle_pongs();
         match &mut self.backlog {

@@ -154,7 +154,7 @@ impl Timers {
         self.unfinished = None;
     }
 
-    /// Our Close was queued, behind all else.
+    /// Our Close was queued, after all else.
     pub(super) fn note_close(&mut self, now: Instant) {
         self.close = Some(AwaitedAnswer {
             since: now,

@@ -21,7 +21,7 @@ pub(crate) enum InflateError {
 ///
 /// The last byte of what arrived is held back until it is known whether it is the message's last: that byte is
 /// inflated together with the `00 00 ff ff` which the sender left out, stopping at block boundaries, so that a message
-/// which ends amid a block is told from a whole one.
+/// which ends amid a block is recognised.
 pub(super) struct Inflater {
     inflate: Inflate,
     /// The last byte received of the message in progress, not yet inflated.
@@ -167,7 +167,7 @@ impl Inflater {
 
     /// Inflates the last byte of a message together with the tail that its sender left out.
     ///
-    /// One more byte stands behind the tail and must still be there when the block ends. These few bytes inflate to
+    /// One more byte stands after the tail and must still be there when the block ends. These few bytes inflate to
     /// at most 24 matches of 258 bytes, so that room never runs out and every stop is a boundary.
     fn finish(&mut self, last: u8, output: &mut Output<'_>) -> Result<(), InflateError> {
         let [a, b, c, d] = TAIL;
@@ -178,7 +178,7 @@ impl Inflater {
             at += step.consumed;
             match bytes.len() - at {
                 AFTER_TAIL => return Ok(()),
-                // RFC 7692 §7.2.3.4 asks for a 0x00 behind a final block; a message without it is whole all the same.
+                // RFC 7692 §7.2.3.4 asks for a 0x00 after a final block; a message without it is whole all the same.
                 BEFORE_TAIL if step.ended => return Ok(()),
                 // The sender did not take the tail off.
                 BEFORE_TAIL if self.recent == u32::from_be_bytes(TAIL) => return Ok(()),
@@ -238,7 +238,7 @@ pub(super) const STEP_BYTES: usize = 128 * 1024;
 /// Memory of a decompressor while a message is in progress, in bytes: that of zlib-rs 0.6 allocates 47,552, whatever the
 /// peer's window.
 pub(super) const BYTES: usize = 48_000;
-/// Bytes left in [`Inflater::finish`] when the tail was inflated, and nothing behind it.
+/// Bytes left in [`Inflater::finish`] when the tail was inflated, and nothing after it.
 const AFTER_TAIL: usize = 1;
 /// Bytes left in [`Inflater::finish`] when the message's own last byte was inflated.
 const BEFORE_TAIL: usize = 1 + TAIL.len();

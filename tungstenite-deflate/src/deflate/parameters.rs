@@ -145,7 +145,7 @@ pub(super) fn cut(text: &str) -> String {
 }
 
 impl fmt::Display for Parameters {
-    /// As they stand in a header behind the extension's name.
+    /// As they stand in a header after the extension's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.server_no_context_takeover {
             write!(f, "; {SERVER_FLAG}")?;

@@ -143,7 +143,7 @@ impl Window {
     }
 }
 
-/// Most bytes kept for a window. zlib uses 9 bits where it was told 8.
+/// Most bytes kept for a window. zlib uses 9 bits where 8 was asked for.
 pub(super) fn window_bytes(window_bits: u8) -> usize {
     1 << window_bits.clamp(9, 15)
 }

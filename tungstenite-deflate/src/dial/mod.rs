@@ -13,7 +13,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! | wish | setting | default | in functions shared with tokio-tungstenite |
+//! | purpose | setting | default | in functions shared with tokio-tungstenite |
 //! |---|---|---|---|
 //! | both address families race | [`Dial::attempt_delay`] | 250 ms | none: one address after the other |
 //! | a deadline | [`Dial::timeout`] | 30 s | none |

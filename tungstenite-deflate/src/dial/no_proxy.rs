@@ -20,10 +20,10 @@ use crate::handshake::{HostPort, WebSocketUrl};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NoProxy(Box<[Entry]>);
+pub struct NoProxy(Box<[NoProxyEntry]>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Entry {
+enum NoProxyEntry {
     All,
     Network {
         address: IpAddr,
@@ -53,12 +53,12 @@ impl NoProxy {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let address = host.parse::<IpAddr>().ok();
         self.0.iter().any(|entry| match entry {
-            Entry::All => true,
-            Entry::Network {
+            NoProxyEntry::All => true,
+            NoProxyEntry::Network {
                 address: network,
                 bits,
             } => address.is_some_and(|address| is_in_network(address, *network, *bits)),
-            Entry::Host { name, port: wanted } => {
+            NoProxyEntry::Host { name, port: wanted } => {
                 let is_below = || {
                     host.strip_suffix(name)
                         .is_some_and(|sub| sub.ends_with('.'))
@@ -88,13 +88,13 @@ impl FromStr for NoProxy {
     }
 }
 
-fn parse(entry: &str) -> Entry {
+fn parse(entry: &str) -> NoProxyEntry {
     if entry == "*" {
-        return Entry::All;
+        return NoProxyEntry::All;
     }
     if let Some((network, bits)) = entry.split_once('/') {
         if let (Ok(address), Ok(bits)) = (network.parse(), bits.parse()) {
-            return Entry::Network { address, bits };
+            return NoProxyEntry::Network { address, bits };
         }
     }
     // Bare IPv6 has colons that are not before a port.
@@ -107,7 +107,7 @@ fn parse(entry: &str) -> Entry {
             Err(_) => (entry.to_ascii_lowercase(), None),
         }
     };
-    Entry::Host {
+    NoProxyEntry::Host {
         name: name.trim_end_matches('.').to_owned(),
         port,
     }

@@ -127,7 +127,7 @@ impl Header {
     }
 }
 
-/// Reads the payload length behind its first seven bits, and gives back what follows it.
+/// Reads the payload length after its first seven bits, and gives back what follows it.
 fn parse_length(short: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, ProtocolError> {
     let (length, minimum, rest) = match short {
         126 => match rest.split_first_chunk() {

@@ -11,7 +11,7 @@ use crate::mask;
 
 /// Encoded frames waiting for the transport.
 ///
-/// Small payloads are copied behind their header into one run of bytes, so that many frames go out in one write and one
+/// Small payloads are copied after their header into one run of bytes, so that many frames go out in one write and one
 /// TLS record; payloads from [`SHARE_FROM`] bytes on are shared, not copied. Holds nothing when empty: what frames wait
 /// in is lent by the thread.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub(crate) struct Outgoing {
 /// Output that waits: `run`, with each shared payload at its position in it.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Headers and small payloads, behind each other.
+    /// Headers and small payloads, one after the other.
     run: Vec<u8>,
     /// Bytes at the start of `run` that are written.
     written: usize,
@@ -147,7 +147,7 @@ impl Waiting {
         });
     }
 
-    /// Bytes that stand behind each other in memory, from the first that waits.
+    /// Bytes that stand one after the other in memory, from the first that waits.
     fn chunk(&self) -> &[u8] {
         match self.shared.front() {
             None => &self.run[self.written..],

@@ -30,7 +30,7 @@ impl From<httparse::Error> for HeadError {
     }
 }
 
-/// Waits for the empty line that ends a head; what stands behind it stays in the buffer.
+/// Waits for the empty line that ends a head; what stands after it stays in the buffer.
 #[derive(Debug)]
 pub(super) struct HeadReader {
     limits: HeadLimits,
@@ -90,7 +90,7 @@ impl HeadReader {
         }
     }
 
-    /// A head that is too long and has another fault is told the other fault.
+    /// A head that is too long and has another fault is refused with the other fault.
     fn too_long<T>(
         &self,
         head: &[u8],

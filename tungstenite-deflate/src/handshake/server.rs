@@ -37,7 +37,7 @@ impl RequestReader {
     }
 
     /// Takes the request off the front of `buffer`, or `None` until its head is whole: then call again with the same
-    /// buffer when it has grown. Bytes behind the head (frames sent early) stay in `buffer`.
+    /// buffer when it has grown. Bytes after the head (frames sent early) stay in `buffer`.
     ///
     /// # Errors
     /// The head breaks HTTP or the limits. What it asks for is not looked at here, see [`accept`].
@@ -180,7 +180,7 @@ fn check_http1(method: &Method, headers: &HeaderMap) -> Result<Vec<u8>, Rejectio
 }
 
 fn check_http2(method: &Method, headers: &HeaderMap) -> Result<(), Rejection> {
-    // An ordinary GET, as curl sends over HTTP/2, is told what this resource speaks: the same answer as over HTTP/1.1.
+    // An ordinary GET, as curl sends over HTTP/2, gets a description of what this resource speaks: the same answer as over HTTP/1.1.
     if method == Method::GET {
         return Err(UpgradeHeaderMissing {}.into());
     }

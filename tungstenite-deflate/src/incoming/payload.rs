@@ -10,7 +10,7 @@ use crate::tungstenite::Utf8Bytes;
 /// A frame's payload at the start of the buffer that it was read into.
 #[derive(Debug)]
 pub(super) struct Payload<'a> {
-    /// Begins with the payload; frames behind it may follow.
+    /// Begins with the payload; frames after it may follow.
     pub(super) buffer: &'a mut BytesMut,
     pub(super) length: usize,
     pub(super) masking_key: Option<[u8; 4]>,
@@ -130,8 +130,8 @@ impl<'a> Payload<'a> {
 /// Appends `bytes` to `out`.
 ///
 /// In pieces, since glibc copies longer runs with `rep movsb`, which AMD's Zen 3 and Zen 4 do 26 times slower where the
-/// target stands 1 to 15 bytes behind the source, page for page (glibc's bug 30994). What is allocated next to a buffer
-/// of whole pages, to hold what stands behind a frame's header in it, stands just there.
+/// target stands 1 to 15 bytes after the source, page for page (glibc's bug 30994). What is allocated next to a buffer
+/// of whole pages, to hold what stands after a frame's header in it, stands just there.
 pub(crate) fn append(bytes: &[u8], out: &mut impl BufMut) {
     for piece in bytes.chunks(PIECE_BYTES) {
         out.put_slice(piece);
@@ -182,7 +182,7 @@ mod tests {
         }
     }
 
-    /// Every way out of the buffer gives the payload and leaves what is behind it, wherever a read ended before.
+    /// Every way out of the buffer gives the payload and leaves what is after it, wherever a read ended before.
     #[test]
     fn payloads_come_out_as_they_were_meant() {
         for length in LENGTHS {

@@ -25,7 +25,7 @@ const GROWTH: usize = 4;
 /// Makes room for reading on: in the thread's buffer if nothing is there yet, and as [`grow`] does if something is.
 ///
 /// `wanted` bytes are missing of the frame that has begun; 0 if that is not known. Gives the most that is to be read:
-/// frames behind a small one come with it, while a large one is to be alone in memory that can be given away with it.
+/// frames after a small one come with it, while a large one is to be alone in memory that can be given away with it.
 pub(super) fn make_room(buffer: &mut BytesMut, wanted: usize) -> usize {
     if !buffer.is_empty() {
         grow(buffer, wanted);

@@ -94,7 +94,7 @@ enum Phase {
 
 /// # Creation
 impl<S> WebSocketStream<S> {
-    /// A connection whose handshake was done elsewhere: `part` are bytes already read behind it, `agreed` the
+    /// A connection whose handshake was done elsewhere: `part` are bytes already read after it, `agreed` the
     /// permessage-deflate parameters that the handshake settled on (`None`: no compression).
     ///
     /// # Panics
@@ -228,7 +228,7 @@ impl<S> WebSocketStream<S> {
         self.stream
     }
 
-    /// Gives the underlying stream back with the bytes that were received behind the last message.
+    /// Gives the underlying stream back with the bytes that were received after the last message.
     pub fn into_parts(self) -> (S, BytesMut) {
         (self.stream, self.buffer)
     }

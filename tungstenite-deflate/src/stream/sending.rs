@@ -211,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         match ready!(self.poll_transmit(cx)) {
             Ok(()) => {
                 if self.phase != Phase::Active {
-                    // The receiving task closes the transport behind it.
+                    // The receiving task closes the transport after it.
                     self.wakers.wake_other(Side::Sender);
                 }
                 Poll::Ready(Ok(()))

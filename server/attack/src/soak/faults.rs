@@ -49,7 +49,7 @@ pub(super) struct Faults<'a> {
 }
 
 impl<'a> Faults<'a> {
-    /// For the members that hear `orders`.
+    /// For the members that get `orders`.
     pub(super) fn new(target: &'a Target, orders: &'a Orders) -> Result<Self> {
         Ok(Self {
             target,

@@ -348,7 +348,7 @@ impl Member {
         !matches!(*self.orders.borrow(), Order::Quiet | Order::Stop)
     }
 
-    /// The order that was not heard yet.
+    /// The order that was not received yet.
     fn ordered(&mut self) -> Order {
         *self.orders.borrow_and_update()
     }

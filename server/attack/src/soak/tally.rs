@@ -11,7 +11,7 @@ pub(super) struct Tally {
     pub(super) lost: u64,
     /// Messages that arrived twice.
     pub(super) doubled: u64,
-    /// Gaps that the server told of.
+    /// Gaps that the server reported.
     pub(super) gaps: u64,
     /// Connections that ended without having been cut by us.
     pub(super) unexpected: u64,

@@ -24,7 +24,7 @@ use crate::settings::Settings;
 
 /// The backplane of one process.
 ///
-/// Every room has an epoch of its own, chosen when the room is first heard of, so that a room which was forgotten and made
+/// Every room has an epoch of its own, chosen when the room is first used, so that a room which was forgotten and made
 /// anew is not taken for the old one. Rooms that nobody is interested in are forgotten after the retention time, whether or
 /// not anything else happens, or sooner when there are too many; the histories of all rooms together are bounded as well.
 #[derive(Debug)]

@@ -183,7 +183,7 @@ pub struct History {
     /// True if the limits of the query cut the range short, so that asking again from the last (or first) of `messages`
     /// gives more.
     pub more: bool,
-    /// The room's end: the position after its newest message. `None` if the room has never been heard of.
+    /// The room's end: the position after its newest message. `None` if the room has never been used.
     pub end: Option<Position>,
 }
 

@@ -100,7 +100,8 @@ impl Hub {
             let mut members = state.roster.list(self.inner.settings.max_presence);
             // Joins that are reported later are reported to this member too, and never if that member leaves before.
             let me = &membership.me().member;
-            members.retain(|who| who.member == *me || !state.attendance.is_untold(&who.member));
+            members
+                .retain(|who| who.member == *me || !state.attendance.is_unannounced(&who.member));
             (state.roster.len(), members)
         });
         Ok(Joined {

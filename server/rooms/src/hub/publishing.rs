@@ -61,7 +61,7 @@ impl Hub {
             return Err(PublishError::TooLong { bytes, max });
         }
         let draft = draft(post);
-        // Behind others that wait, so that no message overtakes an earlier one.
+        // After others that wait, so that no message overtakes an earlier one.
         let must_wait = !lock(&inner.outbox).is_empty() || !inner.backplane.health().is_up();
         if must_wait {
             return Ok(self.wait(room, draft));

@@ -1,4 +1,4 @@
-//! Joins and leaves in great numbers: what is told of them is bounded, and agrees with who is there in the end.
+//! Joins and leaves in great numbers: the reports are bounded, and agree with who is there in the end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rooms::{Joined, Local, MemberId, Seen};
 
 use crate::{hub, join, settings, soon};
 
-/// Reads what is told until `done`; gives how many events that took, and who is there by all of them.
+/// Reads events until `done`; returns how many events that took, and who is there by all of them.
 async fn attend(
     joined: &mut Joined,
     done: impl Fn(usize, &HashMap<MemberId, String>) -> bool,
@@ -42,7 +42,7 @@ async fn attend(
     }
 }
 
-/// 41 kB/s of joins made 22 MB/s of presence: a storm is told at a rate, and what cancels out is not told.
+/// 41 kB/s of joins made 22 MB/s of presence: a storm is reported at a rate, and what cancels out is not reported.
 #[tokio::test]
 async fn a_storm_of_joins_is_told_at_a_rate_and_ends_right() {
     let settings = settings(|settings| {
@@ -76,7 +76,7 @@ async fn a_storm_of_joins_is_told_at_a_rate_and_ends_right() {
     .await;
 }
 
-/// In a large room the number is told at most once a second, and the last one too.
+/// In a large room the number is reported at most once a second, and the last one too.
 #[tokio::test]
 async fn the_last_number_of_a_large_room_is_told() {
     let settings = settings(|settings| settings.max_presence = 3);

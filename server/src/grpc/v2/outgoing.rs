@@ -30,7 +30,7 @@ pub(super) struct Events {
 /// The response's request to the member.
 ///
 /// hyper polls the response once everything that it took before fits into the peer's window, and holds a single piece
-/// that does not. An event that is asked for therefore grows old behind at most that one.
+/// that does not. An event that is asked for therefore waits for at most that one.
 #[derive(Debug)]
 struct Demand {
     wanted: watch::Sender<bool>,

@@ -54,7 +54,7 @@ pub(super) async fn first(
 }
 
 impl<'a> Subscription<'a> {
-    /// Somebody who has joined; with `requests`, what it says is heard too.
+    /// Somebody who has joined; with `requests`, its requests are read too.
     pub(super) fn new(
         member: Member,
         outgoing: &'a Outgoing,

@@ -48,7 +48,7 @@ fn good() -> Vec<(Vec<u8>, ProxyHeader)> {
         Tlv::Noop(9),
         Tlv::Custom(0xea, b"vpce-1"[..].into()),
     ];
-    let told = ProxyHeader {
+    let reported = ProxyHeader {
         is_secure: true,
         authority: Some("chat.example".to_owned()),
         ..from("[2001:db8::7]:40000")
@@ -73,8 +73,8 @@ fn good() -> Vec<(Vec<u8>, ProxyHeader)> {
             own(),
         ),
         (version_2("203.0.113.9:56324", vec![]), from("203.0.113.9:56324")),
-        (version_2("[2001:db8::7]:40000", secure.clone()), told.clone()),
-        (with_sum("[2001:db8::7]:40000", secure), told),
+        (version_2("[2001:db8::7]:40000", secure.clone()), reported.clone()),
+        (with_sum("[2001:db8::7]:40000", secure), reported),
         // LOCAL, with and without addresses.
         (signed(b"\x20\x00\0\0"), own()),
         (signed(b"\x20\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01\0\x01\0\x02"), own()),

@@ -17,7 +17,7 @@ use rooms::{Hub, Participant, Refusal};
 
 /// The end of a session from this side.
 enum End {
-    /// The member may do nothing more and is told why.
+    /// The member may do nothing more; the refusal has the reason.
     Refused(Refusal),
     /// The connection failed, which has been noted.
     Lost,
@@ -86,7 +86,7 @@ async fn stay(mut member: Member, speaker: &mut Speaker) -> Result<(), End> {
     if takes_latest {
         speaker.conversation.keep_fresh();
     }
-    // Something was fed that may not be sent yet; a newer message in the queue behind it would grow old there.
+    // Something was fed that may not be sent yet; a newer message in the queue after it would grow old there.
     let mut waits = takes_latest;
     loop {
         if !member.has_capacity() {

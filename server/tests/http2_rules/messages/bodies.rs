@@ -1,4 +1,4 @@
-//! Bodies: their announced length, and the trailers behind them (RFC 9113 §8.1).
+//! Bodies: their announced length, and the trailers after them (RFC 9113 §8.1).
 
 use super::{MALFORMED, answered, refused};
 use crate::case::Outcome::{Goaway, Reset, Status};

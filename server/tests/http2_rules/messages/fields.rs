@@ -1,4 +1,4 @@
-//! Fields of a request: their names, their values, those that have no place in HTTP/2, and too many of them.
+//! Fields of a request: their names, their values, those that are forbidden in HTTP/2, and too many of them.
 
 use super::{answered, refused};
 use crate::case::Outcome::{Goaway, Status};

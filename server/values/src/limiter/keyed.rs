@@ -27,7 +27,7 @@ pub struct KeyedRateLimiter<K = IpAddr> {
 #[derive(Debug)]
 struct Table<K> {
     buckets: HashMap<K, Bucket>,
-    /// The bucket of all keys that find no place.
+    /// The bucket of all keys that find no slot.
     shared: Bucket,
     /// Instant at which whole buckets were last removed.
     swept_at: Option<Instant>,

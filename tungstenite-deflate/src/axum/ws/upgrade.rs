@@ -162,7 +162,7 @@ impl IntoResponse for WebSocketUpgradeRejection {
 
 /// Action for a connection that ends before it is upgraded.
 pub trait OnFailedUpgrade: Send + 'static {
-    /// Told once, with hyper's error.
+    /// Called once, with hyper's error.
     fn call(self, error: axum_core::Error);
 }
 

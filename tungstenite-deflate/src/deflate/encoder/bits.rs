@@ -6,12 +6,12 @@ use bytes::BytesMut;
 #[derive(Debug)]
 pub(super) struct BitWriter<'a> {
     room: &'a mut [u8],
-    state: State,
+    state: BitPosition,
 }
 
 /// Position of a writer; a copy is the way back to there, as long as nothing was drained.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct State {
+pub(super) struct BitPosition {
     /// Whole bytes in the room.
     bytes: usize,
     /// Bits that do not make a byte yet, from the lowest on.
@@ -25,11 +25,11 @@ impl<'a> BitWriter<'a> {
     pub(super) fn new(room: &'a mut [u8]) -> Self {
         Self {
             room,
-            state: State::default(),
+            state: BitPosition::default(),
         }
     }
 
-    /// A writer that goes on where this one is, until this one is told [where that got](Self::rewind).
+    /// A writer that goes on where this one is, until this one [goes on from there](Self::rewind).
     pub(super) fn borrowed(&mut self) -> BitWriter<'_> {
         BitWriter {
             room: self.room,
@@ -47,7 +47,7 @@ impl<'a> BitWriter<'a> {
     /// Moves whole bytes to the room; up to 7 bits stay.
     #[inline]
     pub(super) fn flush(&mut self) {
-        let State {
+        let BitPosition {
             bytes,
             pending,
             count,
@@ -55,7 +55,7 @@ impl<'a> BitWriter<'a> {
         *self.room[bytes..]
             .first_chunk_mut()
             .expect("the room is larger than any block") = pending.to_le_bytes();
-        self.state = State {
+        self.state = BitPosition {
             bytes: bytes.wrapping_add((count / 8) as usize),
             pending: pending.wrapping_shr(count & !7),
             count: count % 8,
@@ -81,12 +81,12 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Returns the writer's position.
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> BitPosition {
         self.state
     }
 
     /// Goes back to where it was.
-    pub(super) fn rewind(&mut self, state: State) {
+    pub(super) fn rewind(&mut self, state: BitPosition) {
         self.state = state;
     }
 

@@ -2,7 +2,7 @@
 
 use super::bits::{BitWriter, low_bits};
 use super::header::Dynamic;
-use super::span::Span;
+use super::span::SearchRange;
 use super::symbols::{
     self, Code, DISTANCES, END_OF_BLOCK, FIXED_DISTANCE_LENGTH, FIXED_DISTANCES, FIXED_LITERALS,
     LITERALS,
@@ -55,7 +55,7 @@ impl Sequences {
     #[inline]
     pub(super) fn add(
         &mut self,
-        span: Span<'_>,
+        span: SearchRange<'_>,
         literals: usize,
         at: usize,
         length: usize,

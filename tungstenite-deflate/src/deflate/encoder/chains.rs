@@ -1,7 +1,7 @@
 //! Search for repeated bytes in a context: lazy LZ77 over chains of positions (RFC 1951 §4).
 
 use super::block::Sequences;
-use super::span::{Span, alike, word};
+use super::span::{SearchRange, alike, word};
 
 /// Positions at which three bytes stand: the last one by their hash, and from each position the one before it.
 ///
@@ -73,7 +73,12 @@ impl Chains {
     }
 
     /// Finds the matches of `span` and enters its positions. A literal takes `literal_cost` quarters of a bit.
-    pub(super) fn search(&mut self, span: Span<'_>, literal_cost: usize, found: &mut Sequences) {
+    pub(super) fn search(
+        &mut self,
+        span: SearchRange<'_>,
+        literal_cost: usize,
+        found: &mut Sequences,
+    ) {
         let mut tables = self.tables(span, literal_cost);
         let buffer = span.buffer;
         let mut at = span.start;
@@ -106,12 +111,12 @@ impl Chains {
     }
 
     /// Enters all positions of `span` without a search.
-    pub(super) fn enter(&mut self, span: Span<'_>) {
+    pub(super) fn enter(&mut self, span: SearchRange<'_>) {
         self.tables(span, 0).enter(span.start, span.buffer.len());
     }
 
     /// Takes the positions of `span` out again; the last ones entered.
-    pub(super) fn remove(&mut self, span: Span<'_>) {
+    pub(super) fn remove(&mut self, span: SearchRange<'_>) {
         let tables = self.tables(span, 0);
         for at in (span.start..span.buffer.len()).rev() {
             let Some(word) = word(span.buffer, at) else {
@@ -125,7 +130,7 @@ impl Chains {
         }
     }
 
-    fn tables<'a>(&'a mut self, span: Span<'a>, literal_cost: usize) -> Tables<'a> {
+    fn tables<'a>(&'a mut self, span: SearchRange<'a>, literal_cost: usize) -> Tables<'a> {
         self.grow(span.position(span.buffer.len()));
         Tables {
             mask: self.links.len() - 1,
@@ -145,7 +150,7 @@ struct Tables<'a> {
     links: &'a mut [u16],
     mask: usize,
     shift: u32,
-    span: Span<'a>,
+    span: SearchRange<'a>,
     /// Largest distance.
     limit: usize,
     literal_cost: usize,

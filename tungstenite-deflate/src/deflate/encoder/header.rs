@@ -4,20 +4,20 @@ use super::bits::{BitWriter, low_bits};
 use super::huffman::{self, MAX_BITS};
 use super::symbols::{Code, DISTANCES, END_OF_BLOCK, LITERALS};
 
-/// The codes of one block, and how they are told.
+/// The codes of one block, and how they are sent_lengths.
 #[derive(Debug)]
 pub(super) struct Dynamic {
     pub(super) literals: [Code; LITERALS],
     pub(super) distances: [Code; DISTANCES],
-    /// Codes of literals and lengths that are told, HLIT + 257.
+    /// Codes of literals and lengths that are sent_lengths, HLIT + 257.
     literal_count: usize,
-    /// Codes of distances that are told, HDIST + 1.
+    /// Codes of distances that are sent_lengths, HDIST + 1.
     distance_count: usize,
     /// Lengths of both, with runs put together: symbols of the third alphabet, each with its extra bits.
     runs: [(u8, u16); LITERALS + DISTANCES],
     run_count: usize,
     run_codes: [Code; RUN_SYMBOLS],
-    /// Codes of the third alphabet that are told, HCLEN + 4.
+    /// Codes of the third alphabet that are sent_lengths, HCLEN + 4.
     run_code_count: usize,
     /// Bits of the whole block but for the extra bits of lengths and distances.
     pub(super) bits: usize,
@@ -35,8 +35,8 @@ impl Dynamic {
         let mut new = Self {
             literals: literal_codes,
             distances: distance_codes,
-            literal_count: told(literal_lengths, END_OF_BLOCK + 1),
-            distance_count: told(distance_lengths, 1),
+            literal_count: sent_lengths(literal_lengths, END_OF_BLOCK + 1),
+            distance_count: sent_lengths(distance_lengths, 1),
             runs: [(0, 0); LITERALS + DISTANCES],
             run_count: 0,
             run_codes: [Code::default(); RUN_SYMBOLS],
@@ -129,7 +129,7 @@ impl Dynamic {
 }
 
 /// Returns the number of lengths that are sent: all up to the last that is not 0, and at least `at_least`.
-fn told(lengths: &[u8], at_least: usize) -> usize {
+fn sent_lengths(lengths: &[u8], at_least: usize) -> usize {
     lengths
         .iter()
         .rposition(|&length| length > 0)
@@ -150,7 +150,7 @@ fn run_extra(symbol: u8) -> u32 {
 const RUN_SYMBOLS: usize = 19;
 /// Longest code of the third alphabet.
 const MAX_RUN_BITS: u8 = 7;
-/// The order in which the lengths of its codes are told.
+/// The order in which the lengths of its codes are sent_lengths.
 const ORDER: [usize; RUN_SYMBOLS] = [
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
 ];

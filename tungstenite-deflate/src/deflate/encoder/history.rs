@@ -1,7 +1,7 @@
 //! Bytes sent before, as one piece of memory (RFC 7692 §7.2.3.2).
 
 use super::bits::low_bits;
-use super::span::{Gap, Span};
+use super::span::{Gap, SearchRange};
 use crate::deflate::growth::grown;
 
 /// The last bytes sent, with free space for the next message after them.
@@ -89,8 +89,13 @@ impl History {
     }
 
     /// The bytes to search, from `start` on in `buffer`, which begins with those of the history.
-    pub(super) fn span<'a>(&'a self, buffer: &'a [u8], start: usize, window: usize) -> Span<'a> {
-        Span {
+    pub(super) fn span<'a>(
+        &'a self,
+        buffer: &'a [u8],
+        start: usize,
+        window: usize,
+    ) -> SearchRange<'a> {
+        SearchRange {
             buffer,
             start,
             base: self.base,

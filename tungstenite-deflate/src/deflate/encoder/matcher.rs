@@ -3,7 +3,7 @@
 
 use super::bits::low_bits;
 use super::block::Sequences;
-use super::span::{self, Span, alike, word};
+use super::span::{self, SearchRange, alike, word};
 
 /// Hash table of the positions where four bytes were seen last.
 ///
@@ -33,7 +33,7 @@ impl Table {
 
     /// Finds the matches of `span`.
     #[inline]
-    pub(super) fn search(&mut self, span: Span<'_>, sequences: &mut Sequences) {
+    pub(super) fn search(&mut self, span: SearchRange<'_>, sequences: &mut Sequences) {
         let buffer = span.buffer;
         let remembered = if buffer.len() > LONG { ALL } else { REMEMBERED };
         let mut at = span.start;
@@ -68,14 +68,14 @@ impl Table {
     /// The match at `at` that is to be preferred to literals, if there is one; `at` replaces what was found.
     ///
     /// Of all positions of these four bytes the table knows only the last. But the last three bytes of a match and the
-    /// one behind it lead to where it went on like here: if that is alike from `at` on too, the match becomes longer. So
+    /// one after it lead to where it went on like here: if that is alike from `at` on too, the match becomes longer. So
     /// are `"price":"12` and `"price":"17` told apart, as by chains of positions, but in one or two steps.
     #[expect(
         clippy::inline_always,
         reason = "the body of a loop; a call takes a fifth more time"
     )]
     #[inline(always)]
-    fn find(&mut self, span: Span<'_>, at: usize, word: u32, earlier: Match) -> Match {
+    fn find(&mut self, span: SearchRange<'_>, at: usize, word: u32, earlier: Match) -> Match {
         let buffer = span.buffer;
         let limit = span.window.min(at);
         let here = span.base.wrapping_add(low_bits(at));
@@ -114,7 +114,7 @@ impl Table {
 
     /// Remembers the positions from `start` to `end`, which were not searched.
     #[inline]
-    pub(super) fn remember(&mut self, span: Span<'_>, start: usize, end: usize) {
+    pub(super) fn remember(&mut self, span: SearchRange<'_>, start: usize, end: usize) {
         for at in start..end {
             let Some(word) = word(span.buffer, at) else {
                 break;
@@ -169,7 +169,13 @@ impl Match {
 
     /// Adds the match, whose second byte is at `at`, to `sequences` with the literals before it; and where it ends.
     #[inline]
-    fn send(self, span: Span<'_>, literals: usize, at: usize, sequences: &mut Sequences) -> usize {
+    fn send(
+        self,
+        span: SearchRange<'_>,
+        literals: usize,
+        at: usize,
+        sequences: &mut Sequences,
+    ) -> usize {
         let start = at.wrapping_sub(1);
         sequences.add(span, literals, start, self.length, self.distance);
         start.wrapping_add(self.length)

@@ -45,7 +45,7 @@ use block::{MAX_BLOCK, Sequences};
 use chains::Chains;
 pub(super) use context::Context;
 use matcher::Table;
-use span::Span;
+use span::SearchRange;
 
 /// Results of [`Encoder::encode_in`] that are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ enum Searched {
 impl Encoder {
     /// Appends the compressed form of `message` to `out`, without the final `00 00 ff ff`.
     pub(super) fn encode(&mut self, message: &[u8], window_bits: u8, out: &mut BytesMut) {
-        let span = Span {
+        let span = SearchRange {
             buffer: message,
             start: 0,
             base: self.claim_positions(message.len()),
@@ -187,7 +187,7 @@ impl Encoder {
             message_start = message_start.saturating_sub(surplus);
             let start = work.len();
             work.extend_from_slice(piece);
-            let span = Span {
+            let span = SearchRange {
                 buffer: work,
                 start,
                 base,
@@ -262,11 +262,11 @@ impl<'a> Output<'a> {
     }
 
     /// Writes a part of a message, in blocks, after a search by one position for each hash.
-    fn encode(&mut self, span: Span<'_>, table: &mut Table) {
+    fn encode(&mut self, span: SearchRange<'_>, table: &mut Table) {
         let mut start = span.start;
         while start < span.buffer.len() {
             let end = span.buffer.len().min(start + MAX_BLOCK);
-            let block = Span {
+            let block = SearchRange {
                 buffer: &span.buffer[..end],
                 start,
                 ..span
@@ -279,7 +279,7 @@ impl<'a> Output<'a> {
     }
 
     /// Writes a message of one block after a search by chains.
-    fn encode_chained(&mut self, span: Span<'_>, chains: &mut Chains) {
+    fn encode_chained(&mut self, span: SearchRange<'_>, chains: &mut Chains) {
         if span.start == span.buffer.len() {
             return;
         }
@@ -288,7 +288,7 @@ impl<'a> Output<'a> {
         self.write(span, DYNAMIC_IN_CONTEXT);
     }
 
-    fn write(&mut self, block: Span<'_>, dynamic_from: usize) {
+    fn write(&mut self, block: SearchRange<'_>, dynamic_from: usize) {
         let source = &block.buffer[block.start..];
         let reach = self.sequences.write(source, dynamic_from, &mut self.writer);
         self.reach = self.reach.max(reach);

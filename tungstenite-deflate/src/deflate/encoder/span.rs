@@ -7,7 +7,7 @@ use super::symbols::MAX_LENGTH;
 
 /// The corpus to search.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span<'a> {
+pub(super) struct SearchRange<'a> {
     /// The history that matches may refer to, then the bytes to compress.
     pub(super) buffer: &'a [u8],
     /// Offset at which the latter begins.
@@ -27,7 +27,7 @@ pub(super) struct Span<'a> {
 /// A range of the history whose bytes are not known to it.
 pub(super) type Gap = Range<usize>;
 
-impl Span<'_> {
+impl SearchRange<'_> {
     /// Position in the stream of the byte at `at`, modulo 65,536.
     #[inline]
     pub(super) fn position(&self, at: usize) -> u16 {

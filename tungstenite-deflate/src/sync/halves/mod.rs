@@ -43,17 +43,17 @@ pub type Halves<S> = (
 ///
 /// Lock order: the writer, then the state.
 struct Shared<W> {
-    state: Mutex<State>,
+    state: Mutex<HalvesState>,
     writer: Mutex<W>,
 }
 
-struct State {
+struct HalvesState {
     context: WebSocketContext,
     /// A thread is writing replies, and will look for further ones when it is done.
     is_replying: bool,
 }
 
-impl Deref for State {
+impl Deref for HalvesState {
     type Target = WebSocketContext;
 
     fn deref(&self) -> &WebSocketContext {
@@ -61,7 +61,7 @@ impl Deref for State {
     }
 }
 
-impl DerefMut for State {
+impl DerefMut for HalvesState {
     fn deref_mut(&mut self) -> &mut WebSocketContext {
         &mut self.context
     }
@@ -73,7 +73,7 @@ pub(super) fn of<R, W>(
     writer: W,
 ) -> (OwnedReadHalf<R, W>, OwnedWriteHalf<W>) {
     let shared = Arc::new(Shared {
-        state: Mutex::new(State {
+        state: Mutex::new(HalvesState {
             context,
             is_replying: false,
         }),
@@ -89,7 +89,7 @@ pub(super) fn of<R, W>(
 const WRITE_BYTES: usize = 16 * 1024;
 
 impl<W: HalfWriter> Shared<W> {
-    fn context(&self) -> MutexGuard<'_, State> {
+    fn context(&self) -> MutexGuard<'_, HalvesState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -10,7 +10,7 @@ use super::duplex::{Duplex, HalfWriter};
 
 /// State shared by both directions. Lock order: the records to write, then the session.
 #[derive(Debug)]
-struct Session<S> {
+struct SharedTls<S> {
     socket: S,
     tls: Mutex<Connection>,
     /// Encrypted, in the order in which the session made it, and not yet taken by the socket.
@@ -20,7 +20,7 @@ struct Session<S> {
 /// The half of a TLS session that reads.
 #[derive(Debug)]
 pub struct TlsReader<S> {
-    session: Arc<Session<S>>,
+    session: Arc<SharedTls<S>>,
     /// Encrypted, received and not yet given to the session.
     received: BytesMut,
 }
@@ -28,14 +28,14 @@ pub struct TlsReader<S> {
 /// The half of a TLS session that writes.
 #[derive(Debug)]
 pub struct TlsWriter<S> {
-    session: Arc<Session<S>>,
+    session: Arc<SharedTls<S>>,
 }
 
 /// Bytes of one read.
 const READ_BYTES: usize = 16 * 1024;
 
 fn split<S>(tls: Connection, socket: S) -> (TlsReader<S>, TlsWriter<S>) {
-    let session = Arc::new(Session {
+    let session = Arc::new(SharedTls {
         socket,
         tls: Mutex::new(tls),
         records: Mutex::new(BytesMut::new()),
@@ -69,7 +69,7 @@ macro_rules! session {
 session!(ClientConnection);
 session!(ServerConnection);
 
-impl<S> Session<S>
+impl<S> SharedTls<S>
 where
     for<'a> &'a S: Read + HalfWriter,
 {

@@ -106,7 +106,7 @@ impl Feed {
                 .ok_or_else(|| "the subscription ended".to_owned())?;
             self.last_received = Instant::now();
             match message.status {
-                None => return self.placed(message),
+                None => return self.stored(message),
                 // A heartbeat, or a request for a sign that what was sent is read.
                 Some(StatusCode::IDLE_HEARTBEAT) => {
                     let headers = message.headers.as_ref();
@@ -124,7 +124,7 @@ impl Feed {
     }
 
     /// `message` with its position; an error if there should be another before it.
-    fn placed(&mut self, message: async_nats::Message) -> Result<Received, String> {
+    fn stored(&mut self, message: async_nats::Message) -> Result<Received, String> {
         let message = jetstream::Message {
             message,
             context: self.context.clone(),

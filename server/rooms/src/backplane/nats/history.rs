@@ -31,7 +31,7 @@ pub(super) async fn read(
             return Err("the stream was made anew".to_owned());
         }
         let subject = shared.settings.subject(room);
-        // Asked for after the stream's end, so that what is not among the room's messages is behind that end.
+        // Asked for after the stream's end, so that what is not among the room's messages is after that end.
         let last = last(link, &subject).await?;
         let reader = Reader {
             shared,

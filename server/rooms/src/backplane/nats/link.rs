@@ -25,7 +25,7 @@ pub(super) struct Link {
     pub(super) last_sequence: u64,
     /// Messages of one room that the stream keeps.
     pub(super) max_per_room: u64,
-    /// Told when the connection is lost.
+    /// Notified when the connection is lost.
     pub(super) lost: Arc<Notify>,
 }
 

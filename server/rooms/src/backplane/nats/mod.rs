@@ -49,7 +49,7 @@ use crate::settings::Settings as RoomSettings;
 use mirror::Mirror;
 pub use settings::{NatsError, NatsSettings};
 pub use shared::NatsCounts;
-use shared::{Shared, State};
+use shared::{LinkState, Shared};
 
 /// The backplane over NATS.
 ///
@@ -78,7 +78,7 @@ impl Nats {
                 settings,
                 rooms,
                 counts,
-                state: Mutex::new(State::Down("not connected yet".to_owned())),
+                state: Mutex::new(LinkState::Down("not connected yet".to_owned())),
                 mirror: Mutex::new(mirror),
                 interest: Notify::new(),
                 unsettled: Mutex::default(),
@@ -160,7 +160,7 @@ impl Backplane for Nats {
         .boxed()
     }
 
-    /// With the first member of a room on this node, it hears of those on other nodes.
+    /// With the first member of a room on this node, those on other nodes become known.
     fn interest(&self, room: &RoomName, wanted: bool) {
         if wanted && lock(&self.shared.mirror).want(room) {
             self.shared.interest.notify_one();
@@ -190,8 +190,8 @@ impl Backplane for Nats {
 
     fn health(&self) -> Health {
         match &*lock(&self.shared.state) {
-            State::Up(_) => Health::Up,
-            State::Down(reason) => Health::Down(reason.clone()),
+            LinkState::Up(_) => Health::Up,
+            LinkState::Down(reason) => Health::Down(reason.clone()),
         }
     }
 }

@@ -28,7 +28,7 @@ impl Peer {
         }
     }
 
-    /// Checks that both read `message` from `wire`, and that it refers to just `reach` bytes before it, if that is told.
+    /// Checks that both read `message` from `wire`, and that it refers to just `reach` bytes before it, if that is given.
     fn check(&mut self, wire: &[u8], message: &[u8], reach: Option<usize>) {
         assert!(self.zlib.read(wire, message.len()) == message, "by zlib-rs");
         assert!(self.strict.message(wire) == message, "strictly");
