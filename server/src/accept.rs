@@ -92,6 +92,8 @@ impl Acceptor {
                 }
                 Err(error) => {
                     self.metrics.accept_errors.inc();
+                    // Descriptors have run out, and waiting has not helped: the spare one takes connections to close
+                    // them, else they would fill the backlog.
                     if pause.is_repeated() {
                         let label = LimitLabel {
                             limit: "descriptors",
@@ -181,6 +183,7 @@ impl Acceptor {
             received = timeout(deadline, socket.begins_with(PREFACE)) => received,
             () = self.drain.begun() => return None,
         };
+        // Without TLS there is no ALPN: the first bytes decide (RFC 9113 §3.3).
         let http2 = match received {
             Ok(Ok(http2)) => http2,
             Ok(Err(error)) => {
@@ -313,6 +316,7 @@ impl Acceptor {
         let stream = Wire::http2(stream, account, Arc::clone(http2));
         let serving = builder.serve_connection(TokioIo::new(stream), service);
         let mut serving = pin!(serving);
+        // h2 has no deadline for data that its peer does not take.
         let mut sweeps = tokio::time::interval(self.sweep_interval());
         let mut draining = pin!(self.drain.begun());
         let mut is_closing = false;
@@ -373,6 +377,7 @@ impl Acceptor {
         let client = self
             .trust
             .client(connection.peer, connection.is_secure, &request);
+        // A malformed forwarding field is answered with 400 by `answer_for`, and logged with the proxy's own address.
         let (peer, site) = match client {
             Ok((peer, site)) => (peer, Ok(site)),
             Err(malformed) => (connection.peer, Err(malformed)),

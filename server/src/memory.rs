@@ -15,6 +15,7 @@ use crate::resident::Resident;
 /// Reading resident memory and tasks costs one system call a second; a trim takes some milliseconds on a thread where
 /// blocking is allowed.
 pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
+    // Without /proc nothing can be decided.
     let Some(resident) = Resident::open() else {
         return;
     };
@@ -32,6 +33,7 @@ pub(crate) async fn give_back(shortest: Duration, metrics: Metrics) {
             continue;
         }
         let begun = Instant::now();
+        // Another allocator than glibc's gives memory back by itself.
         if !matches!(tokio::task::spawn_blocking(heap::trim).await, Ok(Some(_))) {
             return;
         }

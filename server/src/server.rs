@@ -316,6 +316,7 @@ impl Server {
                 network.max_connections_per_address,
             ),
             arrivals: Arrivals::new(network),
+            // Both come from the number of descriptors, which may be smaller than the settings.
             refusals: Arc::new(Semaphore::new(capacity.refusals)),
             handshakes: Semaphore::new(network.max_handshakes.min(Semaphore::MAX_PERMITS)),
             metrics: self.metrics,
@@ -361,6 +362,7 @@ fn tables(
     } else {
         Services::All
     };
+    // With listeners for operators their paths leave the public ones, rather than being on both.
     let mut public = router::client_routes(context)
         .merge(grpc::routes(context, services))
         .merge(more);

@@ -95,32 +95,9 @@ where
             Box::new(reason.attach(rejection.response().map(Body::from)))
         })?
         .options(Options::clone(&options));
-    if context.drain.has_begun() {
-        let mut refusal = Box::new(refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the server is shutting down\n",
-        ));
-        refusal
-            .headers_mut()
-            .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-        return Err(refusal);
-    }
-    if !may_call(&context.origins, request) {
-        return refused(
-            StatusCode::FORBIDDEN,
-            "this page's Origin may not connect; the server can allow it with --origin-allow\n",
-        );
-    }
-    let extensions = request.extensions();
-    let connection = extensions.get::<Arc<Connection>>().cloned();
-    let (Some(connection), Some(&peer)) = (connection, extensions.get::<Peer>()) else {
-        return refused(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the connection of this request is unknown\n",
-        );
-    };
-    let permit = context.websockets.admit(peer.counted());
-    let permit = permit.map_err(|full| Box::new(full.websocket_response()))?;
+    // First what the RFC asks of the request, then what this server allows: a malformed request learns nothing of the
+    // latter.
+    let (connection, peer, permit) = admit(context, request)?;
     let http2 = request.extensions().get::<Http2Stream>().cloned();
     upgrade.select_protocol(endpoint.protocols);
     let chosen = upgrade.selected_protocol().cloned();
@@ -129,6 +106,7 @@ where
         .iter()
         .copied()
         .find(|&name| chosen.as_ref().is_some_and(|chosen| chosen == name));
+    // Last, since the interim response cannot be taken back.
     announce_continue(request)?;
     let (response, pending) = upgrade.accept();
     let info = ConnectionInfo {
@@ -161,8 +139,47 @@ where
         options,
         (permit, http2),
     );
+    // The task waits for hyper to send the response; then it owns the connection.
     context.drain.spawn(run(Box::pin(running)));
     Ok(response.map(|()| Body::empty()))
+}
+
+/// Decides if this server takes one more WebSocket from this page and this client.
+///
+/// # Errors
+/// The server is ending (503), the page may not connect (403), or a limit is reached (503, 429).
+fn admit<B>(
+    context: &Context,
+    request: &Request<B>,
+) -> Result<(Arc<Connection>, Peer, Permit), Refusal> {
+    if context.drain.has_begun() {
+        let mut refusal = Box::new(refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the server is shutting down\n",
+        ));
+        refusal
+            .headers_mut()
+            .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        return Err(refusal);
+    }
+    if !may_call(&context.origins, request) {
+        return refused(
+            StatusCode::FORBIDDEN,
+            "this page's Origin may not connect; the server can allow it with --origin-allow\n",
+        );
+    }
+    let extensions = request.extensions();
+    let connection = extensions.get::<Arc<Connection>>().cloned();
+    let (Some(connection), Some(&peer)) = (connection, extensions.get::<Peer>()) else {
+        return refused(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the connection of this request is unknown\n",
+        );
+    };
+    // Counted from here on; the permit lives until `OpenSocket` is dropped.
+    let permit = context.websockets.admit(peer.counted());
+    let permit = permit.map_err(|full| Box::new(full.websocket_response()))?;
+    Ok((connection, peer, permit))
 }
 
 /// Has `100 Continue` written before the 101 if the request expects it (RFC 9110 §7.8).

@@ -91,14 +91,14 @@ mod tests {
     #[test]
     fn a_leave_takes_its_unreported_join_along_and_nothing_else_is_dropped() {
         let (all, room) = (Announcements::default(), "tea".parse::<RoomName>().unwrap());
-        let told = || std::iter::from_fn(|| all.pop());
+        let announced = || std::iter::from_fn(|| all.pop());
         let add = |change, member: &str| all.add(&room, change, present(member));
         add(Change::Join, "a");
         add(Change::Join, "b");
         add(Change::Join, "a");
         add(Change::Leave, "a");
         add(Change::Join, "c");
-        let seen: Vec<_> = told()
+        let seen: Vec<_> = announced()
             .map(|(_, change, who)| (change, who.member.0))
             .collect();
         assert_eq!(
@@ -108,13 +108,13 @@ mod tests {
         // What has been reported, or is being, is taken back.
         add(Change::Leave, "b");
         add(Change::Leave, "c");
-        assert_eq!(told().count(), 2);
+        assert_eq!(announced().count(), 2);
         // A crowd that comes and goes while nothing is reported leaves nothing behind.
         for number in 0..100_000 {
             add(Change::Join, &number.to_string());
             add(Change::Leave, &number.to_string());
         }
-        assert_eq!(told().count(), 0);
+        assert_eq!(announced().count(), 0);
         assert!(all.queue.lock().unwrap().joins.is_empty());
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Attendance {
     /// Changes to report later, in order of arrival.
     pending: BTreeMap<u64, (Change, Present)>,
     /// Members whose join is among it.
-    untold: HashMap<MemberId, u64>,
+    unannounced: HashMap<MemberId, u64>,
     next: u64,
     /// The number of members that was reported last.
     reported: usize,
@@ -51,7 +51,7 @@ impl Attendance {
             limiter: RateLimiter::new(rate),
             max_presence,
             pending: BTreeMap::new(),
-            untold: HashMap::new(),
+            unannounced: HashMap::new(),
             next: 0,
             reported: 0,
             counted_at: None,
@@ -68,11 +68,11 @@ impl Attendance {
     ) -> Option<Event> {
         if count > self.max_presence {
             self.pending.clear();
-            self.untold.clear();
+            self.unannounced.clear();
             return self.count(count, now);
         }
         if change == Change::Leave
-            && let Some(number) = self.untold.remove(&who.member)
+            && let Some(number) = self.unannounced.remove(&who.member)
         {
             // Nobody has been notified of its join.
             self.pending.remove(&number);
@@ -83,7 +83,7 @@ impl Attendance {
             return Some(Event::Presence { change, who, count });
         }
         if change == Change::Join {
-            self.untold.insert(who.member.clone(), self.next);
+            self.unannounced.insert(who.member.clone(), self.next);
         }
         self.pending.insert(self.next, (change, who));
         self.next += 1;
@@ -102,7 +102,7 @@ impl Attendance {
         let Some((_, (change, who))) = self.pending.pop_first() else {
             return Some(Event::Count(count));
         };
-        self.untold.remove(&who.member);
+        self.unannounced.remove(&who.member);
         Some(Event::Presence { change, who, count })
     }
 
@@ -123,7 +123,7 @@ impl Attendance {
 
     /// Reports whether the join of a member of this room is yet to be reported.
     pub(super) fn is_unannounced(&self, member: &MemberId) -> bool {
-        self.untold.contains_key(member)
+        self.unannounced.contains_key(member)
     }
 
     fn is_announced(&self, count: usize) -> bool {

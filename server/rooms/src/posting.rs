@@ -80,12 +80,14 @@ impl Posting {
             };
             let (id, outcome) = tokio::select! {
                 biased;
+                // One message is published at a time: that keeps the sender's order.
                 published = publishing => published,
                 Some(stored) = self.waiting.next() => return stored,
             };
             self.publishing = None;
             match outcome {
                 Ok(Receipt::Stored(published)) => return (id, Ok(published)),
+                // In the outbox: others may follow, and its own outcome comes when the backplane is back.
                 Ok(Receipt::Provisional(pending)) => {
                     self.waiting.push(Box::pin(async { (id, pending.await) }));
                 }

@@ -37,11 +37,13 @@ impl Backlog {
     /// The next frame.
     pub(super) fn next_fragment(&mut self, limit: usize) -> Option<Waiting> {
         let first = self.queue.front_mut()?;
+        // A Close waits here too, and control frames are never cut (RFC 6455 §5.5).
         if first.payload.len() <= limit || first.opcode.is_control() {
             let last = self.queue.pop_front()?;
             self.bytes -= last.payload.len() + Header::MAX_BYTES;
             return Some(last);
         }
+        // The rest stays in front as a continuation: RSV1 belongs to a message's first frame alone (RFC 7692 §6).
         let payload = first.payload.split_to(limit);
         self.bytes -= limit;
         let fragment = Waiting {

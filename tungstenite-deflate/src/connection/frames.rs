@@ -16,6 +16,7 @@ impl Connection {
     /// The frame would break RFC 6455 §5; nothing was queued.
     pub(super) fn send_frame(&mut self, frame: Frame, clock: impl Clock) -> Result<(), SendError> {
         let header = frame.header();
+        // Extensions set these, and the caller's frame has passed none.
         if header.rsv1 || header.rsv2 || header.rsv3 {
             return Err(SendError::ReservedInFrame);
         }
@@ -23,6 +24,7 @@ impl Connection {
         match header.opcode {
             OpCode::Data(data) => self.send_data_frame(data, fin, frame),
             OpCode::Control(_) if !fin => Err(SendError::FragmentedControlFrame),
+            // Starts the closing handshake as `close` does, so that no data can follow it.
             OpCode::Control(Control::Close) => {
                 let frame = close::parse_to_send(frame.payload())?;
                 self.close(frame, clock)

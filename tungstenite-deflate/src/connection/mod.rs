@@ -110,10 +110,12 @@ impl Connection {
         });
         let unfinished_memory = options.limits.unfinished_memory.as_ref();
         let unfinished_memory = unfinished_memory.map(MemoryBudget::reservation);
+        // A new connection lets idle contexts of others give way; it goes on doing so only if it has a timer anyway.
         let context_check = codec.as_ref().and_then(|codec| {
             let next = codec.uses_clock().then(|| codec.release_idle(clock.now()));
             next.flatten().filter(|_| options.uses_timers())
         });
+        // Without deadlines the clock is not read: it costs as much as a small frame.
         let now = options.uses_timers().then(|| clock.now());
         Self {
             state: Lifecycle::Open,

@@ -69,8 +69,11 @@ impl Queue {
         fragment_bytes: Option<usize>,
     ) {
         match (fragment_bytes, &mut self.backlog) {
+            // Nothing is cut: the frame is written at once.
             (None, _) => self.push(fin, rsv1, opcode, payload),
+            // Short, and no fragments wait that it would have to follow.
             (Some(limit), None) if payload.len() <= limit => self.push(fin, rsv1, opcode, payload),
+            // Cut when the transport has taken what is framed, so that control frames pass between fragments.
             (Some(_), backlog) => backlog.get_or_insert_default().push(Waiting {
                 opcode,
                 fin,

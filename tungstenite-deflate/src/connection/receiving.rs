@@ -79,10 +79,12 @@ impl Connection {
         buffer: &mut BytesMut,
         clock: impl Clock,
     ) -> Result<ReceiveStep, ProtocolError> {
+        // After the peer's Close or a violation, input is discarded (RFC 6455 §1.4, §7.1.7).
         if self.is_receiving_over() {
             buffer.clear();
             return Ok(ReceiveStep::Incomplete);
         }
+        // More than was left by the last call has arrived: any byte proves that the peer lives.
         if buffer.len() > self.left_in_buffer && self.options.keepalive.is_some() {
             self.timers.note_arrival(clock);
         }
@@ -96,9 +98,11 @@ impl Connection {
         match result {
             Ok(Taken::Message(message)) => {
                 self.note_unfinished(buffer, true, clock);
+                // Data needs no answer. It is by far the most frequent, so it leaves first.
                 if message.is_text() || message.is_binary() {
                     return Ok(ReceiveStep::Message(message));
                 }
+                // A Ping queues its Pong, a Close its answer; too many Pings are a violation.
                 match self.answer(&message, clock) {
                     Ok(()) => Ok(ReceiveStep::Message(message)),
                     Err(error) => Err(self.discard_and_fail(buffer, error)),

@@ -31,6 +31,7 @@ impl Connection {
         clock: impl Clock,
     ) -> Result<(), SendError> {
         self.check_open()?;
+        // Judged before compression: a refused message has left no trace in the context.
         if !self.has_space_for(message.len().saturating_add(Header::MAX_BYTES)) {
             return Err(SendError::QueueFull(Box::new(message)));
         }
@@ -58,6 +59,8 @@ impl Connection {
         prepared: &PreparedMessage,
         clock: impl Clock,
     ) -> Result<(), SendError> {
+        // Clients mask each frame with its own key, and fragments depend on the receiver's options: both need frames
+        // of their own.
         let shared = self.check_open().is_ok()
             && self.role() == Role::Server
             && self.options.fragment_bytes.is_none();
@@ -140,6 +143,7 @@ impl Connection {
         let fragment_bytes = self.options.fragment_bytes;
         if let Some(codec) = &mut self.codec {
             let mut compressed = BytesMut::new();
+            // False if the message is short, or no shorter when compressed: it goes as it is.
             if codec.deflate(&payload, compression, &mut compressed) {
                 let payload = compressed.freeze();
                 self.queue

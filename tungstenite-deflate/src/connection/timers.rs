@@ -249,6 +249,7 @@ impl Timers {
                     (None, Precision::Exact) => {
                         self.last_received?.checked_add(keepalive.ping_interval)
                     }
+                    // Arrivals are noted without the clock, and dated by samples at a fraction of the interval.
                     (None, Precision::Sampled { .. }) => self
                         .last_received?
                         .checked_add(keepalive.ping_interval / SAMPLES),

@@ -107,6 +107,7 @@ impl ContextMemory {
         let Some(timeout) = self.shared.idle_timeout else {
             return;
         };
+        // Lock order: the order of use alone, never together with a context; `release` locks that.
         let mut order = self.order();
         let time = &self.shared.time;
         let Some(until) = order
@@ -123,6 +124,7 @@ impl ContextMemory {
             self.release(&slot);
             order = self.order();
         }
+        // More may be idle than one call may release: the next call goes on.
         order.clock.look_again();
     }
 

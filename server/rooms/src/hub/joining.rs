@@ -140,6 +140,8 @@ impl Hub {
         }
         state.local += 1;
         room.enter(&mut state, &me, true);
+        // Made under the lock: it begins with the event after its own join, and `reached` is the position before
+        // that.
         let membership = Membership::new(self.clone(), Arc::clone(&room), me.clone(), &state);
         let reached = state.dispatched;
         drop(state);
@@ -197,6 +199,7 @@ impl Hub {
                 reason,
             })
         };
+        // The store is away: the member joins all the same, and learns that messages are missing.
         let Ok((history, is_cut)) = self.after(room, since).await else {
             let gap = gap(None, Reason::Unavailable);
             let messages = Vec::new();
@@ -227,6 +230,8 @@ impl Hub {
             };
             let after = Query::all(Range::After(last.position));
             let page = self.history(room, after).await?;
+            // The next messages expired while the pages before were read: only the newest can be given without a
+            // hole.
             if !page.complete {
                 break;
             }

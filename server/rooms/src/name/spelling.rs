@@ -129,6 +129,7 @@ fn check_words(name: &str) -> Result<(), NameError> {
             return wrong("at most four marks stand on one letter");
         }
     }
+    // Letters of two scripts in one word look like another name (UTS #39 §5).
     if words().all(is_of_one_writing_system) {
         return Ok(());
     }

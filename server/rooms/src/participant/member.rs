@@ -90,6 +90,7 @@ impl Member {
         if since.is_some() {
             grant.require(Right::History, &room)?;
         }
+        // Counted last, so that a join which is refused anyway costs the address nothing.
         participant.admit_join()?;
         let hub = participant.shared.hub.clone();
         let Joined {
@@ -226,6 +227,7 @@ impl Member {
     ) -> Result<Option<Notice>, Refusal> {
         let burst = self.participant.shared.hub.settings().burst;
         let admitted = self.rate.admit(Instant::now());
+        // The rate counts requests that cannot be parsed too, else nonsense would be free.
         admitted.map_err(|_| Refusal::TooFast { burst })?;
         if self.participant.grant.has_ended() {
             return Err(Refusal::TokenExpired);

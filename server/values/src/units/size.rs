@@ -66,6 +66,7 @@ impl FromStr for ByteSize {
             )
         };
         let (number, unit) = split(text).ok_or_else(wrong)?;
+        // kB, MB and GB are read as 1000 by some programs and as 1024 by others.
         if is_ambiguous(unit) {
             let right = unit[..1].to_uppercase();
             return Err(format!(

@@ -79,6 +79,7 @@ impl Sequences {
         dynamic_from: usize,
         writer: &mut BitWriter<'_>,
     ) -> usize {
+        // Written to see how long it becomes, and taken back if storing the bytes is shorter.
         let before = writer.state();
         let start = writer.length();
         let stored_bits = stored_bits(writer, source.len());
@@ -91,6 +92,7 @@ impl Sequences {
         if writer.length() - start <= stored_bits {
             return self.reach;
         }
+        // A stored block refers to nothing.
         writer.rewind(before);
         write_stored(source, writer);
         0

@@ -164,6 +164,7 @@ impl Reader<'_> {
                 }
             }
         }
+        // The stream has dropped nothing of any room, and this room is not at its own limit.
         let nothing_went = self.info.state.first_sequence <= 1 && kept < self.link.max_per_room;
         Ok(self.answer(messages.into(), !more && nothing_went, more))
     }

@@ -37,6 +37,7 @@ impl Link {
     pub(super) async fn open(settings: &NatsSettings, rooms: &Settings) -> Result<Self, String> {
         let lost = Arc::new(Notify::new());
         let options = options(settings, &lost)?;
+        // Twice the timeout: several servers may be tried.
         let connecting = options.connect(settings.servers.as_slice());
         let client = tokio::time::timeout(settings.timeout * 2, connecting)
             .await
@@ -52,6 +53,7 @@ impl Link {
             .map_err(|error| format!("the stream `{}`: {}", settings.stream, tell(&error)))?;
         let bucket = open_bucket(&context, settings).await?;
         let info = stream.cached_info();
+        // The stream may be another's work: differences from the settings are logged, not mended.
         examine(info, settings);
         Ok(Self {
             epoch: epoch(info),

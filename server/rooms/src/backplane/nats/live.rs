@@ -42,12 +42,14 @@ pub(super) async fn run(shared: Arc<Shared>, deliveries: mpsc::Sender<Delivery>)
             Err(reason) => reason,
         };
         shared.counts.failures.inc();
+        // One warning for each interruption, however long it lasts.
         if progress.failures == 0 {
             warn!(reason, "no NATS; trying again");
         } else {
             debug!(reason, "still no NATS");
         }
         *lock(&shared.state) = LinkState::Down(reason);
+        // While the server starts NATS may be a moment late, which is no interruption yet.
         let is_late = progress.connected || started.elapsed() > shared.settings.timeout;
         if is_late && !progress.interrupted {
             progress.interrupted = true;

@@ -91,6 +91,7 @@ impl Mirror {
 
     /// Notes that somebody is there; returns the event if that is new.
     pub(super) fn join(&mut self, room: &RoomName, who: Present, now: Instant) -> Option<Delivery> {
+        // Our own entry comes back from the bucket, and its member is in the room already.
         if self.own.contains_key(&key(room, &who)) {
             return None;
         }
@@ -98,10 +99,12 @@ impl Mirror {
             .others
             .get_mut(room)
             .and_then(|members| members.get_mut(&who.member));
+        // Renewed by its node: it lives for another `presence_ttl`.
         if let Some(other) = known {
             other.last_seen = now;
             return None;
         }
+        // The bucket is written by other nodes, so its size is not ours to trust.
         if self.count >= MAX_OTHERS {
             return None;
         }

@@ -103,6 +103,8 @@ impl Backplane for Nats {
         let link = shared.link()?;
         let id = envelope::identity(room, draft);
         let first_sent = shared.begin(&id);
+        // NATS recognises a repetition within its window alone. A message whose first attempt is older is looked for
+        // in the stream, so that it is not stored twice.
         if first_sent.is_some_and(|passed| passed * 2 > shared.settings.duplicate_window)
             && let Some(position) = history::find(shared, &link, room, draft).await?
         {
@@ -132,10 +134,12 @@ impl Backplane for Nats {
                     duplicate: acknowledged.duplicate,
                 })
             }
+            // No later attempt can succeed.
             Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
                 lock(&shared.unsettled).remove(&id);
                 Err(PublishError::Refused(link::tell(&error)))
             }
+            // The outcome is unknown: it stays among the unsettled, and is sent again under the same id.
             Err(error) => Err(Unavailable(link::tell(&error)).into()),
         }
     }

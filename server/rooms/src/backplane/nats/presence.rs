@@ -47,6 +47,7 @@ pub(super) fn received(shared: &Shared, entry: &Received) -> Vec<Delivery> {
         return Vec::new();
     };
     let operation = entry.headers.as_ref();
+    // DEL and PURGE are the only operations that the header names.
     let is_gone = operation.is_some_and(|headers| headers.get("KV-Operation").is_some());
     let mut mirror = lock(&shared.mirror);
     if is_gone {
