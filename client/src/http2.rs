@@ -53,29 +53,9 @@ pub(crate) async fn open(
         hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
             .await
             .map_err(|error| failed(None, error.to_string()))?;
-    // The server's SETTINGS come first: without ENABLE_CONNECT_PROTOCOL there the request must not be sent (§3).
-    // hyper reads them in a task of its own and has no way to tell, so this looks again and again.
-    let enabled = async {
-        while !connection.is_extended_connect_protocol_enabled() {
-            tokio::select! {
-                result = &mut connection => {
-                    return Err(result.err().map_or_else(|| "it closed the connection".into(), |error| error.to_string()));
-                }
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
-            }
-        }
-        Ok(())
-    };
-    match tokio::time::timeout(SETTINGS_PATIENCE, enabled).await {
-        Ok(Ok(())) => {}
-        Ok(Err(detail)) => return Err(failed(None, detail)),
-        Err(_) => {
-            return Err(failed(
-                None,
-                "it does not offer WebSockets over HTTP/2, RFC 8441; leave out --http2".into(),
-            ));
-        }
-    }
+    extended_connect_enabled(&mut connection)
+        .await
+        .map_err(|detail| failed(None, detail))?;
     tokio::spawn(connection);
     let response = sender
         .send_request(request)
@@ -111,6 +91,37 @@ pub(crate) async fn open(
         meter,
     })
 }
+
+/// Waits for the server's SETTINGS: without `ENABLE_CONNECT_PROTOCOL` there the request must not be sent (RFC 8441 §3).
+///
+/// # Errors
+/// The reason why there is none, in words.
+async fn extended_connect_enabled(connection: &mut ServerConnection) -> Result<(), String> {
+    let enabled = async {
+        // hyper reads SETTINGS in a task of its own and does not notify, so this looks again and again.
+        while !connection.is_extended_connect_protocol_enabled() {
+            tokio::select! {
+                result = &mut *connection => {
+                    return Err(result.err().map_or_else(|| "it closed the connection".into(), |error| error.to_string()));
+                }
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+        Ok(())
+    };
+    tokio::time::timeout(SETTINGS_PATIENCE, enabled)
+        .await
+        .unwrap_or_else(|_| {
+            Err("it does not offer WebSockets over HTTP/2, RFC 8441; leave out --http2".into())
+        })
+}
+
+/// hyper's side of the connection to the server.
+type ServerConnection = hyper::client::conn::http2::Connection<
+    TokioIo<Box<dyn Transport>>,
+    Empty<Bytes>,
+    TokioExecutor,
+>;
 
 /// The body of a refusal, as far as it comes soon and is short.
 async fn body_of(response: Response<Incoming>) -> Bytes {

@@ -13,7 +13,7 @@ use tungstenite_deflate::tungstenite::Message;
 use crate::args::{BenchArgs, Cli, Command, ConnectionArgs, Mode, ReachArgs, TalkArgs};
 use crate::causes;
 use crate::command::Input;
-use crate::connect::Settings;
+use crate::connect::{Connection, Settings};
 use crate::duration::show_duration;
 use crate::error::ConnectError;
 use crate::exit::ExitStatus;
@@ -296,6 +296,17 @@ async fn converse(
         let input = input::spawn(options)?;
         return conversation::run(settings, connection, input, plan, output).await;
     }
+    converse_at_terminal(settings, connection, args, plan, output).await
+}
+
+/// Converses with a line editor, until the user or the peer ends it.
+async fn converse_at_terminal(
+    settings: &Settings,
+    connection: Connection,
+    args: &TalkArgs,
+    mut plan: Plan,
+    output: &mut Output,
+) -> Result<ExitStatus, Failure> {
     plan.bad_input_ends = false;
     // Ctrl-D ends a session at once; replies are waited for only if that is asked for.
     plan.idle = Some(args.exchange.idle.unwrap_or_default());

@@ -54,7 +54,7 @@ pub(crate) async fn run(
 ) -> Result<ExitStatus, Failure> {
     announce(&connection.details, output);
     let mut conversation =
-        Conversation::new(settings, Session::new(connection, input), plan, output)?;
+        Talk::new(settings, Session::new(connection, input), plan, output)?;
     let result = conversation.run().await;
     let result = conversation.with_lost_input(result).await;
     let tally = conversation.session.tally();
@@ -74,7 +74,7 @@ enum Stage {
     Closing(ExitStatus),
 }
 
-struct Conversation<'a> {
+struct Talk<'a> {
     settings: &'a Settings,
     session: Session,
     plan: Plan,
@@ -89,7 +89,7 @@ struct Conversation<'a> {
     failure: Option<Failure>,
 }
 
-impl<'a> Conversation<'a> {
+impl<'a> Talk<'a> {
     fn new(
         settings: &'a Settings,
         session: Session,

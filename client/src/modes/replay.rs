@@ -141,7 +141,22 @@ pub(crate) async fn run(
         None => close(&mut connection, None, &settings.timeouts).await?,
     };
     let status = finish(&ending, output);
-    let differences = print_difference(&recording.received, &received, output)?;
+    report(&recording.received, &received, start.elapsed(), output)?;
+    Ok(status)
+}
+
+/// Prints the difference between the answers of the recording and those received.
+///
+/// # Errors
+/// They differ, or cannot be printed.
+fn report(
+    recorded: &[Message],
+    received: &[Message],
+    took: Duration,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let wanted = recorded.len();
+    let differences = print_difference(recorded, received, output)?;
     if differences > 0 {
         return Err(Failure::Replies(format!(
             "{differences} of {} from the recording",
@@ -155,9 +170,9 @@ pub(crate) async fn run(
     output.talk(&format!(
         "{} as recorded, in {}",
         counted(wanted as u64, "answer"),
-        crate::duration::show_duration(start.elapsed())
+        crate::duration::show_duration(took)
     ));
-    Ok(status)
+    Ok(())
 }
 
 fn scaled(at: Duration, speed: f64) -> Duration {
