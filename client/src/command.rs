@@ -65,6 +65,7 @@ pub(crate) const COMMANDS: &[(&str, &str, &str)] = &[
 /// # Errors
 /// Says what is wrong with the command.
 pub(crate) fn parse(line: &str, max_bytes: usize) -> Result<Input, String> {
+    // The way to send a text that begins with a slash.
     if let Some(text) = line.strip_prefix("//") {
         return Ok(Input::Message(Message::text(format!("/{text}"))));
     }
@@ -80,6 +81,7 @@ pub(crate) fn parse(line: &str, max_bytes: usize) -> Result<Input, String> {
         "/stats" => command(Command::Stats),
         "/info" => command(Command::Info),
         "/close" => parse_close(rest).map(|frame| Input::Command(Command::Close(frame))),
+        // The editor keeps this line out of its history; the message is like any other.
         "/secret" => Ok(Input::Message(Message::text(rest))),
         "/binary" => Ok(Input::Message(Message::binary(read(rest, max_bytes)?))),
         "/file" => {

@@ -11,6 +11,7 @@ pub(crate) fn declined(
     config: Option<&DeflateConfig>,
     agreed: Option<Agreed>,
 ) -> Vec<String> {
+    // A server need not answer a request for a full window, so only a smaller one can be declined.
     let window = config
         .map(|config| config.server_max_window_bits)
         .filter(|bits| *bits < WindowBits::MAX);

@@ -118,6 +118,7 @@ impl Dial {
             reason,
             remedy,
         };
+        // --resolve comes before the resolver, and is filtered by -4 and -6 as its addresses are.
         let rule = self
             .resolve
             .iter()

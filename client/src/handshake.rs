@@ -50,6 +50,7 @@ pub fn checks(request: &Head, response: &Head) -> Vec<Check> {
             let offered = request.get("Sec-WebSocket-Extensions").unwrap_or_default();
             answer
                 .split(',')
+                // The parameters are the library's to judge: its error says more than this check.
                 .all(|one| one.trim().starts_with("permessage-deflate"))
                 && !offered.is_empty()
         });
@@ -199,6 +200,7 @@ impl HandshakeFault {
         if self
             .response
             .as_ref()
+            // 0x15 is the content type of a TLS alert (RFC 8446 §5.1).
             .is_some_and(|response| response.first_line.starts_with('\x15'))
         {
             return "this port speaks TLS: use wss:// in place of ws://".into();

@@ -170,6 +170,7 @@ fn request(
         fields.insert(header::SEC_WEBSOCKET_EXTENSIONS, offer);
     }
     insert_common(fields, headers, &settings.subprotocols)?;
+    // The authority is in `:authority`, and Host beside it could differ (RFC 9113 §8.3.1).
     fields.remove(header::HOST);
     Ok(request)
 }
@@ -193,6 +194,7 @@ fn check<B>(
         settings.options.deflate.as_ref(),
     )
     .map_err(|error| error.to_string())?;
+    // Upgrade, Connection, Key and Accept do not exist over HTTP/2.
     for chosen in lines(header::SEC_WEBSOCKET_PROTOCOL) {
         if !settings.subprotocols.contains(&chosen) {
             return Err(format!(

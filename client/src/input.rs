@@ -154,6 +154,7 @@ fn length_prefixed(reader: &mut impl BufRead, max_bytes: usize) -> Result<Option
         .read_exact(&mut prefix)
         .map_err(|_| "the input ends amid a length".to_owned())?;
     let length = u32::from_be_bytes(prefix) as usize;
+    // Judged before any of it is read: the buffer grows with what arrives.
     if length > max_bytes {
         return Err(format!(
             "its length says {length} bytes, at most {max_bytes} are sent (--max-message)"

@@ -19,6 +19,7 @@ pub(crate) fn pretty(text: &str, style: Style) -> Option<String> {
     while let Some(c) = rest.chars().next() {
         match c {
             '{' | '[' => {
+                // An empty object or array stays on its line.
                 let after = rest[1..].trim_start();
                 if after.starts_with(['}', ']']) {
                     out.push_str(if c == '{' { "{}" } else { "[]" });
@@ -40,6 +41,7 @@ pub(crate) fn pretty(text: &str, style: Style) -> Option<String> {
             }
             ':' => out.push_str(": "),
             '"' => {
+                // A string with a colon after it is a key; both are escaped for the terminal.
                 let end = string_end(rest);
                 let is_key = rest[end..].trim_start().starts_with(':');
                 let shown = values::escape::escaped(&rest[..end]).into_owned();

@@ -184,12 +184,14 @@ impl FrameScanner {
     }
 
     fn end_frame(&mut self, messages: &mut VecDeque<WireMessage>) {
+        // FIN, RSV1 and opcode are in the first byte, MASK in the second (RFC 6455 §5.2).
         let masking_key = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
         let payload_bytes = self.payload_bytes();
         let bytes = self.have as u64 + masking_key + payload_bytes;
         let is_control = self.header[0] & 0x08 != 0;
         let is_final = self.header[0] & 0x80 != 0;
         self.have = 0;
+        // A control frame may stand between the frames of a message, and is one of its own.
         if is_control {
             messages.push_back(WireMessage {
                 opcode: self.header[0] & 0x0f,

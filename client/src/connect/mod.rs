@@ -145,6 +145,7 @@ async fn attempt(settings: &Settings) -> Result<Connection, ConnectError> {
         .timeouts
         .limit(Phase::Http, &target.host_and_port(), work)
         .await
+        // TLS 1.3 clients learn of a refused certificate with the first read only, which is the handshake's response.
         .map_err(|error| match fault.get() {
             Some(cause) => settings.tls.explain(target, cause),
             None => error,
@@ -185,6 +186,7 @@ async fn http1(
     let result =
         tungstenite_deflate::client_async_with_options(request, metered, settings.options.clone())
             .await;
+    // Taken from the wire, so that --show-handshake and the checks see what was really sent.
     let (request, response) = meter.heads();
     match result {
         Ok((stream, _)) => Ok(Opened {

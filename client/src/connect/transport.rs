@@ -141,6 +141,7 @@ async fn encrypted(
         credentials: None,
     };
     let tls = &settings.proxy_tls;
+    // CONNECT over HTTP/1.1, whatever the server inside the tunnel speaks.
     let config = tls.client_config(&target, &["http/1.1"])?;
     let work = async {
         tls.handshake(config, &target, stream)

@@ -53,8 +53,7 @@ pub(crate) async fn run(
     output: &mut Output,
 ) -> Result<ExitStatus, Failure> {
     announce(&connection.details, output);
-    let mut conversation =
-        Talk::new(settings, Session::new(connection, input), plan, output)?;
+    let mut conversation = Talk::new(settings, Session::new(connection, input), plan, output)?;
     let result = conversation.run().await;
     let result = conversation.with_lost_input(result).await;
     let tally = conversation.session.tally();
@@ -99,6 +98,8 @@ impl<'a> Talk<'a> {
         let now = Instant::now();
         let pings = Pings::new(plan.ping_interval);
         let mut session = session;
+        // Only a Pong proves that messages before its Ping arrived, so only with Pings can they be sent again after a
+        // loss.
         if plan.ping_interval.is_some() && plan.reconnect.has_attempts() {
             session.keep_unconfirmed();
         }
@@ -263,6 +264,7 @@ impl<'a> Talk<'a> {
     }
 
     fn time_is_up(&mut self) -> Result<(), Failure> {
+        // There are enough replies, and it is looked again and again whether the input is quiet.
         if self.stage == Stage::Talking {
             self.end_if_done();
             return Ok(());
@@ -351,6 +353,7 @@ impl<'a> Talk<'a> {
     /// The connection is over: dial again if that is wanted and makes sense, else tell how it ended.
     async fn ended(&mut self, ending: Ending) -> Result<Option<ExitStatus>, Failure> {
         if let Stage::Closing(status) = self.stage {
+            // Why this side closed says more than how the peer answered.
             if let Some(failure) = self.failure.take() {
                 return Err(failure);
             }
@@ -425,6 +428,7 @@ impl<'a> Talk<'a> {
         announce(&connection.details, self.output);
         self.output.talk("connected again");
         self.session.replace(connection);
+        // Pongs of the lost connection will not come.
         self.pings = Pings::new(self.plan.ping_interval);
         self.last_reply = Instant::now();
         Ok(())

@@ -36,6 +36,7 @@ pub(crate) async fn run(
                 return Err(Failure::Interrupted);
             }
         }
+        // From the planned moment, not from the reply: the interval does not grow by the round trip.
         due = after(due, args.interval);
         let text = args.template.replace("{n}", &number.to_string());
         let message = if args.binary {

@@ -99,6 +99,7 @@ fn editor(screen: &Screen) -> io::Result<Editor<Commands, FileHistory>> {
         .max_history_size(MAX_HISTORY)
         .and_then(|builder| builder.history_ignore_dups(true))
         .map_err(io::Error::other)?
+        // A line that begins with a space is not kept, as in shells.
         .history_ignore_space(true)
         .keyseq_timeout(Some(ESCAPE_TIME))
         .bracketed_paste(true)

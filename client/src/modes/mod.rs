@@ -139,6 +139,7 @@ pub(crate) async fn next_data(
             match connection.stream.next().await {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => return Ok(message),
                 Some(Ok(Message::Close(frame))) => return Err(Ending::Closed(frame)),
+                // Pings and Pongs are the library's to answer.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(Ending::Failed(error)),
                 None => return Err(Ending::Lost),

@@ -40,6 +40,7 @@ pub(crate) async fn compare(
         output.warn(&warning);
     }
     let mut plain = compressed.clone();
+    // The same settings but for compression, so that the rows differ in one thing.
     plain.options = plain.options.deflate(None);
     let mut grpc_url = args.grpc_url.clone().unwrap_or_else(|| args.url.clone());
     grpc_url.path = "/".into();

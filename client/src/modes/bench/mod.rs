@@ -89,6 +89,7 @@ async fn measure(
         opened = open_all(kind, settings, args) => opened?,
         () = interrupts.recv() => return Err(Failure::Interrupted),
     };
+    // All tasks are there before the first one sends.
     let start = Instant::now() + Duration::from_millis(20);
     let patience = settings
         .timeouts
@@ -99,6 +100,7 @@ async fn measure(
     let mut report = Report::new(args, payload, &opened);
     let mut tasks = JoinSet::new();
     for (index, waiting) in opened.links.into_iter().enumerate() {
+        // With a rate, connections start spread over the interval rather than all at once.
         let offset = work
             .interval
             .unwrap_or_default()

@@ -121,6 +121,7 @@ impl Worker {
         let mut exhausted = false;
         loop {
             let now = Instant::now();
+            // After the end nothing is sent, but the replies under way are waited for.
             exhausted |= now >= end;
             let has_room = !exhausted && self.link.underway() < self.work.in_flight;
             let is_due = self.work.interval.is_none() || now >= self.due;
@@ -138,6 +139,7 @@ impl Worker {
                 step = self.link.step(turn, &self.work.payload) => step,
                 () = sleep_until(wake) => Step::Other,
             };
+            // The count is shared: a message that was taken from it and not sent is another connection's to send.
             if may_send && !matches!(step, Step::Sent) && part == Part::Measurement {
                 self.work.give_back();
             }
@@ -187,6 +189,8 @@ impl Worker {
                 self.last_step = now;
             }
             Step::Received(bytes, from) => {
+                // It was full: latency with a rate counts from when the message was due or could be sent, whichever
+                // is later.
                 if self.link.underway() + 1 == self.work.in_flight {
                     self.room_since = now;
                 }
