@@ -294,7 +294,7 @@ async fn x3_every_acknowledged_message_is_accounted_for_whoever_is_killed() {
     let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let mut cluster = Cluster::started(3).await;
     let load = Load {
-        nodes: Arc::clone(&cluster.nodes),
+        nodes: Arc::clone(&cluster.addresses),
         stop: Arc::default(),
         settled: Arc::default(),
     };
@@ -308,7 +308,7 @@ async fn x3_every_acknowledged_message_is_accounted_for_whoever_is_killed() {
     ]
     .into_iter()
     .enumerate()
-    .map(|(number, (way, name))| (name, follow(&cluster.nodes, way, name, number)))
+    .map(|(number, (way, name))| (name, follow(&cluster.addresses, way, name, number)))
     .collect();
     cluster.members(readers.len() as u64).await;
     let senders = ["a", "b", "c", "d"];

@@ -90,7 +90,7 @@ pub(crate) type NodeAddresses = Arc<Mutex<Vec<NodeAddress>>>;
 pub(crate) struct Cluster {
     pub(crate) broker: Broker,
     nodes: Vec<Option<Program>>,
-    pub(crate) nodes: NodeAddresses,
+    pub(crate) addresses: NodeAddresses,
 }
 
 impl Cluster {
@@ -98,11 +98,11 @@ impl Cluster {
     pub(crate) async fn started(nodes: usize) -> Self {
         let broker = Broker::started().await;
         let programs: Vec<_> = (0..nodes).map(|_| program(&broker)).collect();
-        let nodes: Vec<_> = programs.iter().map(NodeAddress::new).collect();
+        let addresses: Vec<_> = programs.iter().map(NodeAddress::new).collect();
         let cluster = Self {
             broker,
             nodes: programs.into_iter().map(Some).collect(),
-            nodes: Arc::new(Mutex::new(nodes)),
+            addresses: Arc::new(Mutex::new(addresses)),
         };
         for number in 0..nodes {
             cluster.ready(number).await;
@@ -111,7 +111,7 @@ impl Cluster {
     }
 
     pub(crate) fn node(&self, number: usize) -> NodeAddress {
-        self.nodes.lock().unwrap()[number].clone()
+        self.addresses.lock().unwrap()[number].clone()
     }
 
     /// As by kill -9.
@@ -126,7 +126,7 @@ impl Cluster {
     /// Starts a server that was killed, on another port and with other certificates.
     pub(crate) async fn revive(&mut self, number: usize) {
         let program = program(&self.broker);
-        self.nodes.lock().unwrap()[number] = NodeAddress::new(&program);
+        self.addresses.lock().unwrap()[number] = NodeAddress::new(&program);
         self.nodes[number] = Some(program);
         self.ready(number).await;
     }
@@ -147,9 +147,9 @@ impl Cluster {
 
     /// A figure of all servers together.
     pub(crate) async fn count(&self, name: &str) -> u64 {
-        let nodes = self.nodes.lock().unwrap().clone();
+        let addresses = self.addresses.lock().unwrap().clone();
         let mut sum = 0;
-        for node in nodes {
+        for node in addresses {
             sum += node.figure(name).await.unwrap_or_default();
         }
         sum
