@@ -1,4 +1,4 @@
-//! Backplanes: storage of messages and their delivery to other nodes.
+//! Where messages are kept and how they reach other nodes.
 
 mod local;
 pub(crate) mod nats;
@@ -92,7 +92,7 @@ pub trait Backplane: Send + Sync + 'static {
     fn health(&self) -> Health;
 }
 
-/// Position of a stored message.
+/// Where a message was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     /// Its position; for a repeat, that of the first.
@@ -101,7 +101,7 @@ pub struct Published {
     pub duplicate: bool,
 }
 
-/// Cause for which a message was not stored.
+/// Why a message was not stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// The store cannot be reached; the message may or may not be in it.
@@ -135,7 +135,7 @@ impl PublishError {
 #[error("the store of messages is not available: {0}")]
 pub struct Unavailable(pub String);
 
-/// Range of the messages that are wanted.
+/// Which messages are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query {
     /// From where.
@@ -183,7 +183,7 @@ pub struct History {
     /// True if the limits of the query cut the range short, so that asking again from the last (or first) of `messages`
     /// gives more.
     pub more: bool,
-    /// The room's end: the position after its newest message. `None` if the room has never been used.
+    /// The room's end: the position after its newest message. `None` if the room has never been heard of.
     pub end: Option<Position>,
 }
 
@@ -192,14 +192,14 @@ pub struct History {
 pub enum Delivery {
     /// A message was stored, by this node or another.
     Message {
-        /// Its room.
+        /// Where.
         room: RoomName,
         /// The message.
         stored: Stored,
     },
     /// A member of another node came or went; one of this node may be reported too and is then ignored.
     Presence {
-        /// Its room.
+        /// Where.
         room: RoomName,
         /// The change.
         change: Change,
