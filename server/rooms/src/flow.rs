@@ -161,8 +161,11 @@ impl Hub {
 
     /// Learns who is in the room on other nodes.
     pub(super) async fn learn_presence(&self, room: &Room) {
+        let Some(nodes) = self.inner.backplane.presence() else {
+            return;
+        };
         let patience = self.inner.settings.publish_timeout;
-        let members = timeout(patience, self.inner.backplane.members(&room.name)).await;
+        let members = timeout(patience, nodes.members(&room.name)).await;
         let Ok(Ok(members)) = members else {
             return;
         };
@@ -251,12 +254,15 @@ impl Hub {
     /// Also while the backplane is away, when it fails at once: it should know whom not to renew.
     async fn tell_others(&self) {
         let inner = &self.inner;
+        let Some(nodes) = inner.backplane.presence() else {
+            return;
+        };
         loop {
             let (room, change, who) = inner.announcements.take().await;
             let telling = async {
                 match change {
-                    Change::Join => inner.backplane.announce(&room, &who).await,
-                    Change::Leave => inner.backplane.withdraw(&room, &who).await,
+                    Change::Join => nodes.announce(&room, &who).await,
+                    Change::Leave => nodes.withdraw(&room, &who).await,
                 }
             };
             match timeout(inner.settings.publish_timeout, telling).await {

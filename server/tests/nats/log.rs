@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use server::rooms::backplane::{Backplane, Delivery, History, Nats, NatsCounts, Query, Range};
+use server::rooms::backplane::{
+    Backplane, Delivery, History, Nats, NatsCounts, Presence, Query, Range,
+};
 use server::rooms::presence::{Change, Present};
 use server::rooms::{Draft, MemberId, RoomName, Settings, Stored};
 

@@ -54,42 +54,40 @@ pub trait Backplane: Send + Sync + 'static {
         let _ = (room, wanted);
     }
 
-    /// Tells other nodes that a member of this node is in `room`, until [`withdraw`](Self::withdraw) or the end of this
-    /// node. An implementation with a time to live renews it by itself. The default knows no other nodes.
+    /// Returns the members of other nodes; `None`, the default, if there are no other nodes: nothing is then reported.
+    fn presence(&self) -> Option<&dyn Presence> {
+        None
+    }
+
+    /// Reports whether messages can be stored at the moment, as far as is known.
+    fn health(&self) -> Health;
+}
+
+/// Members of rooms on the nodes of one [`Backplane`], each of which reports its own.
+#[async_trait]
+pub trait Presence: Send + Sync {
+    /// Reports to other nodes that a member of this node is in `room`, until [`withdraw`](Self::withdraw) or the end of
+    /// this node. An implementation with a time to live renews it by itself.
     ///
     /// # Errors
     /// The store does not answer; after [`Delivery::Resumed`] the hub announces everybody again.
-    async fn announce(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
-        let _ = (room, who);
-        Ok(())
-    }
+    async fn announce(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable>;
 
     /// Notes that a member of this node has gone, before [`withdraw`](Self::withdraw) reports it in its turn: an
     /// implementation with a time to live does not renew it any more.
-    fn departed(&self, room: &RoomName, who: &Present) {
-        let _ = (room, who);
-    }
+    fn departed(&self, room: &RoomName, who: &Present);
 
     /// Takes [`announce`](Self::announce) back.
     ///
     /// # Errors
     /// The store does not answer; the announcement then ends with its time to live.
-    async fn withdraw(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
-        let _ = (room, who);
-        Ok(())
-    }
+    async fn withdraw(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable>;
 
-    /// The members of `room` that other nodes have announced; it may hold those of this node too.
+    /// Returns the members of `room` that nodes have announced; it may hold those of this node too.
     ///
     /// # Errors
     /// The store does not answer.
-    async fn members(&self, room: &RoomName) -> Result<Vec<Present>, Unavailable> {
-        let _ = room;
-        Ok(Vec::new())
-    }
-
-    /// Reports whether messages can be stored at the moment, as far as is known.
-    fn health(&self) -> Health;
+    async fn members(&self, room: &RoomName) -> Result<Vec<Present>, Unavailable>;
 }
 
 /// Where a message was stored.

@@ -133,8 +133,11 @@ impl Hub {
     }
 
     pub(super) fn announce(&self, room: &RoomName, change: Change, who: Present) {
+        let Some(nodes) = self.inner.backplane.presence() else {
+            return;
+        };
         if change == Change::Leave {
-            self.inner.backplane.departed(room, &who);
+            nodes.departed(room, &who);
         }
         self.inner.announcements.add(room, change, who);
     }

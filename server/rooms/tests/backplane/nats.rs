@@ -6,10 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use rooms::backplane::{
-    Backplane, Delivery, Health, History, Nats, NatsCounts, PublishError, Published, Query,
-    Unavailable,
+    Backplane, Delivery, Health, History, Nats, NatsCounts, Presence, PublishError, Published,
+    Query, Unavailable,
 };
-use rooms::presence::Present;
 use rooms::{Draft, RoomName, Settings};
 use tokio::time::{sleep, timeout};
 
@@ -54,16 +53,8 @@ impl Backplane for Connected {
         self.nats.interest(room, wanted);
     }
 
-    async fn announce(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
-        self.nats.announce(room, who).await
-    }
-
-    async fn withdraw(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
-        self.nats.withdraw(room, who).await
-    }
-
-    async fn members(&self, room: &RoomName) -> Result<Vec<Present>, Unavailable> {
-        self.nats.members(room).await
+    fn presence(&self) -> Option<&dyn Presence> {
+        self.nats.presence()
     }
 
     fn health(&self) -> Health {

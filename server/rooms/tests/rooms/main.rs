@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use rooms::backplane::{
-    Backplane, Delivery, Health, History, PublishError, Published, Query, Unavailable,
+    Backplane, Delivery, Health, History, Presence, PublishError, Published, Query, Unavailable,
 };
 use rooms::event::Reason;
 use rooms::presence::{Change, Present};
@@ -126,9 +126,8 @@ impl Backplane for Switched {
         self.local.interest(room, wanted);
     }
 
-    async fn members(&self, _: &RoomName) -> Result<Vec<Present>, Unavailable> {
-        self.answer().await?;
-        Ok(self.elsewhere.lock().unwrap().clone())
+    fn presence(&self) -> Option<&dyn Presence> {
+        Some(self)
     }
 
     fn health(&self) -> Health {
@@ -137,6 +136,24 @@ impl Backplane for Switched {
             return Health::Down("switched off".to_owned());
         }
         Health::Up
+    }
+}
+
+#[async_trait]
+impl Presence for Switched {
+    async fn announce(&self, _: &RoomName, _: &Present) -> Result<(), Unavailable> {
+        self.answer().await
+    }
+
+    fn departed(&self, _: &RoomName, _: &Present) {}
+
+    async fn withdraw(&self, _: &RoomName, _: &Present) -> Result<(), Unavailable> {
+        self.answer().await
+    }
+
+    async fn members(&self, _: &RoomName) -> Result<Vec<Present>, Unavailable> {
+        self.answer().await?;
+        Ok(self.elsewhere.lock().unwrap().clone())
     }
 }
 

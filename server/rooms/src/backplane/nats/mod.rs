@@ -39,7 +39,9 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 use values::sync::lock;
 
-use super::{Backplane, Delivery, Health, History, PublishError, Published, Query, Unavailable};
+use super::{
+    Backplane, Delivery, Health, History, Presence, PublishError, Published, Query, Unavailable,
+};
 use crate::message::Draft;
 use crate::name::RoomName;
 use crate::position::Position;
@@ -167,6 +169,20 @@ impl Backplane for Nats {
         }
     }
 
+    fn presence(&self) -> Option<&dyn Presence> {
+        Some(self)
+    }
+
+    fn health(&self) -> Health {
+        match &*lock(&self.shared.state) {
+            State::Up(_) => Health::Up,
+            State::Down(reason) => Health::Down(reason.clone()),
+        }
+    }
+}
+
+#[async_trait]
+impl Presence for Nats {
     async fn announce(&self, room: &RoomName, who: &Present) -> Result<(), Unavailable> {
         lock(&self.shared.mirror).add_own(room, who);
         let link = self.shared.link()?;
@@ -186,13 +202,6 @@ impl Backplane for Nats {
     async fn members(&self, room: &RoomName) -> Result<Vec<Present>, Unavailable> {
         self.shared.link()?;
         Ok(lock(&self.shared.mirror).members(room))
-    }
-
-    fn health(&self) -> Health {
-        match &*lock(&self.shared.state) {
-            State::Up(_) => Health::Up,
-            State::Down(reason) => Health::Down(reason.clone()),
-        }
     }
 }
 
