@@ -1,10 +1,10 @@
 //! Clients: from a URL to a WebSocket connection.
 
 use std::io;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use crate::dial::overdue;
 use crate::handshake::url::{client_request, insert_credentials};
 use crate::handshake::{Redirect, RedirectError, WebSocketUrl};
 use crate::maybe_tls::MaybeTlsStream;
@@ -145,14 +145,9 @@ async fn connect(
         None => following.await,
         Some(limit) => match tokio::time::timeout(limit, following).await {
             Ok(result) => result,
-            Err(_) => Err(overdue(limit)),
+            Err(_) => Err(Error::Io(overdue(limit))),
         },
     }
-}
-
-fn overdue(limit: Duration) -> Error {
-    let text = format!("the connection was not open after {limit:?}");
-    Error::Io(io::Error::new(io::ErrorKind::TimedOut, text))
 }
 
 /// Follows as many redirects as are allowed.

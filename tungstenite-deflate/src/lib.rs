@@ -20,7 +20,8 @@ mod connect;
 pub mod connection;
 mod control_rate;
 pub mod deflate;
-#[cfg(feature = "connect")]
+#[cfg(feature = "__dial")]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "connect", feature = "sync"))))]
 pub mod dial;
 mod error;
 #[cfg(feature = "handshake")]

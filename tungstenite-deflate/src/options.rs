@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::connection::HAS_CLOCK;
 use crate::control_rate::ControlRate;
 use crate::deflate::DeflateConfig;
-#[cfg(feature = "connect")]
+#[cfg(feature = "__dial")]
 use crate::dial::Dial;
 use crate::memory::MemoryBudget;
 use crate::tungstenite::protocol::WebSocketConfig;
@@ -103,8 +103,8 @@ pub struct Options {
     #[cfg_attr(docsrs, doc(cfg(feature = "handshake")))]
     pub url_credentials: bool,
     /// Addresses, proxy, redirects and deadline of connections that are opened by URL.
-    #[cfg(feature = "connect")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "connect")))]
+    #[cfg(feature = "__dial")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "connect", feature = "sync"))))]
     pub dial: Dial,
 }
 
@@ -291,7 +291,7 @@ impl Default for Options {
             auto_pong: true,
             #[cfg(feature = "__handshake")]
             url_credentials: false,
-            #[cfg(feature = "connect")]
+            #[cfg(feature = "__dial")]
             dial: Dial::default(),
         }
     }
@@ -310,7 +310,7 @@ impl Options {
             },
             write_timeout: None,
             close_timeout: None,
-            #[cfg(feature = "connect")]
+            #[cfg(feature = "__dial")]
             dial: Dial::without_timers(),
             ..Self::default()
         }
@@ -379,8 +379,8 @@ impl Options {
     }
 
     /// Sets [`Self::dial`].
-    #[cfg(feature = "connect")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "connect")))]
+    #[cfg(feature = "__dial")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "connect", feature = "sync"))))]
     pub fn dial(mut self, dial: Dial) -> Self {
         self.dial = dial;
         self

@@ -1,6 +1,7 @@
 //! The way to a server beneath TLS: addresses and Happy Eyeballs (RFC 8305), proxies, redirects, one deadline for all.
 //!
-//! `connect_async_with_options` and `connect_async_tls_with_options` follow [`Options::dial`](crate::Options::dial):
+//! `connect_async_with_options`, `connect_async_tls_with_options` and `sync::connect_with_options` follow
+//! [`Options::dial`](crate::Options::dial):
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -26,6 +27,9 @@
 //! [`Redirect`](crate::handshake::Redirect).
 
 mod family;
+#[cfg(feature = "connect")]
+mod open;
+#[cfg(feature = "connect")]
 mod race;
 mod settings;
 
@@ -41,11 +45,16 @@ mod tunnel;
 #[cfg(feature = "proxy")]
 pub use choice::ProxyChoice;
 pub use family::Family;
+#[cfg(feature = "sync")]
+pub(crate) use family::interleaved;
 #[cfg(feature = "proxy")]
 pub use no_proxy::NoProxy;
 #[cfg(feature = "proxy")]
 pub use proxy::{InvalidProxy, InvalidProxyVariable, Proxy, ProxyKind};
+#[cfg(feature = "connect")]
+#[cfg_attr(docsrs, doc(cfg(feature = "connect")))]
 pub use race::happy_eyeballs;
 pub use settings::Dial;
+pub(crate) use settings::overdue;
 #[cfg(feature = "proxy")]
 pub use tunnel::{ProxyError, SocksError};

@@ -4,6 +4,7 @@
 //! status of a refusal and reads past the end of the answer; neither names an error that could be matched.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 
 use crate::handshake::{Credentials, HostPort, InvalidUrl};
@@ -25,7 +26,7 @@ pub enum ProxyKind {
 
 impl ProxyKind {
     /// SOCKS5 with names looked up by this side.
-    pub(super) const SOCKS5: Self = Self::Socks5 {
+    pub(crate) const SOCKS5: Self = Self::Socks5 {
         remote_names: false,
     };
 }
@@ -114,6 +115,18 @@ impl Proxy {
             }
         }
         Ok(None)
+    }
+}
+
+impl Proxy {
+    /// Refuses a proxy behind TLS, which functions that connect by URL do not set up.
+    pub(crate) fn check_plain(&self) -> io::Result<()> {
+        if self.kind != ProxyKind::Https {
+            return Ok(());
+        }
+        let text = "TLS to the proxy itself is not done by functions that connect by URL: connect to it, then `Proxy::tunnel` \
+            and `client_async_tls`";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
 }
 

@@ -8,6 +8,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 
+use super::family::interleaved;
+
 /// Connects to the first of `addresses` that answers (RFC 8305 §4, §5).
 ///
 /// The families alternate, beginning with that of the first address. A further attempt starts when one has failed, or
@@ -50,46 +52,4 @@ pub async fn happy_eyeballs(
         }
     }
     Err(last_error)
-}
-
-/// Alternates the families, beginning with that of the first address (RFC 8305 §4).
-fn interleaved(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
-    let mut addresses = addresses.into_iter().peekable();
-    let first_is_v6 = addresses.peek().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) =
-        addresses.partition(|address| address.is_ipv6() == first_is_v6);
-    let mut ordered = Vec::with_capacity(first.len() + second.len());
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    while first.len() + second.len() > 0 {
-        ordered.extend(first.next());
-        ordered.extend(second.next());
-    }
-    ordered
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn families_alternate() {
-        for (addresses, expected) in [
-            (
-                "[::1]:1 [::2]:1 1.1.1.1:1 2.2.2.2:1 3.3.3.3:1",
-                "[::1]:1 1.1.1.1:1 [::2]:1 2.2.2.2:1 3.3.3.3:1",
-            ),
-            ("1.1.1.1:1 2.2.2.2:1 [::1]:1", "1.1.1.1:1 [::1]:1 2.2.2.2:1"),
-            ("1.1.1.1:1 2.2.2.2:1", "1.1.1.1:1 2.2.2.2:1"),
-            ("", ""),
-        ] {
-            let addresses = addresses
-                .split_whitespace()
-                .map(|text| text.parse::<SocketAddr>().expect("an address"));
-            let ordered: Vec<String> = interleaved(addresses)
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            assert_eq!(ordered.join(" "), expected);
-        }
-    }
 }

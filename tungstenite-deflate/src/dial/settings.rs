@@ -4,15 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
 #[cfg(feature = "proxy")]
 use super::choice::ProxyChoice;
 use super::family::Family;
-#[cfg(feature = "proxy")]
-use super::proxy::{Proxy, ProxyKind};
-use super::race::happy_eyeballs;
-use crate::handshake::WebSocketUrl;
 
 /// The settings of a connection that is opened by URL; see [the module](crate::dial).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,59 +91,28 @@ impl Dial {
         self
     }
 
-    /// Opens the TCP connection to the server that `url` names, through the proxy if one is chosen for it. For programs
-    /// that do TLS and the handshake by themselves: [`Self::timeout`] is not kept here.
+    /// Returns the addresses of `host` that may be used.
     ///
     /// # Errors
-    /// The name has no address, no address answers, or the proxy refuses: then a `ProxyError`, `InvalidProxyVariable` or
-    /// `InvalidProxy` is inside.
-    ///
-    /// # Cancel safety
-    /// Dropping the future closes what was opened.
-    pub async fn connect(&self, url: &WebSocketUrl) -> io::Result<TcpStream> {
-        #[cfg(feature = "proxy")]
-        if let Some(proxy) = self.proxy.for_url(url).map_err(io::Error::other)? {
-            return self.connect_through(&proxy, url).await;
-        }
-        self.connect_tcp(url.host(), url.port()).await
-    }
-
-    /// Looks the name up, and connects to the first address that answers.
-    async fn connect_tcp(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let addresses = self.lookup(host, port).await?;
-        happy_eyeballs(addresses, self.attempt_delay).await
-    }
-
-    async fn lookup(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let found = tokio::net::lookup_host((host, port)).await?;
-        let fitting: Vec<_> = found
+    /// There is none.
+    pub(crate) fn permitted(
+        &self,
+        host: &str,
+        found: impl Iterator<Item = SocketAddr>,
+    ) -> io::Result<Vec<SocketAddr>> {
+        let permitted: Vec<_> = found
             .filter(|address| self.family.contains(*address))
             .collect();
-        if fitting.is_empty() {
+        if permitted.is_empty() {
             let text = format!("{host} has no address of the wanted family");
             return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
         }
-        Ok(fitting)
+        Ok(permitted)
     }
+}
 
-    #[cfg(feature = "proxy")]
-    async fn connect_through(&self, proxy: &Proxy, url: &WebSocketUrl) -> io::Result<TcpStream> {
-        if proxy.kind == ProxyKind::Https {
-            let text = "TLS to the proxy itself is not done by `connect_async`: connect to it, then `Proxy::tunnel` and \
-                `client_async_tls`";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
-        }
-        let socket = self.connect_tcp(&proxy.host, proxy.port).await?;
-        let looked_up;
-        let host = if proxy.kind == ProxyKind::SOCKS5 {
-            looked_up = self.lookup(url.host(), url.port()).await?[0]
-                .ip()
-                .to_string();
-            &looked_up
-        } else {
-            url.host()
-        };
-        let tunnel = proxy.tunnel(socket, host, url.port());
-        tunnel.await.map_err(io::Error::other)
-    }
+/// The error after [`Dial::timeout`].
+pub(crate) fn overdue(limit: Duration) -> io::Error {
+    let text = format!("the connection was not open after {limit:?}");
+    io::Error::new(io::ErrorKind::TimedOut, text)
 }

@@ -1,8 +1,6 @@
 //! The answer to a request: the bytes to write, and the outcome.
 
-#[cfg(feature = "handshake")]
 use std::io;
-#[cfg(feature = "handshake")]
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderValue};
@@ -60,7 +58,6 @@ impl From<Rejection> for Refusal {
     }
 }
 
-#[cfg(feature = "handshake")]
 impl Refusal {
     /// The request was not whole after `limit`.
     pub(crate) fn overdue(limit: Duration) -> Self {

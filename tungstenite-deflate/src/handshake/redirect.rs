@@ -4,11 +4,11 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::invalid_url::InvalidUrl;
 use super::url::WebSocketUrl;
-#[cfg(any(feature = "connect", feature = "sync"))]
+#[cfg(feature = "__dial")]
 use crate::tungstenite::Error;
-#[cfg(any(feature = "connect", feature = "sync"))]
+#[cfg(feature = "__dial")]
 use crate::tungstenite::client::IntoClientRequest;
-#[cfg(any(feature = "connect", feature = "sync"))]
+#[cfg(feature = "__dial")]
 use crate::tungstenite::handshake::client::Request;
 
 /// A redirect of an opening handshake (RFC 6455 §4.1, RFC 9110 §15.4).
@@ -124,7 +124,7 @@ impl Redirect {
     }
 
     /// Makes the request that follows one which was redirected, with a key of its own.
-    #[cfg(any(feature = "connect", feature = "sync"))]
+    #[cfg(feature = "__dial")]
     pub(crate) fn request(&self, request: &Request) -> Result<Request, Error> {
         let mut next = self.url().into_client_request()?;
         let made = std::mem::take(next.headers_mut());

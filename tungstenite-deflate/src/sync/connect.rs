@@ -1,13 +1,15 @@
 //! Clients: from a URL to a WebSocket connection.
 
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 
+use super::deadline::Deadline;
 use super::mid_handshake::HandshakeError;
 use super::websocket::WebSocket;
 use crate::handshake::url::{client_request, insert_credentials};
 use crate::handshake::{Redirect, WebSocketUrl};
 use crate::options::Options;
 use crate::tungstenite::client::IntoClientRequest;
+#[cfg(any(doc, not(any(feature = "native-tls", feature = "__rustls"))))]
 use crate::tungstenite::error::UrlError;
 use crate::tungstenite::handshake::client::{Request, Response};
 use crate::tungstenite::protocol::WebSocketConfig;
@@ -42,13 +44,17 @@ pub fn connect_with_config<Req: IntoClientRequest>(
     connect_with_options(request, Options::drop_in(config), max_redirects)
 }
 
-/// [`connect`] with everything that can be chosen, but for [`Options::dial`], which is about the asynchronous API.
+/// [`connect`] with everything that can be chosen: [`Options::dial`] too, with `max_redirects` in place of its own.
+///
+/// The time of [`Dial::timeout`](crate::dial::Dial::timeout) includes redirects. The name lookup counts, but only ends when
+/// the operating system ends it.
 ///
 /// A redirect stays within [`Redirect`]'s rules: headers that the caller chose go to the same origin only, and `wss` never
 /// leads to `ws`. One that is not followed is [`Error::Http`].
 ///
 /// # Errors
-/// As for [`connect`].
+/// As for [`connect`]; [`Error::Io`] of kind `TimedOut` after [`Dial::timeout`](crate::dial::Dial::timeout), and with the
+/// refusal of a proxy inside.
 pub fn connect_with_options<Req: IntoClientRequest>(
     request: Req,
     options: impl Into<Options>,
@@ -59,10 +65,11 @@ pub fn connect_with_options<Req: IntoClientRequest>(
     if options.url_credentials {
         insert_credentials(&mut request)?;
     }
+    let deadline = Deadline::after(options.dial.timeout);
     let mut redirects = 0;
     loop {
         let url = WebSocketUrl::try_from(request.uri())?;
-        let refused = match connect_once(request.clone(), options.clone()) {
+        let refused = match connect_once(request.clone(), options.clone(), deadline) {
             Err(Error::Http(response)) if redirects < max_redirects => response,
             connected => return connected,
         };
@@ -77,32 +84,32 @@ pub fn connect_with_options<Req: IntoClientRequest>(
 fn connect_once(
     request: Request,
     options: Options,
+    deadline: Deadline,
 ) -> Result<(WebSocket<MaybeTlsStream<TcpStream>>, Response)> {
     let url = WebSocketUrl::try_from(request.uri())?;
     #[cfg(not(any(feature = "native-tls", feature = "__rustls")))]
     if url.is_secure() {
         return Err(Error::Url(UrlError::TlsFeatureNotEnabled));
     }
-    let stream = dial(&url, &request)?;
-    stream.set_nodelay(true)?;
-    #[cfg(not(any(feature = "native-tls", feature = "__rustls")))]
-    let opened = super::open::client_with_options(request, MaybeTlsStream::Plain(stream), options);
-    #[cfg(any(feature = "native-tls", feature = "__rustls"))]
-    let opened = super::tls::client_tls_with_options(request, stream, options, None);
-    opened.map_err(|error| match error {
-        HandshakeError::Failure(error) => error,
-        // A stream of ours blocks, and has no time-out.
-        HandshakeError::Interrupted(_) => Error::Io(std::io::ErrorKind::WouldBlock.into()),
+    let (dial, text) = (options.dial.clone(), request.uri().to_string());
+    super::dial::connect(&dial, &url, &text, deadline, |socket| {
+        socket.set_nodelay(true)?;
+        open(request, socket, options)
     })
 }
 
-/// Connects to the first of the host's addresses that accepts.
-fn dial(url: &WebSocketUrl, request: &Request) -> Result<TcpStream> {
-    for address in (url.host(), url.port()).to_socket_addrs()? {
-        if let Ok(stream) = TcpStream::connect(address) {
-            return Ok(stream);
-        }
-    }
-    let text = request.uri().to_string();
-    Err(Error::Url(UrlError::UnableToConnect(text)))
+fn open(
+    request: Request,
+    socket: TcpStream,
+    options: Options,
+) -> Result<(WebSocket<MaybeTlsStream<TcpStream>>, Response)> {
+    #[cfg(not(any(feature = "native-tls", feature = "__rustls")))]
+    let opened = super::open::client_with_options(request, MaybeTlsStream::Plain(socket), options);
+    #[cfg(any(feature = "native-tls", feature = "__rustls"))]
+    let opened = super::tls::client_tls_with_options(request, socket, options, None);
+    opened.map_err(|error| match error {
+        HandshakeError::Failure(error) => error,
+        // A socket of ours blocks, and has no time-out.
+        HandshakeError::Interrupted(_) => Error::Io(std::io::ErrorKind::WouldBlock.into()),
+    })
 }

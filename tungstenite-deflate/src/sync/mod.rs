@@ -33,8 +33,14 @@
 //! Deadlines, keep-alive Pings among them, are looked at by each [`WebSocket::read`] and whenever its stream returns
 //! `WouldBlock` or `TimedOut`. A blocking stream keeps them if it has a read timeout, such as
 //! [`TcpStream::set_read_timeout`](std::net::TcpStream::set_read_timeout), of at most
-//! [`WebSocket::next_timeout`]: after such an error, read again. Those of the opening handshake and of
-//! `Options::dial` are not kept here: set time-outs of the stream, or give up an interrupted handshake.
+//! [`WebSocket::next_timeout`]: after such an error, read again.
+//!
+//! [`connect_with_options`] keeps all of [`Options::dial`](crate::Options::dial) but `max_redirects`, which it has as a
+//! parameter. With a limit of time a thread watches over the handshake, and with an `attempt_delay` each attempt to
+//! connect has one; those functions that are shared with tungstenite have neither, and start no thread.
+//!
+//! A server's [`HeadLimits::request_timeout`](crate::HeadLimits::request_timeout) is looked at like the other deadlines: give
+//! the stream a read timeout, and an interrupted handshake ends with 408 when it is continued after that time.
 //!
 //! # Two threads
 //! [`WebSocket::split_owned`] gives a half that reads and a half that writes, each for its own thread, also over rustls:
@@ -75,6 +81,8 @@
 mod accept;
 mod connect;
 mod context;
+mod deadline;
+mod dial;
 pub mod halves;
 mod machine;
 mod mid_handshake;
@@ -82,6 +90,8 @@ mod open;
 mod roles;
 #[cfg(any(feature = "native-tls", feature = "__rustls"))]
 mod tls;
+#[cfg(feature = "proxy")]
+mod tunnel;
 mod websocket;
 
 pub use self::accept::{

@@ -159,7 +159,8 @@ pub struct ServerHandshake<S, C> {
 }
 
 enum ServerStage {
-    Head(RequestReader),
+    /// The request is not whole; awaited until the instant.
+    Head(RequestReader, Option<Instant>),
     /// The answer is queued.
     Accepted(Option<Agreed>),
     Refused(Option<Box<Error>>),
@@ -185,9 +186,13 @@ impl<S: Read + Write, C: Callback> ServerHandshake<S, C> {
         options: Options,
     ) -> MidHandshake<Self> {
         let machine = HandshakeMachine::new(stream, Vec::new());
+        let head = options.limits.head;
+        let until = head
+            .request_timeout
+            .and_then(|limit| Instant::now().checked_add(limit));
         let role = Self {
             callback: Some(callback),
-            stage: ServerStage::Head(RequestReader::new(options.limits.head)),
+            stage: ServerStage::Head(RequestReader::new(head), until),
             options,
             stream: PhantomData,
         };
@@ -196,12 +201,21 @@ impl<S: Read + Write, C: Callback> ServerHandshake<S, C> {
 
     /// Reads the request, and queues its answer.
     fn receive_head(&mut self, machine: &mut HandshakeMachine<S>) -> Result<()> {
-        let ServerStage::Head(reader) = &mut self.stage else {
+        let ServerStage::Head(reader, until) = &mut self.stage else {
             return Ok(());
         };
+        let is_late = || until.is_some_and(|until| Instant::now() >= until);
+        let limit = self.options.limits.head.request_timeout.unwrap_or_default();
         let answer = loop {
-            machine.read_more()?;
+            match machine.read_more() {
+                Ok(()) => {}
+                Err(Error::Io(error)) if is_wait(&error) && is_late() => {
+                    break Err(Refusal::overdue(limit));
+                }
+                Err(error) => return Err(error),
+            }
             match reader.receive(&mut machine.buffer) {
+                Ok(None) if is_late() => break Err(Refusal::overdue(limit)),
                 Ok(None) => {}
                 Ok(Some(request)) => {
                     let callback = self.callback.take().expect("there is one request");

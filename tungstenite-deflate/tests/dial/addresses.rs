@@ -13,13 +13,13 @@ use tungstenite_deflate::{Options, connect_async_with_options};
 use super::servers::server;
 
 /// An address whose queue of connections is full: further attempts get no answer.
-struct BlackHole {
-    address: SocketAddr,
+pub(crate) struct BlackHole {
+    pub(crate) address: SocketAddr,
     _listener: TcpListener,
     _filling: Vec<TcpStream>,
 }
 
-async fn black_hole() -> BlackHole {
+pub(crate) async fn black_hole() -> BlackHole {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();

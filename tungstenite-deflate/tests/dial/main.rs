@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod addresses;
+#[cfg(feature = "sync")]
+mod blocking;
 mod credentials;
 mod proxies;
 mod redirects;

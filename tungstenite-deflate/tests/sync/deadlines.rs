@@ -1,12 +1,12 @@
 //! Deadlines over a stream that returns `WouldBlock`, or that has a read timeout.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tungstenite_deflate::sync::{Error, Message, WebSocket};
+use tungstenite_deflate::sync::{Error, HandshakeError, Message, WebSocket, accept_with_options};
 use tungstenite_deflate::tungstenite::protocol::Role;
-use tungstenite_deflate::{Keepalive, Options};
+use tungstenite_deflate::{HeadLimits, Keepalive, Limits, Options};
 
 use crate::pipe::{End, Turns, pipe};
 use crate::{is_would_block, tcp_pair};
@@ -72,4 +72,32 @@ fn a_read_timeout_of_the_socket_loses_nothing() {
     server.send(Message::text("late")).unwrap();
     client.get_mut().set_read_timeout(None).unwrap();
     assert_eq!(client.read().unwrap(), Message::text("late"));
+}
+
+#[test]
+fn request_that_does_not_arrive_is_answered_with_408() {
+    let head = HeadLimits::default().request_timeout(Some(Duration::from_millis(20)));
+    let options = Options::default().limits(Limits::default().head(head));
+    for beginning in ["", "GET / HTTP/1.1\r\nHost: x\r\n"] {
+        let [near, mut far] = pipe([Turns::Open, Turns::Open]);
+        far.write_all(beginning.as_bytes()).unwrap();
+        let mut accepting = accept_with_options(near, options.clone());
+        let error = loop {
+            match accepting {
+                Err(HandshakeError::Interrupted(waiting)) => {
+                    std::thread::yield_now();
+                    accepting = waiting.handshake();
+                }
+                Err(HandshakeError::Failure(error)) => break error,
+                Ok(_) => panic!("accepted"),
+            }
+        };
+        assert!(
+            matches!(&error, Error::Io(error) if error.kind() == ErrorKind::TimedOut),
+            "{error:?}"
+        );
+        let mut answer = String::new();
+        far.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
 }
