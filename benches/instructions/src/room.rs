@@ -203,7 +203,7 @@ mod tests {
 
     /// Once all members hold the history, as while instructions are counted.
     #[test]
-    fn a_shared_delivery_takes_less_than_a_third_of_its_bytes() {
+    fn a_shared_delivery_takes_at_most_three_tenths_of_its_bytes() {
         let (first, second) = runtime().block_on(async {
             let mut delivery = Delivery::new(100, true).await;
             (delivery.round().await, delivery.round().await)
@@ -211,7 +211,7 @@ mod tests {
         let [messages, bytes, wire_bytes] = [0, 1, 2].map(|index| second[index] - first[index]);
         assert_eq!(messages, 100 * u64::from(corpus::MESSAGES));
         assert_eq!((bytes + messages / 2) / messages, 195);
-        assert!(wire_bytes * 3 <= bytes, "{wire_bytes} of {bytes}");
+        assert!(wire_bytes * 10 <= bytes * 3, "{wire_bytes} of {bytes}");
     }
 
     impl Delivery {

@@ -32,7 +32,7 @@
 //!
 //! # Broadcasts
 //! A message for many connections is compressed once: a [`SharedContext`] with the messages of its stream as history, a
-//! [`PreparedMessage`](crate::PreparedMessage) by itself. Deliveries of chat lines of 195 bytes take a third of the bytes
+//! [`PreparedMessage`](crate::PreparedMessage) by itself. Deliveries of chat lines of 195 bytes take 30 % of the bytes
 //! so, and 337 instructions more than uncompressed, of the one compression for 100 receivers included.
 //!
 //! # Levels

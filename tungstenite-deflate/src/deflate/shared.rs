@@ -26,8 +26,8 @@ use super::run::Position;
 ///                  └─ uncompressed, if needed ───────────────────► member without permessage-deflate
 /// ```
 ///
-/// A newcomer's window gets the same bytes from frames without history, and after some 2 KiB of them it gets the shared
-/// frames. A connection needs 32 bytes of bookkeeping for this; the context takes up to 8 KB once, counts against
+/// A newcomer's window gets the same bytes from frames without history, and after some 4 KiB of them it gets the shared
+/// frames. A connection needs 32 bytes of bookkeeping for this; the context takes up to 15 KB once, counts against
 /// [`DeflateConfig::memory`] and gives way as contexts of connections do, without any message failing.
 ///
 /// | receiver | gets |
@@ -142,7 +142,7 @@ impl SharedContext {
         let config = &self.shared.config;
         let window_bits = config.server_max_window_bits.get();
         let mut kept = hold.lock();
-        let windows = [window_bits, config.own_context_window(window_bits)];
+        let windows = [window_bits, config.shared_context_window(window_bits)];
         if let Some(Outgoing::Own(context)) = hold.history(&mut kept, None, windows) {
             let reach = pool::with_encoder(|encoder| {
                 encoder.encode_in(context, payload, Demand::WhenItPays, out)

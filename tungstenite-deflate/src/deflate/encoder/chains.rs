@@ -2,6 +2,7 @@
 
 use super::block::Sequences;
 use super::span::{SearchRange, alike, word};
+use crate::deflate::growth::grown;
 
 /// Positions at which three bytes stand: the last one by their hash, and from each position the one before it.
 ///
@@ -64,7 +65,8 @@ impl Chains {
         if self.heads.is_empty() {
             self.heads = vec![0; 1 << head_bits(self.ring_bits)];
         }
-        let wanted = usize::from(end).max(MIN_LINKS).next_power_of_two();
+        let needed = usize::from(end).next_power_of_two();
+        let wanted = grown(needed, self.ring()).max(MIN_LINKS);
         let wanted = wanted.min(self.ring());
         if wanted > self.links.len() {
             self.links.reserve_exact(wanted - self.links.len());
@@ -136,6 +138,7 @@ impl Chains {
             mask: self.links.len() - 1,
             shift: 32 - head_bits(self.ring_bits),
             limit: span.window.min(self.ring()),
+            max_candidates: max_candidates(self.ring_bits),
             heads: &mut self.heads,
             links: &mut self.links,
             span,
@@ -153,6 +156,7 @@ struct Tables<'a> {
     span: SearchRange<'a>,
     /// Largest distance.
     limit: usize,
+    max_candidates: usize,
     literal_cost: usize,
 }
 
@@ -170,11 +174,18 @@ impl Tables<'_> {
     /// Enters the positions from `start` to `end`.
     #[inline]
     fn enter(&mut self, start: usize, end: usize) {
-        for at in start..end {
-            let Some(word) = word(self.span.buffer, at) else {
+        let mut position = self.span.position(start);
+        let Some(mut rest) = self.span.buffer.get(start..) else {
+            return;
+        };
+        for _ in start..end {
+            let Some(four) = rest.first_chunk() else {
                 break;
             };
-            self.replace_head(at, word);
+            let head = &mut self.heads[slot(u32::from_le_bytes(*four), self.shift)];
+            self.links[usize::from(position) & self.mask] = std::mem::replace(head, position);
+            position = position.wrapping_add(1);
+            rest = &rest[1..];
         }
     }
 
@@ -192,7 +203,7 @@ impl Tables<'_> {
         let Some(mut wanted) = buffer.get(at.wrapping_add(last)) else {
             return NONE;
         };
-        for _ in 0..MAX_CANDIDATES {
+        for _ in 0..self.max_candidates {
             let earlier = usize::from(candidate.wrapping_sub(self.span.base));
             let above = earlier.wrapping_sub(lowest);
             if above >= above_lowest {
@@ -259,10 +270,13 @@ const fn head_bits(ring_bits: u32) -> u32 {
     ring_bits - 2
 }
 
+/// Positions of one hash that are compared, at most: 8 in a history of up to 2 KiB, as many more as it is longer.
+fn max_candidates(ring_bits: u32) -> usize {
+    1 << ring_bits.saturating_sub(8).max(3)
+}
+
 /// Shortest match of DEFLATE.
 const MIN_LENGTH: usize = 3;
-/// Positions of one hash that are compared, at most.
-const MAX_CANDIDATES: usize = 8;
 /// A match of this length is used without a look at the next position.
 const GOOD_LENGTH: usize = 16;
 /// A match of this length ends the search for a longer one.

@@ -71,9 +71,9 @@ impl Context {
     }
 }
 
-/// Memory for the history: a fourth more than is kept, so that it is seldom moved.
+/// Memory for the history: a sixteenth more than is kept, so that it is seldom moved.
 fn history_bytes(history_bits: u8) -> usize {
-    (1 << history_bits) + (1 << history_bits >> 2)
+    (1 << history_bits) + (1 << history_bits >> 4)
 }
 
 /// The longest history, 8 KiB: a context takes 31 KB.

@@ -35,9 +35,9 @@ impl History {
         }
     }
 
-    /// Bytes that are kept when the oldest go: all but a fifth, so that they are seldom moved.
+    /// Bytes that are kept when the oldest go: all but a seventeenth, so that they are seldom moved.
     fn keep(&self) -> usize {
-        self.capacity / 5 * 4
+        self.capacity / 17 * 16
     }
 
     /// Appends a message, and returns where it begins; or nothing if it is too long for this memory.
