@@ -7,6 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::deadline::Deadline;
+#[cfg(feature = "proxy")]
+use crate::dial::ProxyKind;
 use crate::dial::{Dial, interleaved};
 use crate::handshake::WebSocketUrl;
 use crate::tungstenite::error::UrlError;
@@ -32,7 +34,12 @@ pub(super) fn connect<T>(
         let addresses = lookup(dial, &proxy.host, proxy.port)?;
         let socket = reach(dial, addresses, deadline)?.ok_or_else(unable)?;
         return deadline.watch(socket, |socket| {
-            open(super::tunnel::tunnel(dial, &proxy, socket, url)?)
+            let host = if proxy.kind == ProxyKind::SOCKS5 {
+                lookup(dial, url.host(), url.port())?[0].ip().to_string()
+            } else {
+                url.host().to_owned()
+            };
+            open(super::tunnel::tunnel(&proxy, socket, &host, url.port())?)
         });
     }
     let addresses = lookup(dial, url.host(), url.port())?;
@@ -41,7 +48,7 @@ pub(super) fn connect<T>(
 }
 
 /// Looks the name up. The operating system's call cannot be interrupted: it has a limit of its own.
-pub(super) fn lookup(dial: &Dial, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+fn lookup(dial: &Dial, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     dial.permitted(host, (host, port).to_socket_addrs()?)
 }
 

@@ -8,23 +8,16 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::dial::lookup;
-use crate::dial::{Dial, Proxy, ProxyKind};
-use crate::handshake::WebSocketUrl;
+use crate::dial::Proxy;
 
-/// Requests a tunnel to the server of `url` from the proxy at the other end of `socket`.
+/// Requests a tunnel to `host` and `port` from the proxy at the other end of `socket`.
 pub(super) fn tunnel(
-    dial: &Dial,
     proxy: &Proxy,
     socket: TcpStream,
-    url: &WebSocketUrl,
+    host: &str,
+    port: u16,
 ) -> io::Result<TcpStream> {
-    let host = if proxy.kind == ProxyKind::SOCKS5 {
-        lookup(dial, url.host(), url.port())?[0].ip().to_string()
-    } else {
-        url.host().to_owned()
-    };
-    let tunnel = proxy.tunnel(Blocking(socket), &host, url.port());
+    let tunnel = proxy.tunnel(Blocking(socket), host, port);
     let opened = tunnel.now_or_never();
     let Blocking(socket) = opened
         .expect("a future over calls that block never waits")
