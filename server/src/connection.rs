@@ -100,7 +100,7 @@ impl ConnectionInfo {
     ///
     /// Being in a span costs more than a small message, so the server's own handlers are only while they log.
     pub(crate) fn span(&self) -> Span {
-        info_span!(parent: None, "websocket", peer = %self.client, proxy = self.client.proxy(), route = self.route, http = self.http.name())
+        info_span!(parent: None, "websocket", peer = %self.client, proxy = self.client.proxy(), trace_id = self.client.trace_id(), route = self.route, http = self.http.name())
     }
 
     /// Runs `log` within the connection's span.

@@ -68,6 +68,7 @@ mod socket;
 mod stream;
 mod table;
 mod tls;
+mod trace_context;
 #[cfg(unix)]
 mod unix_listener;
 mod unsent;

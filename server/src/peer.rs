@@ -7,6 +7,8 @@ use rooms::Caller;
 use tracing::field::{DisplayValue, display};
 use tracing::{Span, info_span};
 
+use crate::trace_context::{Id, TraceContext};
+
 /// The client of a connection or of a request.
 ///
 /// Everything that depends on an address takes it from here: limits, lock-outs, log lines and the rule of this machine.
@@ -15,6 +17,8 @@ pub(crate) struct Peer {
     address: SocketAddr,
     /// The other end of the connection, where that is a proxy which reported the client.
     proxy: Option<SocketAddr>,
+    /// The trace that the request reports itself to be part of; for log lines alone.
+    trace: Option<TraceContext>,
     is_local: bool,
     is_shared: bool,
 }
@@ -26,6 +30,7 @@ impl Peer {
         Self {
             address,
             proxy: None,
+            trace: None,
             is_local: address.ip().is_loopback(),
             is_shared: false,
         }
@@ -39,6 +44,7 @@ impl Peer {
         Self {
             address: UNIX,
             proxy: None,
+            trace: None,
             is_local: false,
             is_shared: true,
         }
@@ -66,9 +72,25 @@ impl Peer {
         Self {
             address: canonical(address),
             proxy: Some(self.proxy.unwrap_or(self.address)),
+            trace: self.trace,
             is_local: false,
             is_shared: false,
         }
+    }
+
+    /// The same for a request that is part of `trace`.
+    pub(crate) fn traced(self, trace: Option<TraceContext>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// The trace that the request is part of, as far as it reports one.
+    pub(crate) fn trace(self) -> Option<TraceContext> {
+        self.trace
+    }
+
+    /// The id of that trace, for the log.
+    pub(crate) fn trace_id(self) -> Option<DisplayValue<Id<32>>> {
+        self.trace.map(|trace| display(trace.trace_id))
     }
 
     /// The client's address; port 0 if it is unknown, `[::]:0` for a Unix socket.
@@ -112,10 +134,11 @@ impl Peer {
     /// The span of a connection, for what is logged of one of its requests.
     ///
     /// Without `--log-level debug` there is nothing to log of a connection as such, so that its own span is there in debug
-    /// alone; one within that would say the same again, unless the client is that of a request.
+    /// alone; one within that would say the same again, unless the client is that of a request or the request is part of a trace.
     pub(crate) fn span(self) -> Span {
-        if self.is_forwarded() || Span::current().is_disabled() {
-            info_span!(parent: None, "connection", peer = %self, proxy = self.proxy())
+        let says_more = self.is_forwarded() || self.trace.is_some();
+        if says_more || Span::current().is_disabled() {
+            info_span!(parent: None, "connection", peer = %self, proxy = self.proxy(), trace_id = self.trace_id())
         } else {
             Span::none()
         }

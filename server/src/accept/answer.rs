@@ -21,6 +21,7 @@ use crate::log::{Reason, RequestLine};
 use crate::peer::Peer;
 use crate::proxies::{MalformedForwarding, Site};
 use crate::table::Table;
+use crate::trace_context::TraceContext;
 
 use super::Acceptor;
 
@@ -34,7 +35,8 @@ impl Acceptor {
         table: &Arc<Table>,
     ) -> impl Future<Output = Result<http::Response<Body>, Infallible>> + use<> {
         if heads.begin() {
-            let line = RequestLine::of(&request, connection.peer);
+            let trace = TraceContext::read(request.headers());
+            let line = RequestLine::of(&request, connection.peer.traced(trace));
             let answer = line.finish(foreign_version(), self.has_access_log());
             return Either::Left(ready(Ok(answer)));
         }
@@ -63,6 +65,7 @@ impl Acceptor {
             Ok((peer, site)) => (peer, Ok(site)),
             Err(malformed) => (connection.peer, Err(malformed)),
         };
+        let peer = peer.traced(TraceContext::read(request.headers()));
         request.extensions_mut().insert(Arc::clone(connection));
         let (table, panics) = (Arc::clone(table), self.metrics.request_panics.clone());
         let line = RequestLine::of(&request, peer);

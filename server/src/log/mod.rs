@@ -6,7 +6,6 @@ mod queue;
 mod request;
 mod shown;
 mod throttle;
-mod trace_context;
 mod transcript;
 
 use std::io::{Error, IsTerminal, Result, Write, stderr, stdout};

@@ -15,7 +15,6 @@ use tracing::info;
 use values::escape::Escaped;
 
 use super::failure;
-use super::trace_context::TraceContext;
 use crate::peer::Peer;
 
 /// Target of the events that are lines of the access log.
@@ -39,7 +38,6 @@ pub(crate) struct RequestLine {
     host: Option<HeaderValue>,
     origin: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
-    trace: Option<TraceContext>,
     begun: Instant,
 }
 
@@ -63,7 +61,6 @@ impl RequestLine {
             host: field(header::HOST),
             origin: field(header::ORIGIN),
             user_agent: field(header::USER_AGENT),
-            trace: TraceContext::read(request.headers()),
             begun: Instant::now(),
         }
     }
@@ -200,8 +197,8 @@ impl Drop for AccessLine {
             bytes = self.bytes,
             duration_us = u64::try_from(request.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             user_agent = request.user_agent.as_ref().map(|agent| shown(agent.as_bytes())),
-            trace_id = request.trace.as_ref().map(|trace| &*trace.trace_id),
-            parent_id = request.trace.as_ref().map(|trace| &*trace.parent_id),
+            trace_id = request.peer.trace().map(|trace| display(trace.trace_id)),
+            parent_id = request.peer.trace().map(|trace| display(trace.parent_id)),
             "request"
         );
     }

@@ -4,6 +4,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
 use super::{Client, client_config, connect, soon};
 
 /// The program while it runs; ended for good when dropped.
@@ -112,15 +115,24 @@ impl Program {
 
     /// A WebSocket on `path`.
     pub async fn open(&self, path: &str) -> Client {
+        let url = format!("wss://localhost:{}{path}", self.address.port());
+        self.open_with(url).await.unwrap()
+    }
+
+    /// A WebSocket as `request` asks for it.
+    ///
+    /// # Errors
+    /// The handshake was refused.
+    pub async fn open_with(
+        &self,
+        request: impl IntoClientRequest + Unpin,
+    ) -> Result<Client, Box<Error>> {
         let config = client_config(&self.certs.path().join("ca.crt"), &[]);
         let stream = soon(connect(self.address, config, "localhost"))
             .await
             .unwrap();
-        let url = format!("wss://localhost:{}{path}", self.address.port());
-        soon(tokio_tungstenite::client_async(url, stream))
-            .await
-            .unwrap()
-            .0
+        let opened = soon(tokio_tungstenite::client_async(request, stream)).await;
+        opened.map(|(client, _)| client).map_err(Box::new)
     }
 }
 

@@ -1,5 +1,8 @@
 //! The access log: one line for each request, in both forms, whatever became of it.
 
+use futures_util::StreamExt;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
 use super::{begin, end, exchange, value};
 use crate::common::program::Program;
 use crate::common::{soon, status_of};
@@ -92,7 +95,7 @@ async fn each_request_is_a_line_of_text() {
     assert_eq!(value(lines[0], "request_target"), Some("/style.css?v=1"));
     assert!(
         lines[0].contains(
-            r#" user_agent="test \u{202e}\"1" trace_id="4bf92f3577b34da6a3ce929d0e0e4736""#
+            r#" user_agent="test \u{202e}\"1" trace_id=4bf92f3577b34da6a3ce929d0e0e4736"#
         ),
         "{}",
         lines[0]
@@ -170,4 +173,55 @@ fn check(output: &str, statuses: &[u16]) {
             .is_some_and(|reason| !reason.is_empty());
         assert!(has_reason || line["status"] == 101, "{line}");
     }
+}
+
+#[tokio::test]
+async fn every_line_of_a_traced_connection_has_the_trace() {
+    let program = begin(&[
+        "--access-log",
+        "json",
+        "--log-format",
+        "json",
+        "--log-level",
+        "debug",
+    ]);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let traced = |path: &str| {
+        let url = format!("wss://localhost:{}{path}", program.address.port());
+        let mut request = url.into_client_request().unwrap();
+        let value = format!("00-{trace}-00f067aa0ba902b7-01").parse().unwrap();
+        request.headers_mut().insert("traceparent", value);
+        request
+    };
+    let mut client = soon(program.open_with(traced("/echo"))).await.unwrap();
+    soon(client.close(None)).await.unwrap();
+    while let Some(Ok(_)) = soon(client.next()).await {}
+    let mut foreign = traced("/echo");
+    let origin = "https://evil.example".parse().unwrap();
+    foreign.headers_mut().insert("origin", origin);
+    soon(program.open_with(foreign)).await.unwrap_err();
+    let mut untraced = program.open("/echo").await;
+    soon(untraced.close(None)).await.unwrap();
+    let (output, _) = end(program);
+    let lines: Vec<serde_json::Value> = output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |message: &str| -> Vec<_> {
+        let found = lines.iter().filter(|line| line["message"] == message);
+        found
+            .map(|line| {
+                line["span"]
+                    .get("trace_id")
+                    .or(line.get("trace_id"))
+                    .cloned()
+            })
+            .collect()
+    };
+    let known = Some(serde_json::Value::from(trace));
+    for message in ["connection opened", "connection closed"] {
+        assert_eq!(of(message), [known.clone(), None], "{message}: {output}");
+    }
+    assert_eq!(of("request refused"), [known.clone()], "{output}");
+    assert_eq!(of("request"), [known.clone(), known, None], "{output}");
 }

@@ -1,19 +1,38 @@
 //! The caller's position in a distributed trace: `traceparent` (W3C Trace Context, section 3.2).
 
+use std::fmt;
+
 use http::HeaderMap;
 
-/// The ids of a valid `traceparent`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TraceContext {
-    /// The whole trace, 32 hexadecimal digits.
-    pub(super) trace_id: String,
-    /// The caller's span, 16 hexadecimal digits.
-    pub(super) parent_id: String,
+/// The ids of a valid `traceparent`: they join log lines to a trace, and nothing else depends on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TraceContext {
+    /// The whole trace.
+    pub(crate) trace_id: Id<32>,
+    /// The caller's span.
+    pub(crate) parent_id: Id<16>,
+}
+
+/// An id of `DIGITS` lower-case hexadecimal digits that are not all zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Id<const DIGITS: usize>(u128);
+
+impl<const DIGITS: usize> Id<DIGITS> {
+    fn parse(digits: &str) -> Option<Self> {
+        let id = u128::from_str_radix(digits, 16).ok()?;
+        (id != 0).then_some(Self(id))
+    }
+}
+
+impl<const DIGITS: usize> fmt::Display for Id<DIGITS> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:0DIGITS$x}", self.0)
+    }
 }
 
 impl TraceContext {
     /// Reads the field; `None` unless there is one and it is valid, since a broken one must not be used (section 4.2).
-    pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all("traceparent").iter();
         match (values.next(), values.next()) {
             (Some(value), None) => Self::parse(value.to_str().ok()?),
@@ -30,12 +49,14 @@ impl TraceContext {
         };
         let (version, trace_id, parent_id) = (part(2)?, part(32)?, part(16)?);
         part(2)?;
-        let is_zero = |id: &str| id.bytes().all(|byte| byte == b'0');
         // Later versions may append fields.
         let is_known = version != "ff" && (version != "00" || parts.next().is_none());
-        (is_known && !is_zero(trace_id) && !is_zero(parent_id)).then(|| Self {
-            trace_id: trace_id.to_owned(),
-            parent_id: parent_id.to_owned(),
+        if !is_known {
+            return None;
+        }
+        Some(Self {
+            trace_id: Id::parse(trace_id)?,
+            parent_id: Id::parse(parent_id)?,
         })
     }
 }
@@ -64,11 +85,10 @@ mod tests {
             (String::new(), false),
         ] {
             let parsed = TraceContext::parse(&text);
-            let expected = is_valid.then(|| TraceContext {
-                trace_id: TRACE.to_owned(),
-                parent_id: SPAN.to_owned(),
-            });
-            assert_eq!(parsed, expected, "{text}");
+            let written =
+                parsed.map(|trace| (trace.trace_id.to_string(), trace.parent_id.to_string()));
+            let expected = is_valid.then(|| (TRACE.to_owned(), SPAN.to_owned()));
+            assert_eq!(written, expected, "{text}");
         }
     }
 
@@ -78,7 +98,10 @@ mod tests {
         let value = format!("00-{TRACE}-{SPAN}-01").parse().unwrap();
         headers.append("traceparent", value);
         let once = TraceContext::read(&headers);
-        assert_eq!(once.map(|context| context.parent_id).as_deref(), Some(SPAN));
+        assert_eq!(
+            once.map(|context| context.parent_id.to_string()).as_deref(),
+            Some(SPAN)
+        );
         headers.append(
             "traceparent",
             format!("00-{TRACE}-{SPAN}-00").parse().unwrap(),
