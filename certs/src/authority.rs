@@ -221,6 +221,11 @@ pub fn authority_shortcoming(certificate: &CertificateDer<'_>) -> Option<&'stati
     is_affected.then_some(LIMITS_ADDRESSES)
 }
 
+/// Tests whether `certificate` is a CA that this crate made, by its subject.
+pub fn is_development_authority(certificate: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, x509)| x509.is_ca() && is_ours(&x509))
+}
+
 /// Reports whether the subject is one that this crate gives.
 fn is_ours(x509: &X509Certificate<'_>) -> bool {
     x509.subject()

@@ -31,7 +31,7 @@ mod name;
 mod secret;
 mod store;
 
-pub use authority::authority_shortcoming;
+pub use authority::{authority_shortcoming, is_development_authority};
 pub use describe::{Description, Sha256Digest, describe};
 pub use ensure::{Action, Dates, Outcome, Request, ensure};
 pub use error::{Error, SecretFault};

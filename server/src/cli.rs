@@ -1,25 +1,40 @@
 //! The program: settings, logs, signals, exit code.
 
+mod complain;
+mod signals;
+mod tools;
+mod welcome;
+
 use std::ffi::OsString;
-use std::future::Future;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tracing::{error, info, warn};
 
 use crate::config::{Config, ConfigError, Loaded, Task};
+use crate::log::LogGuard;
 use crate::server::Server;
 use crate::{demonstrations, listen, log, tls};
+
+use complain::complain;
 
 /// Runs the program with `arguments`, its name first, and gives its exit code: 0 stopped as asked, 1 could not start,
 /// 2 wrong usage.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let program = arguments
+        .first()
+        .map_or_else(|| "server".into(), PathBuf::from);
     let loaded = match Config::load(arguments) {
         Ok(loaded) => loaded,
         Err(error) => return usage(&error),
     };
+    if let Some(tool) = &loaded.config.tool {
+        return tools::run(tool);
+    }
     match loaded.config.task {
-        Task::Run => start(loaded),
+        Task::Run => start(loaded, &program),
         Task::Check => check(&loaded),
         Task::Reference => reference(),
     }
@@ -54,8 +69,10 @@ fn check(loaded: &Loaded) -> ExitCode {
     for unknown in &loaded.unknown_variables {
         complain(unknown);
     }
+    let is_accepted = loaded.unknown_variables.is_empty()
+        && !(loaded.config.strict && !loaded.warnings.is_empty());
     match Server::check(&loaded.config) {
-        Ok(()) if loaded.unknown_variables.is_empty() => ExitCode::SUCCESS,
+        Ok(()) if is_accepted => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(WRONG_USAGE),
         Err(error) => {
             complain(&error);
@@ -73,9 +90,9 @@ fn reference() -> ExitCode {
 }
 
 /// Serves until a signal to stop.
-fn start(loaded: Loaded) -> ExitCode {
+fn start(loaded: Loaded, program: &Path) -> ExitCode {
     tls::gather_entropy();
-    let _guard = match log::start(&loaded.config.logging) {
+    let guard = match log::start(&loaded.config.logging) {
         Ok(guard) => guard,
         Err(error) => {
             complain(&error);
@@ -92,7 +109,7 @@ fn start(loaded: Loaded) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(serve(loaded.config)) {
+    match runtime.block_on(serve(loaded.config, program, &guard)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("{error:#}");
@@ -111,14 +128,23 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// Listens and serves; ends after a drain, or at once after a second signal.
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, program: &Path, log: &LogGuard) -> anyhow::Result<()> {
     let listeners = listen::listeners(&config.network)?;
+    let welcome = welcome::block(&config, &listeners, program);
+    note(&config);
     let server = demonstrations::add(Server::new(config)?);
     let reload = server.reloader();
-    let hangups = tokio::spawn(on_hangup(reload));
-    let (first, second) = signals()?;
+    let hangups = tokio::spawn(signals::on_hangup(move || {
+        info!("SIGHUP: reading certificates and keys for tokens again");
+        reload();
+    }));
+    let (first, second) = signals::stops()?;
     notify(sd_notify::NotifyState::Ready);
     let running = server.run_on(listeners, async {
+        // The server listens by now.
+        if let Some(welcome) = welcome {
+            log.show(&welcome);
+        }
         first.await;
         notify(sd_notify::NotifyState::Stopping);
     });
@@ -133,73 +159,20 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     outcome
 }
 
+/// Reports what operators of a public server may want to switch off.
+fn note(config: &Config) {
+    if config.routes.demonstrations.is_on() && config.network.is_public() {
+        info!(
+            "the demonstrations and their pages are served to other networks; --demonstrations off leaves them out"
+        );
+    }
+}
+
 /// Tells the service manager, if there is one.
 fn notify(state: sd_notify::NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         warn!(%error, "the service manager could not be notified");
     }
-}
-
-/// The first and the second signal to stop: SIGINT (Ctrl-C) or SIGTERM.
-#[cfg(unix)]
-fn signals() -> std::io::Result<(impl Future<Output = ()>, impl Future<Output = ()>)> {
-    use tokio::signal::unix::{SignalKind, signal};
-    use tokio::sync::watch;
-
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    let (count, seen) = watch::channel(0_u8);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => info!("SIGINT"),
-                _ = terminate.recv() => info!("SIGTERM"),
-            }
-            count.send_modify(|count| *count = count.saturating_add(1));
-        }
-    });
-    let wait = |mut seen: watch::Receiver<u8>, number| async move {
-        // The task that sends lives as long as the runtime.
-        let _ = seen.wait_for(|count| *count >= number).await;
-    };
-    Ok((wait(seen.clone(), 1), wait(seen, 2)))
-}
-
-/// The first and the second Ctrl-C.
-#[cfg(not(unix))]
-fn signals() -> std::io::Result<(impl Future<Output = ()>, impl Future<Output = ()>)> {
-    let once = || async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    Ok((once(), async move {
-        once().await;
-        once().await;
-    }))
-}
-
-/// Reloads the certificates and the keys for tokens at every SIGHUP.
-#[cfg(unix)]
-async fn on_hangup(reload: impl Fn()) {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut hangups = match signal(SignalKind::hangup()) {
-        Ok(hangups) => hangups,
-        Err(error) => return warn!(%error, "SIGHUP cannot be handled"),
-    };
-    while hangups.recv().await.is_some() {
-        info!("SIGHUP: reading certificates and keys for tokens again");
-        reload();
-    }
-}
-
-/// There is no SIGHUP here.
-#[cfg(not(unix))]
-async fn on_hangup(_reload: impl Fn()) {}
-
-/// One line on standard error, for what happens before there is a log.
-fn complain(message: &impl std::fmt::Display) {
-    // If even this cannot be written, the exit code must do.
-    let _ = writeln!(std::io::stderr(), "server: {message}");
 }
 
 /// Exit code for wrong usage or settings.

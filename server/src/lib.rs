@@ -69,6 +69,7 @@ mod stream;
 mod table;
 mod tls;
 mod trace_context;
+mod trust;
 #[cfg(unix)]
 mod unix_listener;
 mod unsent;

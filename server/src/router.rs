@@ -48,10 +48,14 @@ pub(crate) fn operator_routes(context: &Arc<Context>) -> Router {
 
 /// The ordinary paths for clients, except for gRPC.
 pub(crate) fn client_routes(context: &Arc<Context>) -> Router {
-    Router::new()
-        .merge(routes::pages(context.hsts))
+    let router = Router::new()
         .merge(routes::chat(context))
-        .merge(routes::room_requests(context))
+        .merge(routes::room_requests(context));
+    if context.routes.demonstrations.is_on() {
+        router.merge(routes::pages(context.hsts))
+    } else {
+        router
+    }
 }
 
 /// Adds the WebSocket routes to `router`, the answer where there is nothing, and the requirements on every request.

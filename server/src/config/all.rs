@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 
 use super::{
     DeflateOptions, HttpLimits, Logging, MemoryOptions, NatsOptions, Network, ProxyOptions,
-    RoomOptions, RouteOptions, ShutdownOptions, TlsOptions, WebSocketOptions,
+    RoomOptions, RouteOptions, ShutdownOptions, TlsOptions, Tool, WebSocketOptions,
 };
 
 /// Task of the program.
@@ -29,7 +29,11 @@ pub enum Task {
 #[command(
     name = "server",
     version,
-    about = "A wss server with permessage-deflate: WebSockets, pages and metrics on one TLS port",
+    about = "A wss server with permessage-deflate: WebSockets, pages, gRPC and metrics on one TLS port",
+    long_about = "A wss server with permessage-deflate: WebSockets, pages, gRPC and metrics on one TLS port.\n\n\
+                  Without arguments it listens on port 8443 and makes a certificate for localhost in certs/. \
+                  `server trust` makes this machine's browsers trust it.",
+    args_conflicts_with_subcommands = true,
     after_help = "Every option is also read from the environment (WSS_ and its name) and from the TOML file of --config \
                   (its name as the key). Precedence: flag, environment, file, default.\n\
                   Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong usage or settings.",
@@ -37,9 +41,15 @@ pub enum Task {
 )]
 #[non_exhaustive]
 pub struct Config {
-    /// `check` validates the settings and prints each with its origin; `reference` prints a page about all there are
+    /// Subcommand that reads no settings, in place of the task.
+    #[command(subcommand)]
+    pub tool: Option<Tool>,
+    /// `run` serves; `check` validates the settings and prints each with its origin; `reference` prints a page about all there are
     #[arg(value_enum, default_value = "run")]
     pub task: Task,
+    /// With `check`: fail on warnings too
+    #[arg(long)]
+    pub strict: bool,
     /// TOML file with settings, `name = value` as the flags are named [default: none]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

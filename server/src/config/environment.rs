@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, Command};
 use values::units::list;
 
+use super::argument::takes_value;
 use super::suggestion::nearest;
 
 /// The prefix of every variable of ours.
@@ -55,6 +56,7 @@ impl Environment {
     ) -> Self {
         let settings: Vec<(&str, bool)> = command
             .get_arguments()
+            .filter(|argument| takes_value(argument))
             .filter_map(|argument| {
                 let repeatable = matches!(argument.get_action(), ArgAction::Append);
                 argument.get_long().map(|name| (name, repeatable))

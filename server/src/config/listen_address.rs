@@ -27,9 +27,14 @@ impl ListenAddress {
         }
     }
 
+    /// Returns whether connections could come from another network than this host's own.
+    pub(super) fn is_public(&self) -> bool {
+        self.tcp().is_some_and(|address| !is_private(address.ip()))
+    }
+
     /// Returns whether unencrypted connections could come from another network than this host's own.
     pub(super) fn is_plain_and_public(&self) -> bool {
-        matches!(self, Self::Plain(address) if !is_private(address.ip()))
+        matches!(self, Self::Plain(_)) && self.is_public()
     }
 
     /// Returns whether both cannot be listened on at once: `[::]` takes IPv4 too, `0.0.0.0` every IPv4 address.

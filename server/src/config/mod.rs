@@ -1,6 +1,7 @@
 //! Settings of the server, typed and validated, each with a flag, an environment name and a key in the file.
 
 mod all;
+mod argument;
 mod contradictions;
 mod environment;
 mod error;
@@ -17,7 +18,9 @@ mod routes;
 mod sources;
 mod suggestion;
 mod switch;
+mod template;
 mod tls;
+mod tool;
 mod websocket;
 
 pub use all::{Config, Task};
@@ -34,5 +37,6 @@ pub(crate) use sources::from_text;
 pub use sources::{Loaded, Origin, Setting};
 pub use switch::Switch;
 pub use tls::{ClientAuth, TlsOptions, UnknownName};
+pub use tool::{ConfigTool, Tool, TrustOptions};
 pub use values::units::{ByteSize, Limit, TimeSpan};
 pub use websocket::{DeflateOptions, WebSocketOptions};

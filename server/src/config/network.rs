@@ -71,6 +71,13 @@ pub struct Network {
     pub tcp_notsent_bytes: Limit<ByteSize>,
 }
 
+impl Network {
+    /// Returns whether clients of other networks may reach an address of `--listen`.
+    pub(crate) fn is_public(&self) -> bool {
+        self.listen.iter().any(ListenAddress::is_public)
+    }
+}
+
 /// Limits of the HTTP part of a connection.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "HTTP")]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::{Arg, ArgAction};
 
 use super::Config;
+use super::argument::is_setting;
 use super::environment::variable;
 use super::sources::command;
 
@@ -14,10 +15,11 @@ impl Config {
         let mut page = INTRODUCTION.replace("@SYNTAX@", values::units::SYNTAX);
         let mut heading = None;
         let command = command();
-        for argument in command.get_arguments() {
-            let Some(name) = argument.get_long().filter(|name| *name != "config") else {
-                continue;
-            };
+        for argument in command
+            .get_arguments()
+            .filter(|argument| is_setting(argument))
+        {
+            let name = argument.get_long().unwrap_or_default();
             if heading != argument.get_help_heading() {
                 heading = argument.get_help_heading();
                 let title = heading.unwrap_or_default();

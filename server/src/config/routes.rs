@@ -15,7 +15,7 @@ pub struct RouteOptions {
     /// Serve gRPC reflection
     #[arg(long, value_enum, default_value = "on")]
     pub reflection: Switch,
-    /// Serve the demonstrations: /ws, /echo, /ack and /drone
+    /// Serve the demonstrations: /ws, /echo, /ack and /drone, and the pages
     #[arg(long, alias = "demo", value_enum, default_value = "on")]
     pub demonstrations: Switch,
 }

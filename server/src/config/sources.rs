@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::Config;
+use super::argument::{CONFIG, is_setting, takes_value};
 use super::contradictions::contradictions;
 use super::environment::{Environment, Variable};
 use super::error::ConfigError;
@@ -70,6 +71,14 @@ impl Config {
     pub fn load(arguments: impl IntoIterator<Item = OsString>) -> Result<Loaded, ConfigError> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         let matches = command().try_get_matches_from(&arguments)?;
+        if matches.subcommand().is_some() {
+            return Ok(Loaded {
+                config: Self::from_arg_matches(&matches)?,
+                settings: Vec::new(),
+                unknown_variables: Vec::new(),
+                warnings: Vec::new(),
+            });
+        }
         let environment = Environment::read(&command(), std::env::vars_os());
         let mut made: Vec<Made> = environment.variables.into_iter().map(Made::from).collect();
         if let Some(path) = file_of_settings(&matches, &made) {
@@ -121,7 +130,7 @@ fn known(entries: Vec<FileEntry>) -> Result<Vec<Made>, ConfigError> {
     let command = command();
     let settings: Vec<&Arg> = command
         .get_arguments()
-        .filter(|argument| argument.get_long().is_some_and(|name| name != CONFIG))
+        .filter(|argument| is_setting(argument))
         .collect();
     let names = || settings.iter().filter_map(|argument| argument.get_long());
     let (mut made, mut wrong) = (Vec::<Made>::new(), Vec::new());
@@ -172,6 +181,25 @@ fn is_called(argument: &Arg, key: &str) -> bool {
 
 /// Adds to `arguments` what was made elsewhere and is not in `matches` already; the first origin of a setting wins.
 fn combine(
+    arguments: Vec<OsString>,
+    matches: &ArgMatches,
+    made: Vec<Made>,
+) -> Result<(Config, Vec<Setting>), ConfigError> {
+    let (config, settings) = merge(arguments, matches, made)?;
+    let given = |name: &str| {
+        let setting = settings.iter().find(|setting| setting.name == name);
+        setting.is_some_and(|setting| setting.origin != Origin::Default)
+    };
+    let wrong = contradictions(&config, given);
+    if wrong.is_empty() {
+        Ok((config, settings))
+    } else {
+        Err(ConfigError::Invalid(wrong))
+    }
+}
+
+/// Does the same without looking for contradictions.
+fn merge(
     mut arguments: Vec<OsString>,
     matches: &ArgMatches,
     made: Vec<Made>,
@@ -196,16 +224,7 @@ fn combine(
     let mut config = Config::from_arg_matches(&matches)?;
     let mut settings = settings(&matches, &effective);
     follow(&mut config, &mut settings);
-    let given = |name: &str| {
-        let setting = settings.iter().find(|setting| setting.name == name);
-        setting.is_some_and(|setting| setting.origin != Origin::Default)
-    };
-    let wrong = contradictions(&config, given);
-    if wrong.is_empty() {
-        Ok((config, settings))
-    } else {
-        Err(ConfigError::Invalid(wrong))
-    }
+    Ok((config, settings))
 }
 
 /// Raises the defaults that follow other settings: each connection may carry a WebSocket.
@@ -253,9 +272,6 @@ impl Made {
     }
 }
 
-/// Name of the setting that names the file.
-const CONFIG: &str = "config";
-
 impl fmt::Display for Setting {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = match self.values.as_slice() {
@@ -292,6 +308,7 @@ fn flags() -> Vec<String> {
     let command = Config::command();
     command
         .get_arguments()
+        .filter(|argument| takes_value(argument))
         .filter_map(|argument| argument.get_long().map(str::to_owned))
         .collect()
 }
@@ -302,6 +319,21 @@ pub(crate) fn from_text(text: &str) -> Result<Config, ConfigError> {
     let arguments = vec![OsString::from("server")];
     let matches = command().try_get_matches_from(&arguments)?;
     combine(arguments, &matches, made).map(|(config, _)| config)
+}
+
+/// Every setting with its default.
+#[cfg(test)]
+pub(super) fn defaults() -> Vec<Setting> {
+    let matches = command().try_get_matches_from(["server"]).unwrap();
+    settings(&matches, &[])
+}
+
+/// Every setting as `entries` of a file make it, whether or not they contradict each other.
+#[cfg(test)]
+pub(super) fn from_entries(entries: Vec<FileEntry>) -> Result<Vec<Setting>, ConfigError> {
+    let arguments = vec![OsString::from("server")];
+    let matches = command().try_get_matches_from(&arguments)?;
+    merge(arguments, &matches, known(entries)?).map(|(_, settings)| settings)
 }
 
 /// Every option with its value and origin.
@@ -318,10 +350,8 @@ fn settings(matches: &ArgMatches, made: &[Made]) -> Vec<Setting> {
         raw.map(|value| value.to_string_lossy().into_owned())
             .collect()
     };
-    let names = flags()
+    flags()
         .into_iter()
-        .filter(|name| !["help", "version"].contains(&name.as_str()));
-    names
         .map(|name| Setting {
             values: values(&name),
             origin: origin(&name),

@@ -30,7 +30,18 @@ pub(crate) use transcript::{TRANSCRIPT, transcript};
 #[derive(Debug)]
 #[must_use = "dropping it ends logging"]
 pub struct LogGuard {
+    /// Where people read the log, if they do so on a terminal.
+    terminal: Option<Queue>,
     _workers: Vec<Worker>,
+}
+
+impl LogGuard {
+    /// Shows `text` to a person, after the lines that were logged so far; nothing if the log goes to a file or a pipe.
+    pub(crate) fn show(&self, text: &str) {
+        if let Some(terminal) = &self.terminal {
+            terminal.put(text);
+        }
+    }
 }
 
 impl Drop for LogGuard {
@@ -57,7 +68,7 @@ pub fn start(logging: &Logging) -> Result<LogGuard> {
     // Else filters of layers look as if they let everything through, and nothing is left out before they are asked.
     let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
     let (output, output_worker) = queue(stdout())?;
-    let mut workers = vec![output_worker];
+    let (mut workers, mut terminal) = (vec![output_worker], None);
     let mut layers = Vec::new();
     match logging.log_format {
         LogFormat::Json => {
@@ -66,8 +77,15 @@ pub fn start(logging: &Logging) -> Result<LogGuard> {
             layers.push(json(output.clone()).with_filter(of_log).boxed());
         }
         LogFormat::Text => {
-            let (errors, error_worker) = queue(stderr())?;
-            workers.push(error_worker);
+            let errors = if stdout().is_terminal() && stderr().is_terminal() {
+                // One stream, so that lines stand in the order of their time stamps.
+                output.clone()
+            } else {
+                let (errors, error_worker) = queue(stderr())?;
+                workers.push(error_worker);
+                errors
+            };
+            terminal = stderr().is_terminal().then(|| errors.clone());
             let of_exchange =
                 filter_fn(|event| event.target() == TRANSCRIPT).with_max_level_hint(level);
             let of_others =
@@ -103,7 +121,10 @@ pub fn start(logging: &Logging) -> Result<LogGuard> {
     }
     let registry = tracing_subscriber::registry().with(layers).with(filter);
     registry.try_init().map_err(Error::other)?;
-    Ok(LogGuard { _workers: workers })
+    Ok(LogGuard {
+        terminal,
+        _workers: workers,
+    })
 }
 
 /// A layer that writes events as JSON.

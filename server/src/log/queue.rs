@@ -128,6 +128,13 @@ fn write(destination: &mut impl Write, mut lines: &[u8]) {
     let _ = destination.flush();
 }
 
+impl Queue {
+    /// Appends `text` as one line would be.
+    pub(super) fn put(&self, text: &str) {
+        self.0.put(text.as_bytes());
+    }
+}
+
 impl<'a> MakeWriter<'a> for Queue {
     type Writer = Line<'a>;
 
