@@ -106,6 +106,24 @@ async fn proxies_that_cannot_be_used_are_reported() {
     assert!(matches!(inside(&socks), ProxyError::Socks(_)), "{socks}");
 }
 
+#[tokio::test]
+async fn answer_of_a_proxy_has_a_limit() {
+    let endless = listen(|mut socket| async move {
+        let line = b"HTTP/1.1 200 OK\r\nX: "
+            .iter()
+            .chain(&[b'a'; 1000])
+            .copied();
+        let line: Vec<u8> = line.collect();
+        while socket.write_all(&line).await.is_ok() {}
+    });
+    let proxy: Proxy = format!("http://{}", endless.await).parse().unwrap();
+    let refused = connect("ws://server.example/", proxy).await.unwrap_err();
+    assert!(
+        matches!(inside(&refused), ProxyError::HeadTooLong { limit } if *limit <= 64 * 1024),
+        "{refused}"
+    );
+}
+
 /// Runs a test of this file in a process with these variables; setting variables of this one is unsafe.
 fn in_environment(test: &str, variables: &[(&str, String)]) {
     let mut command = Command::new(std::env::current_exe().unwrap());
