@@ -5,6 +5,7 @@
 mod late;
 #[cfg(target_os = "linux")]
 mod memory;
+mod slow;
 mod storm;
 
 use std::collections::HashSet;
