@@ -2,8 +2,8 @@
 //!
 //! The kind: content that is taken for a shared secret because it is nothing else (mercure#1315, GHSA-ww5h-9m49-7xx4).
 //! Members tested: PEM of public and private keys, plain, indented, cut off, after byte order marks and white space, in
-//! UTF-16; certificates; DER; points; JSON Web Keys and sets, whole and cut off; OpenSSH, SSH2, `PuTTY`; pages of HTML, XML
-//! and HTTP; JSON documents; each of them in base64, base64url, hexadecimal and after `base64:`.
+//! UTF-16; certificates; DER; points; compressed files; JSON Web Keys and sets, whole and cut off; OpenSSH, SSH2, `PuTTY`;
+//! pages of HTML, XML and HTTP; JSON documents; each of them in base64, base64url, hexadecimal and after `base64:`.
 
 #![allow(
     clippy::large_futures,
@@ -155,6 +155,9 @@ fn no_secrets() -> Vec<(&'static str, Vec<u8>)> {
         ("blob of OpenSSH", blob),
         ("PEM in UTF-16", utf16(&pem, true)),
         ("PEM in UTF-16 without a mark", utf16(&pem, false)),
+        ("PEM compressed with gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03 and more than thirty bytes".to_vec()),
+        ("ZIP archive", b"PK\x03\x04\x14\0\0\0\x08\0 an archive that holds keys".to_vec()),
+        ("PEM compressed with zstd", b"\x28\xb5\x2f\xfd\x24\x20 and more than thirty bytes".to_vec()),
         ("HTML in UTF-16", utf16("<!DOCTYPE html><html>502</html>", true)),
     ];
     let texts = texts

@@ -112,11 +112,15 @@ fn document(text: &str) -> Option<&'static str> {
 
 /// Keys and certificates as binary.
 fn binary(content: &[u8]) -> Option<&'static str> {
-    const MARKS: [(&[u8], &str); 4] = [
+    const MARKS: [(&[u8], &str); 8] = [
         (b"openssh-key-v1\0", "a private key of OpenSSH"),
         (b"\x00\x00\x00\x07ssh-rsa", "a public key of OpenSSH"),
         (b"\x00\x00\x00\x0bssh-ed25519", "a public key of OpenSSH"),
         (b"\xfe\xed\xfe\xed", "a key store of Java"),
+        (b"\x1f\x8b\x08", "a file compressed with gzip"),
+        (b"PK\x03\x04", "a ZIP archive"),
+        (b"\xfd7zXZ\0", "a file compressed with xz"),
+        (b"\x28\xb5\x2f\xfd", "a file compressed with zstd"),
     ];
     if is_der(content) {
         return Some("a key or certificate in DER");
@@ -125,7 +129,8 @@ fn binary(content: &[u8]) -> Option<&'static str> {
         return Some("a public key (a point on a curve)");
     }
     let found = MARKS.iter().find(|(mark, _)| content.starts_with(mark));
-    found.map(|(_, look)| *look).or_else(|| {
+    let look = found.map(|(_, look)| *look);
+    look.or_else(|| {
         let ecdsa = content
             .get(4..)
             .is_some_and(|rest| rest.starts_with(b"ecdsa-sha2-"));
