@@ -8,6 +8,7 @@ use rooms::Draft;
 
 use crate::access;
 use crate::config;
+use crate::proxies::ProxyHeader;
 use crate::routes::{ChatRequest, chat_line};
 
 pub use rooms::fuzzing::{envelope, position};
@@ -77,6 +78,27 @@ pub fn token_keys(bytes: &[u8]) -> usize {
     access::count_keys(bytes)
 }
 
+/// Reads a PROXY header as a trusted proxy sends it, at once and in two parts, which makes no difference; whether it is
+/// one.
+///
+/// # Panics
+/// It makes one, or the header is longer than the bytes or than it may be.
+pub fn proxy_header(bytes: &[u8]) -> bool {
+    const MAX: usize = 512;
+    let parse = |bytes| ProxyHeader::parse(bytes, MAX);
+    let whole = parse(bytes);
+    for at in 0..bytes.len().min(MAX) {
+        match (parse(&bytes[..at]), &whole) {
+            (Ok(None), _) | (Err(_), Err(_)) => {}
+            (Ok(Some(early)), Ok(Some(late))) => assert_eq!(&early, late, "cut at {at}"),
+            (early, late) => panic!("cut at {at}: {early:?}, whole: {late:?}"),
+        }
+    }
+    let length = whole.ok().flatten().map(|(_, length)| length);
+    assert!(length.is_none_or(|length| length <= bytes.len().min(MAX)));
+    length.is_some()
+}
+
 /// Checks a token against a key: nothing that was not signed with that key is good.
 ///
 /// # Panics
@@ -103,6 +125,9 @@ mod tests {
         assert!(!config_file(b"[rooms]\npolicy = \"?\"\n"));
         assert_eq!(token_keys(&[b'x'; 32]), 1);
         assert_eq!(token_keys(b"{}"), 0);
+        assert!(proxy_header(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET"));
+        assert!(!proxy_header(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2"));
+        assert!(!proxy_header(b"GET / HTTP/1.1\r\n"));
         for bytes in [
             &b""[..],
             b"goto 1 2 3",

@@ -17,6 +17,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("drone_command", fuzzing::drone_command),
     ("envelope", fuzzing::envelope),
     ("position", fuzzing::position),
+    ("proxy_header", |bytes| _ = fuzzing::proxy_header(bytes)),
     ("token", fuzzing::token),
     ("token_keys", |bytes| _ = fuzzing::token_keys(bytes)),
 ];

@@ -14,6 +14,7 @@ mod fields;
 mod header;
 mod listeners;
 mod log;
+mod multiplexed;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
