@@ -27,9 +27,13 @@ pub(crate) struct Connection {
     pub(crate) is_secure: bool,
     /// The memory that it makes the server hold.
     pub(crate) account: Account,
+    pub(crate) turn: Turn,
     /// Keeps the connection counted while anything holds it.
     pub(crate) _open: OpenConnection,
 }
+
+/// The turn at the check of tokens, which one request of a connection has at a time.
+pub(crate) type Turn = tokio::sync::Mutex<()>;
 
 /// What a handler is told about its connection.
 ///

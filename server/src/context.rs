@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rooms::{Hub, Participants};
+use rooms::{Hub, Participant, Participants, Refusal};
 use tungstenite_deflate::Options;
 
 use crate::config::RouteOptions;
@@ -13,6 +13,7 @@ use crate::limits::ConnectionLimits;
 use crate::metrics::Metrics;
 use crate::observers::Observers;
 use crate::origin::Origins;
+use crate::turns::{Shown, Turns};
 
 /// The state that all routes share.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) origins: Origins,
     pub(crate) rooms: Hub,
     pub(crate) participants: Participants,
+    /// The order in which their tokens are checked.
+    pub(crate) turns: Turns,
     /// Reports this node as not ready while rooms cannot be stored.
     pub(crate) needs_rooms: bool,
     pub(crate) options: Arc<Options>,
@@ -42,6 +45,22 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Admits the sender of a request to rooms, in its turn.
+    ///
+    /// # Errors
+    /// The token is missing, not good, or has ended.
+    pub(crate) async fn admit(&self, shown: Shown) -> Result<Participant, Refusal> {
+        let admit = || self.participants.admit(shown.token.as_deref(), shown.peer);
+        if shown.token.is_none() {
+            return admit();
+        }
+        let is_guess = |admitted: &Result<_, _>| {
+            matches!(admitted, Err(Refusal::LockedOut)) && shown.has_own_connection()
+        };
+        let turn = &shown.connection.turn;
+        self.turns.check(turn, admit, is_guess).await
+    }
+
     /// The reason why new work is refused; `None` if it is accepted.
     pub(crate) fn obstacle(&self) -> Option<&'static str> {
         if self.drain.is_announced() {

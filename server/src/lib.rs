@@ -70,6 +70,7 @@ mod table;
 mod tls;
 mod trace_context;
 mod trust;
+mod turns;
 #[cfg(unix)]
 mod unix_listener;
 mod unsent;

@@ -37,6 +37,7 @@ use crate::router::{self, operator_websockets};
 use crate::stream::ServerStream;
 use crate::table::{Table, Tables};
 use crate::tls::{Tls, TlsError};
+use crate::turns::Turns;
 use rooms::backplane::{Backplane, Nats, NatsError};
 use rooms::{Counts, Hub, Local, Participants, Settings};
 
@@ -287,6 +288,7 @@ impl Server {
             hosts: Hosts::new(&self.config.http.host_allow),
             origins: Origins::new(&self.config.websocket.origin_allow),
             participants: Participants::new(self.rooms.clone(), self.access),
+            turns: Turns::new(),
             rooms: self.rooms,
             needs_rooms: self.config.nats.nats_required_for_readiness.is_on(),
             options: Arc::new(options(&self.config, &ledger)),

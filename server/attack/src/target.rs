@@ -42,12 +42,9 @@ impl Target {
     /// It cannot be started, or does not say within a few seconds where it listens.
     pub(crate) fn start(program: &Path, flags: &[String], cgroup: Option<&Cgroup>) -> Result<Self> {
         let certificates = tempfile::tempdir()?;
-        let secret = certificates.path().join("rooms.secret");
-        token::write_secret(&secret)?;
-        let secret = secret.display().to_string();
-        let given = flags
-            .iter()
-            .map(|flag| flag.replace(token::PLACEHOLDER, &secret));
+        let directory = certificates.path();
+        token::write_keys(directory)?;
+        let given = flags.iter().map(|flag| token::in_place(flag, directory));
         let mut command = match cgroup {
             None => Command::new(program),
             Some(cgroup) => cgroup.command(program),

@@ -20,7 +20,7 @@ use crate::arrival::Arrival;
 use crate::client_stream::ClientStream;
 #[cfg(target_os = "linux")]
 use crate::config::ByteSize;
-use crate::connection::Connection;
+use crate::connection::{Connection, Turn};
 use crate::heads::Heads;
 use crate::ledger::{
     Account, CONNECTION_WINDOW, Http2, PIECE_BYTES, STREAM_WINDOW, StreamExecutor, Wire,
@@ -56,6 +56,7 @@ impl Acceptor {
             is_secure: tls.is_some() || arrival.is_secure,
             tls,
             account: account.clone(),
+            turn: Turn::default(),
             _open: open,
         });
         let table = self.tables.of(arrival.kind.service);

@@ -14,8 +14,8 @@ use tonic::{Request, Response, Status, Streaming};
 use super::proto_v2::{ConverseRequest, SendRequest, SendResponse, SubscribeRequest};
 use super::rooms::chat_service_server::ChatService;
 use crate::context::Context;
-use crate::peer::Peer;
 use crate::routes::bearer_token;
+use crate::turns::Shown;
 pub(super) use encoded::{EncodedCodec, EncodedEvent};
 use outgoing::{Outgoing, channel};
 use rooms::participant::{Member, Welcome};
@@ -39,12 +39,8 @@ impl Rooms {
     }
 
     /// Admits the sender of a call.
-    fn admit<T>(&self, request: &Request<T>) -> Result<Participant, Status> {
-        let Some(&peer) = request.extensions().get::<Peer>() else {
-            return Err(Status::internal("the connection of this call is unknown"));
-        };
-        let token = bearer_token(request.metadata().as_ref());
-        let admitted = self.context.participants.admit(token, peer);
+    async fn admit(&self, shown: Shown) -> Result<Participant, Status> {
+        let admitted = self.context.admit(shown).await;
         admitted.map_err(|refusal| status(&refusal))
     }
 }
@@ -55,7 +51,7 @@ impl ChatService for Rooms {
     type ConverseStream = Events;
 
     async fn send(&self, request: Request<SendRequest>) -> Result<Response<SendResponse>, Status> {
-        let participant = self.admit(&request)?;
+        let participant = self.admit(shown(&request)?).await?;
         let request = request.into_inner();
         let sending = async {
             let visit = participant.visit(&request.room, Right::Publish)?;
@@ -80,7 +76,7 @@ impl ChatService for Rooms {
         &self,
         request: Request<SubscribeRequest>,
     ) -> Result<Response<Events>, Status> {
-        let participant = self.admit(&request)?;
+        let participant = self.admit(shown(&request)?).await?;
         let (expiry, patience) = (participant.expiry(), self.context.write_timeout);
         let joining = expiry.bound(join(participant, request.get_ref()));
         let joined = joining.await.and_then(|joined| joined);
@@ -98,7 +94,7 @@ impl ChatService for Rooms {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Events>, Status> {
-        let participant = self.admit(&request)?;
+        let participant = self.admit(shown(&request)?).await?;
         let (expiry, context) = (participant.expiry(), Arc::clone(&self.context));
         let mut requests = request.into_inner();
         let (sender, events) = channel();
@@ -116,6 +112,13 @@ impl ChatService for Rooms {
         });
         Ok(Response::new(events.boxed()))
     }
+}
+
+/// What a call shows to be admitted.
+fn shown<T>(request: &Request<T>) -> Result<Shown, Status> {
+    let token = bearer_token(request.metadata().as_ref());
+    let shown = Shown::new(token, request.extensions());
+    shown.ok_or_else(|| Status::internal("the connection of this call is unknown"))
 }
 
 /// Joins as a request says.

@@ -18,10 +18,10 @@ use http::{Method, Request, header};
 
 use crate::context::Context;
 use crate::metrics::RefusalLabels;
-use crate::peer::Peer;
 use crate::request::may_call;
 use crate::route::{Endpoint, Running};
 use crate::routes::{bearer, problem};
+use crate::turns::Shown;
 use crate::upgrade;
 use join_request::JoinRequest;
 use rooms::{Participant, Refusal, Right};
@@ -54,7 +54,7 @@ async fn open(
     Path(room): Path<String>,
     request: Request<Body>,
 ) -> Response<Body> {
-    let participant = match admit(&context, &room, &request) {
+    let participant = match admit(&context, &room, shown(&context, &request)).await {
         Ok(participant) => participant,
         Err(refusal) => return refuse(&context, &refusal),
     };
@@ -76,24 +76,28 @@ async fn open(
     })
 }
 
-/// Admits the sender of a request; `None` if the upgrade will refuse it anyway.
+/// What a request shows to be admitted; `None` if the upgrade will refuse it anyway.
 ///
 /// A request for no WebSocket is told so without a token, and a page whose Origin may not connect does not spend
 /// its visitor's attempts.
-fn admit(
-    context: &Context,
-    room: &str,
-    request: &Request<Body>,
-) -> Result<Option<Participant>, Refusal> {
+fn shown(context: &Context, request: &Request<Body>) -> Option<Shown> {
     let is_websocket =
         request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE);
     let may_connect = is_websocket && may_call(&context.origins, request);
-    let peer = request.extensions().get::<Peer>();
-    let Some(&peer) = peer.filter(|_| may_connect) else {
+    let shown = || Shown::new(bearer::token(request.headers()), request.extensions());
+    may_connect.then(shown)?
+}
+
+/// Admits the sender of a request who shows something.
+async fn admit(
+    context: &Context,
+    room: &str,
+    shown: Option<Shown>,
+) -> Result<Option<Participant>, Refusal> {
+    let Some(shown) = shown else {
         return Ok(None);
     };
-    let token = bearer::token(request.headers());
-    let participant = context.participants.admit(token, peer)?;
+    let participant = context.admit(shown).await?;
     match participant.require(Right::Join, room) {
         Err(refusal @ Refusal::Forbidden { .. }) => Err(refusal),
         // A name that is none gets its answer later.
