@@ -4,20 +4,20 @@ use super::bits::{BitWriter, low_bits};
 use super::huffman::{self, MAX_BITS};
 use super::symbols::{Code, DISTANCES, END_OF_BLOCK, LITERALS};
 
-/// The codes of one block, and how they are sent_lengths.
+/// The codes of one block, and how they are sent.
 #[derive(Debug)]
 pub(super) struct Dynamic {
     pub(super) literals: [Code; LITERALS],
     pub(super) distances: [Code; DISTANCES],
-    /// Codes of literals and lengths that are sent_lengths, HLIT + 257.
+    /// Codes of literals and lengths that are sent, HLIT + 257.
     literal_count: usize,
-    /// Codes of distances that are sent_lengths, HDIST + 1.
+    /// Codes of distances that are sent, HDIST + 1.
     distance_count: usize,
     /// Lengths of both, with runs put together: symbols of the third alphabet, each with its extra bits.
     runs: [(u8, u16); LITERALS + DISTANCES],
     run_count: usize,
     run_codes: [Code; RUN_SYMBOLS],
-    /// Codes of the third alphabet that are sent_lengths, HCLEN + 4.
+    /// Codes of the third alphabet that are sent, HCLEN + 4.
     run_code_count: usize,
     /// Bits of the whole block but for the extra bits of lengths and distances.
     pub(super) bits: usize,
@@ -150,7 +150,7 @@ fn run_extra(symbol: u8) -> u32 {
 const RUN_SYMBOLS: usize = 19;
 /// Longest code of the third alphabet.
 const MAX_RUN_BITS: u8 = 7;
-/// The order in which the lengths of its codes are sent_lengths.
+/// The order in which the lengths of its codes are sent.
 const ORDER: [usize; RUN_SYMBOLS] = [
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
 ];
