@@ -46,8 +46,8 @@ pub struct RoomOptions {
     /// Maximum time to fetch the keys
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_time)]
     pub rooms_token_jwks_timeout: TimeSpan,
-    /// Maximum number of tokens with a wrong signature per minute and address that get 401; further ones get 429, good ones
-    /// always pass; or `off`
+    /// Maximum number of tokens with a wrong signature per minute and address that get 401; further ones get 429, one in
+    /// 50 ms on each connection, and good ones always pass; or `off`
     #[arg(long, value_name = "N", default_value = "5", value_parser = rate_or_off)]
     pub rooms_token_failures: Limit<usize>,
     /// Audience (aud) that tokens must name
