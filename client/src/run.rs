@@ -117,15 +117,17 @@ fn report(failure: &Failure) -> ExitStatus {
 
 async fn dispatch(cli: Cli) -> Result<ExitStatus, Failure> {
     match cli.command {
-        None => talk(cli.talk, Purpose::Talk).await,
-        Some(Command::Record { file, talk: args }) => talk(args, Purpose::Record(file)).await,
+        None => Box::pin(talk(cli.talk, Purpose::Talk)).await,
+        Some(Command::Record { file, talk: args }) => {
+            Box::pin(talk(args, Purpose::Record(file))).await
+        }
         Some(Command::Replay {
             file,
             speed,
             talk: args,
         }) => {
             let recording = Recording::read(&file)?;
-            talk(args, Purpose::Replay(recording, speed)).await
+            Box::pin(talk(args, Purpose::Replay(recording, speed))).await
         }
         Some(Command::Autobahn {
             url,

@@ -70,7 +70,7 @@ fn check(loaded: &Loaded) -> ExitCode {
         complain(unknown);
     }
     let is_accepted = loaded.unknown_variables.is_empty()
-        && !(loaded.config.strict && !loaded.warnings.is_empty());
+        && (loaded.warnings.is_empty() || !loaded.config.strict);
     match Server::check(&loaded.config) {
         Ok(()) if is_accepted => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(WRONG_USAGE),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction};
 
 use super::Config;
@@ -44,7 +45,7 @@ fn entry(file: &mut String, argument: &Arg) {
     }
     let words = argument.get_possible_values();
     if !words.is_empty() {
-        let words: Vec<&str> = words.iter().map(|word| word.get_name()).collect();
+        let words: Vec<&str> = words.iter().map(PossibleValue::get_name).collect();
         let _ = writeln!(file, "# One of: {}", words.join(", "));
     }
     let is_list = matches!(argument.get_action(), ArgAction::Append);

@@ -52,13 +52,12 @@ impl Authority {
         let Some((description, certificate)) = described else {
             return Err(AuthorityError::Foreign(file));
         };
-        let digits: String = description.sha256.0[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut first = [0; 8];
+        first.copy_from_slice(&description.sha256.0[..8]);
+        let digits = u64::from_be_bytes(first);
         Ok(Self {
             file,
-            name: format!("local-websocket-{digits}"),
+            name: format!("local-websocket-{digits:016x}"),
             certificate,
             fingerprint: description.sha256.to_string(),
         })
