@@ -46,6 +46,7 @@ impl Hub {
                     self.deliver(&room, stored);
                 }
                 Delivery::Presence { room, change, who } => {
+                    // Members of this node entered when they joined; the backplane only repeats them.
                     if let Some(room) = self.room(&room).filter(|_| !self.is_ours(&who)) {
                         let mut state = room.state();
                         match change {
@@ -62,6 +63,7 @@ impl Hub {
                 }
                 Delivery::Resumed => {
                     info!("the backplane is back");
+                    // What waits in the outbox is sent, and what other nodes stored meanwhile is read.
                     self.inner.flush.notify_one();
                     self.inner.resumed.notify_waiters();
                     self.catch_up().await;
@@ -150,7 +152,7 @@ impl Hub {
     /// Announces the members of this node again and learns those of others.
     async fn refresh_presence(&self, room: &Room) {
         {
-            // Locked, so that nobody's join is announced again behind its leave.
+            // Locked, so that nobody's join is announced again after its leave.
             let state = room.state();
             for who in state.roster.local() {
                 self.announce(&room.name, Change::Join, who);

@@ -224,7 +224,7 @@ async fn history_says_what_is_kept_and_what_is_not() {
         (texts(&newest), newest.complete, newest.more),
         (vec!["3", "4"], false, true)
     );
-    // More than are kept: the oldest go, and whoever was before them is told.
+    // More than are kept: the oldest go, and whoever was before them gets a gap.
     for number in 5..=8 {
         let id = number.to_string();
         places.push(one.publish(&tea, &draft(&id, &id)).await.unwrap().position);
@@ -362,7 +362,7 @@ async fn members_are_known_on_other_nodes_until_their_node_is_gone() {
     // Longer than the time to live: the node renews it.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(two.members(&tea).await.unwrap(), [who("a:2")]);
-    // Who is interested later hears of it too.
+    // A node that is interested later receives it too.
     two.interest(&tea, true);
     assert_eq!(soon(there.next()).await, Some(told(Change::Join, "a:2")));
     drop(deliveries);

@@ -1,4 +1,4 @@
-//! Where messages are kept and how they reach other nodes.
+//! Backplanes: storage of messages and their delivery to other nodes.
 
 mod local;
 pub(crate) mod nats;
@@ -90,7 +90,7 @@ pub trait Presence: Send + Sync {
     async fn members(&self, room: &RoomName) -> Result<Vec<Present>, Unavailable>;
 }
 
-/// Where a message was stored.
+/// Position of a stored message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     /// Its position; for a repeat, that of the first.
@@ -99,7 +99,7 @@ pub struct Published {
     pub duplicate: bool,
 }
 
-/// Why a message was not stored.
+/// Cause for which a message was not stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// The store cannot be reached; the message may or may not be in it.
@@ -133,7 +133,7 @@ impl PublishError {
 #[error("the store of messages is not available: {0}")]
 pub struct Unavailable(pub String);
 
-/// Which messages are wanted.
+/// Range of the messages that are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query {
     /// From where.
@@ -181,7 +181,7 @@ pub struct History {
     /// True if the limits of the query cut the range short, so that asking again from the last (or first) of `messages`
     /// gives more.
     pub more: bool,
-    /// The room's end: the position after its newest message. `None` if the room has never been heard of.
+    /// The room's end: the position after its newest message. `None` if the room has never been used.
     pub end: Option<Position>,
 }
 
@@ -190,14 +190,14 @@ pub struct History {
 pub enum Delivery {
     /// A message was stored, by this node or another.
     Message {
-        /// Where.
+        /// Its room.
         room: RoomName,
         /// The message.
         stored: Stored,
     },
     /// A member of another node came or went; one of this node may be reported too and is then ignored.
     Presence {
-        /// Where.
+        /// Its room.
         room: RoomName,
         /// The change.
         change: Change,

@@ -218,33 +218,36 @@ async fn history_is_complete_or_says_that_it_is_not(node: Node) {
     let tea = room();
     let unknown = node.history(&room(), Range::Newest, 9).await;
     assert!(unknown.messages.is_empty());
-    let mut places: Vec<Position> = Vec::new();
+    let mut positions: Vec<Position> = Vec::new();
     for number in 0..6 {
         let published = node
             .publish(&tea, &draft("ana", &number.to_string(), "x"))
             .await;
-        places.push(published.position);
+        positions.push(published.position);
     }
-    let all: Vec<u64> = places.iter().map(|place| place.offset).collect();
+    let all: Vec<u64> = positions.iter().map(|position| position.offset).collect();
     let newest = node.history(&tea, Range::Newest, 99).await;
     assert_eq!((offsets(&newest), newest.more), (all.clone(), false));
-    assert_eq!(newest.end, Some(places[5]));
-    for (index, place) in places.iter().enumerate() {
-        let after = node.history(&tea, Range::After(*place), 99).await;
-        assert_eq!(offsets(&after), all[index + 1..], "behind {place}");
-        assert!(after.complete && !after.more, "behind {place}: {after:?}");
-        let before = node.history(&tea, Range::Before(*place), 99).await;
-        assert_eq!(offsets(&before), all[..index], "before {place}");
+    assert_eq!(newest.end, Some(positions[5]));
+    for (index, position) in positions.iter().enumerate() {
+        let after = node.history(&tea, Range::After(*position), 99).await;
+        assert_eq!(offsets(&after), all[index + 1..], "behind {position}");
+        assert!(
+            after.complete && !after.more,
+            "behind {position}: {after:?}"
+        );
+        let before = node.history(&tea, Range::Before(*position), 99).await;
+        assert_eq!(offsets(&before), all[..index], "before {position}");
         assert!(!before.more);
     }
     let foreign = Position {
-        epoch: Epoch(!places[0].epoch.0),
-        ..places[2]
+        epoch: Epoch(!positions[0].epoch.0),
+        ..positions[2]
     };
     assert!(!node.history(&tea, Range::After(foreign), 99).await.complete);
     let ahead = Position {
-        offset: places[5].offset + 1_000_000,
-        ..places[5]
+        offset: positions[5].offset + 1_000_000,
+        ..positions[5]
     };
     assert!(
         !node.history(&tea, Range::After(ahead), 99).await.complete,
@@ -254,28 +257,28 @@ async fn history_is_complete_or_says_that_it_is_not(node: Node) {
 
 async fn history_is_given_within_limits(node: Node) {
     let tea = room();
-    let mut places: Vec<Position> = Vec::new();
+    let mut positions: Vec<Position> = Vec::new();
     for number in 0..6 {
         let text = "x".repeat(1_000);
         let published = node
             .publish(&tea, &draft("ana", &number.to_string(), &text))
             .await;
-        places.push(published.position);
+        positions.push(published.position);
     }
-    let all: Vec<u64> = places.iter().map(|place| place.offset).collect();
-    let after = node.history(&tea, Range::After(places[0]), 2).await;
+    let all: Vec<u64> = positions.iter().map(|position| position.offset).collect();
+    let after = node.history(&tea, Range::After(positions[0]), 2).await;
     assert_eq!(
         (offsets(&after), after.complete, after.more),
         (all[1..3].to_vec(), true, true)
     );
     let newest = node.history(&tea, Range::Newest, 2).await;
     assert_eq!((offsets(&newest), newest.more), (all[4..].to_vec(), true));
-    let before = node.history(&tea, Range::Before(places[4]), 2).await;
+    let before = node.history(&tea, Range::Before(positions[4]), 2).await;
     assert_eq!((offsets(&before), before.more), (all[2..4].to_vec(), true));
     let end = node.history(&tea, Range::Newest, 0).await;
-    assert_eq!((end.messages.len(), end.end), (0, Some(places[5])));
+    assert_eq!((end.messages.len(), end.end), (0, Some(positions[5])));
     let query = Query {
-        range: Range::After(places[0]),
+        range: Range::After(positions[0]),
         max_messages: 99,
         max_bytes: 2_500,
     };
@@ -293,26 +296,26 @@ async fn what_is_forgotten_is_a_gap(make: &impl AsyncFn(Settings) -> Arc<dyn Bac
         ..Settings::default()
     };
     let (node, tea) = (start(make(settings).await), room());
-    let mut places: Vec<Position> = Vec::new();
+    let mut positions: Vec<Position> = Vec::new();
     for number in 0..12 {
         let published = node
             .publish(&tea, &draft("ana", &number.to_string(), "x"))
             .await;
-        places.push(published.position);
+        positions.push(published.position);
     }
-    let all: Vec<u64> = places.iter().map(|place| place.offset).collect();
+    let all: Vec<u64> = positions.iter().map(|position| position.offset).collect();
     let kept = node.history(&tea, Range::Newest, 99).await;
     assert_eq!(offsets(&kept), all[7..]);
     assert!(
         !kept.complete,
         "the first message of the room is not among them"
     );
-    // The message at the place is kept, so nothing behind it is missing.
-    let after = node.history(&tea, Range::After(places[7]), 99).await;
+    // The message at the position is kept, so nothing after it is missing.
+    let after = node.history(&tea, Range::After(positions[7]), 99).await;
     assert_eq!((offsets(&after), after.complete), (all[8..].to_vec(), true));
-    let lost = node.history(&tea, Range::After(places[5]), 99).await;
+    let lost = node.history(&tea, Range::After(positions[5]), 99).await;
     assert_eq!((offsets(&lost), lost.complete), (all[7..].to_vec(), false));
-    let end = node.history(&tea, Range::After(places[11]), 99).await;
+    let end = node.history(&tea, Range::After(positions[11]), 99).await;
     assert_eq!((offsets(&end), end.complete), (vec![], true));
 }
 

@@ -65,7 +65,7 @@ impl Switched {
         self.more.send(delivery).unwrap();
     }
 
-    /// Lets another node store messages of which this one hears nothing.
+    /// Lets another node store messages that this one does not receive.
     async fn publish_elsewhere(&self, texts: &[&str]) {
         let before = self.lost.load(Ordering::SeqCst);
         for text in texts {
@@ -238,7 +238,7 @@ async fn members_go_on_while_the_backplane_is_away() {
         panic!("it cannot be stored");
     };
     assert_eq!(next(&mut bob).await, "provisional two");
-    // Who comes now is told that the past is not to be had, and has not seen what bob has.
+    // Who comes now gets the notice that the past is not available, and has not seen what bob has.
     let since = "00000000deadbeef:1".parse().unwrap();
     let mut eva = hub
         .join(&tea(), "eva".parse().unwrap(), Some(since))

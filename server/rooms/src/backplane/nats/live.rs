@@ -13,7 +13,7 @@ use values::sync::lock;
 
 use super::feed::{Feed, Received};
 use super::link::Link;
-use super::shared::{Shared, State};
+use super::shared::{LinkState, Shared};
 use super::{envelope, presence};
 use crate::backplane::Delivery;
 use crate::message::Stored;
@@ -42,12 +42,14 @@ pub(super) async fn run(shared: Arc<Shared>, deliveries: mpsc::Sender<Delivery>)
             Err(reason) => reason,
         };
         shared.counts.failures.inc();
+        // One warning for each interruption, however long it lasts.
         if progress.failures == 0 {
             warn!(reason, "no NATS; trying again");
         } else {
             debug!(reason, "still no NATS");
         }
-        *lock(&shared.state) = State::Down(reason);
+        *lock(&shared.state) = LinkState::Down(reason);
+        // While the server starts NATS may be a moment late, which is no interruption yet.
         let is_late = progress.connected || started.elapsed() > shared.settings.timeout;
         if is_late && !progress.interrupted {
             progress.interrupted = true;
@@ -84,7 +86,7 @@ async fn serve(
     shared.counts.connections.inc();
     info!(server = %link.client.server_info().server_name, epoch = %link.epoch, "connected to NATS");
     lock(&shared.mirror).forgive(Instant::now());
-    *lock(&shared.state) = State::Up(Arc::clone(&link));
+    *lock(&shared.state) = LinkState::Up(Arc::clone(&link));
     // The reader may have refused things since the start, even if it was not long ago.
     if progress.interrupted || progress.failures > 0 {
         progress.interrupted = false;

@@ -51,7 +51,7 @@ use crate::settings::Settings as RoomSettings;
 use mirror::Mirror;
 pub use settings::{NatsError, NatsSettings};
 pub use shared::NatsCounts;
-use shared::{Shared, State};
+use shared::{LinkState, Shared};
 
 /// The backplane over NATS.
 ///
@@ -80,7 +80,7 @@ impl Nats {
                 settings,
                 rooms,
                 counts,
-                state: Mutex::new(State::Down("not connected yet".to_owned())),
+                state: Mutex::new(LinkState::Down("not connected yet".to_owned())),
                 mirror: Mutex::new(mirror),
                 interest: Notify::new(),
                 unsettled: Mutex::default(),
@@ -105,6 +105,8 @@ impl Backplane for Nats {
         let link = shared.link()?;
         let id = envelope::identity(room, draft);
         let first_sent = shared.begin(&id);
+        // NATS recognises a repetition within its window alone. A message whose first attempt is older is looked for
+        // in the stream, so that it is not stored twice.
         if first_sent.is_some_and(|passed| passed * 2 > shared.settings.duplicate_window)
             && let Some(position) = history::find(shared, &link, room, draft).await?
         {
@@ -134,10 +136,12 @@ impl Backplane for Nats {
                     duplicate: acknowledged.duplicate,
                 })
             }
+            // No later attempt can succeed.
             Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
                 lock(&shared.unsettled).remove(&id);
                 Err(PublishError::Refused(link::tell(&error)))
             }
+            // The outcome is unknown: it stays among the unsettled, and is sent again under the same id.
             Err(error) => Err(Unavailable(link::tell(&error)).into()),
         }
     }
@@ -162,7 +166,7 @@ impl Backplane for Nats {
         .boxed()
     }
 
-    /// With the first member of a room on this node, it hears of those on other nodes.
+    /// With the first member of a room on this node, those on other nodes become known.
     fn interest(&self, room: &RoomName, wanted: bool) {
         if wanted && lock(&self.shared.mirror).want(room) {
             self.shared.interest.notify_one();
@@ -175,8 +179,8 @@ impl Backplane for Nats {
 
     fn health(&self) -> Health {
         match &*lock(&self.shared.state) {
-            State::Up(_) => Health::Up,
-            State::Down(reason) => Health::Down(reason.clone()),
+            LinkState::Up(_) => Health::Up,
+            LinkState::Down(reason) => Health::Down(reason.clone()),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Shared {
     pub(super) settings: NatsSettings,
     pub(super) rooms: RoomSettings,
     pub(super) counts: NatsCounts,
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<LinkState>,
     pub(super) mirror: Mutex<Mirror>,
     /// Rooms of interest have become more.
     pub(super) interest: Notify,
@@ -33,7 +33,7 @@ pub(super) struct Shared {
 
 /// The connection, or the reason why there is none.
 #[derive(Clone, Debug)]
-pub(super) enum State {
+pub(super) enum LinkState {
     Up(Arc<Link>),
     /// With the reason, for people.
     Down(String),
@@ -61,8 +61,8 @@ impl Shared {
     /// The connection, if there is one.
     pub(super) fn link(&self) -> Result<Arc<Link>, Unavailable> {
         match &*lock(&self.state) {
-            State::Up(link) => Ok(Arc::clone(link)),
-            State::Down(reason) => Err(Unavailable(reason.clone())),
+            LinkState::Up(link) => Ok(Arc::clone(link)),
+            LinkState::Down(reason) => Err(Unavailable(reason.clone())),
         }
     }
 
