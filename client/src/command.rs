@@ -41,11 +41,7 @@ pub(crate) enum Input {
 /// Every command with its arguments and meaning; completion and `/help` come from here.
 pub(crate) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/binary", "FILE", "send a file as one binary message"),
-    (
-        "/close",
-        "[CODE [REASON]]",
-        "close, with 1000 unless told otherwise",
-    ),
+    ("/close", "[CODE [REASON]]", "close, with 1000 by default"),
     ("/file", "FILE", "send a file as one text message"),
     ("/help", "", "show this list"),
     ("/hex", "DIGITS", "send bytes as one binary message"),

@@ -62,8 +62,8 @@ impl Target {
     /// # Errors
     /// See [`Redirect::to`].
     pub(crate) fn redirect(&self, location: &str) -> Result<Redirect, String> {
-        let base: WebSocketUrl = self.to_string().parse().map_err(told)?;
-        Redirect::to(&base, location).map_err(told)
+        let base: WebSocketUrl = self.to_string().parse().map_err(sentence)?;
+        Redirect::to(&base, location).map_err(sentence)
     }
 }
 
@@ -76,7 +76,7 @@ impl TryFrom<WebSocketUrl> for Target {
             host: url.host().to_owned(),
             port: url.port(),
             path: url.path_and_query().to_owned(),
-            credentials: url.credentials().map_err(told)?,
+            credentials: url.credentials().map_err(sentence)?,
         })
     }
 }
@@ -106,11 +106,11 @@ impl FromStr for Target {
         } else {
             format!("wss://{}", without_scheme(text)?).parse()
         };
-        url.map_err(told)?.try_into()
+        url.map_err(sentence)?.try_into()
     }
 }
 
-fn told(error: impl fmt::Display) -> String {
+fn sentence(error: impl fmt::Display) -> String {
     error.to_string()
 }
 
@@ -132,7 +132,7 @@ fn without_scheme(text: &str) -> Result<&str, String> {
 
 /// Splits `host[:port]` or `[v6]:port`, checking both halves.
 pub(crate) fn split_host_port(text: &str) -> Result<(String, Option<u16>), String> {
-    let at: HostPort = text.parse().map_err(told)?;
+    let at: HostPort = text.parse().map_err(sentence)?;
     Ok((at.host().to_owned(), at.port()))
 }
 

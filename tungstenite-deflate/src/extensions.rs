@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     /// The line's elements as text, errors as their position.
-    fn told(line: &[u8]) -> Vec<String> {
+    fn shown(line: &[u8]) -> Vec<String> {
         let parameter = |parameter: &Parameter<'_>| match &parameter.value {
             Some(value) => format!(";{}={value}", parameter.name),
             None => format!(";{}", parameter.name),
@@ -283,7 +283,7 @@ mod tests {
             ("a\r\n b, c", &["!1", "c"]),
         ];
         for (line, expected) in cases {
-            assert_eq!(told(line.as_bytes()), *expected, "{line:?}");
+            assert_eq!(shown(line.as_bytes()), *expected, "{line:?}");
         }
     }
 

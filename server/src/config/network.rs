@@ -37,7 +37,7 @@ pub struct Network {
     /// Connections held at once from one IPv4 address or IPv6 /64 network; one more is answered with 429
     #[arg(long, value_name = "N", default_value = "1000", value_parser = count::<usize>)]
     pub max_connections_per_address: usize,
-    /// Connections beyond those limits that are being told so (503, 429) at once; further ones are closed unanswered
+    /// Maximum number of over-limit connections answered (503, 429) at a time; others are closed without a response
     #[arg(long, value_name = "N", default_value = "64")]
     pub max_refusals: usize,
     /// TLS connections accepted per second from one IPv4 address or IPv6 /64 network, or `off`; more are closed unanswered

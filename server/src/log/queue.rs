@@ -209,13 +209,13 @@ mod tests {
         worker: Worker,
         permits: SyncSender<io::Result<usize>>,
         taken: Receiver<Vec<u8>>,
-        told: Receiver<u64>,
+        reported: Receiver<u64>,
     }
 
     fn rig() -> Rig {
         let (permits, receive_permits) = sync_channel(100);
         let (take, taken) = channel();
-        let (tell, told) = channel();
+        let (tell, reported) = channel();
         let slow = Slow {
             permits: receive_permits,
             taken: take,
@@ -226,7 +226,7 @@ mod tests {
             worker,
             permits,
             taken,
-            told,
+            reported,
         }
     }
 
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(rig.taken.recv().unwrap(), b"two\n");
         rig.permits.send(Ok(usize::MAX)).unwrap();
         assert_eq!(rig.taken.recv().unwrap().len(), 4 << 20);
-        assert_eq!(rig.told.recv().unwrap(), 3);
+        assert_eq!(rig.reported.recv().unwrap(), 3);
         rig.queue.0.put(b"three\n");
         assert_eq!(rig.end(), b"three\n");
     }
@@ -298,7 +298,7 @@ mod tests {
             worker,
             permits,
             taken: _taken,
-            told: _told,
+            reported: _reported,
         } = rig();
         queue.0.put(b"one\n");
         drop(worker);

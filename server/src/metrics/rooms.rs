@@ -42,12 +42,12 @@ pub(super) fn register(registry: &mut Registry) -> Counts {
     );
     rooms.register(
         "dropped",
-        "Events that members were not told since they were too far behind, by what their room does then",
+        "Events that members missed because they lagged too far, by the policy of their room",
         counts.dropped.clone(),
     );
     rooms.register(
         "gaps",
-        "Gaps that members were told of, by reason",
+        "Gaps reported to members, by reason",
         counts.gaps.clone(),
     );
     rooms.register(

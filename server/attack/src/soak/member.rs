@@ -51,7 +51,7 @@ impl Crew {
             tally: Mutex::new(Tally::new()),
             seen: (0..MEMBERS).map(|_| Mutex::new([0; PER_ROOM])).collect(),
         });
-        let (orders, heard) = watch::channel(Order::Quiet);
+        let (orders, received) = watch::channel(Order::Quiet);
         let theirs = Arc::clone(&shared);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -64,7 +64,7 @@ impl Crew {
                             number,
                             dial: dial.clone(),
                             shared: Arc::clone(&theirs),
-                            orders: heard.clone(),
+                            orders: received.clone(),
                             since: None,
                             sent: 0,
                         };
