@@ -27,6 +27,7 @@ pub mod config;
 pub mod demonstrations;
 
 mod accept;
+mod acme;
 mod admission;
 mod arrival;
 mod arrivals;
@@ -42,6 +43,7 @@ pub mod fuzzing;
 pub mod grpc;
 mod heads;
 mod host;
+mod https;
 mod interim;
 mod ledger;
 mod limits;
@@ -77,6 +79,7 @@ mod unsent;
 mod upgrade;
 
 pub use ::rooms;
+pub use acme::AcmeError;
 pub use config::Config;
 pub use connection::{Closed, ConnectionInfo};
 pub use conversation::Conversation;

@@ -14,6 +14,7 @@ use tungstenite_deflate::{ControlRate, Keepalive, Limits, Options, WebSocketStre
 
 use crate::accept::Acceptor;
 use crate::access::{Access, KeyError};
+use crate::acme::{Acme, AcmeError};
 use crate::arrivals::Arrivals;
 use crate::config::{AccessLog, Config, TimeSpan};
 use crate::connection::ConnectionInfo;
@@ -36,7 +37,7 @@ use crate::route::{Endpoint, WebSocketRoute};
 use crate::router::{self, operator_websockets};
 use crate::stream::ServerStream;
 use crate::table::{Table, Tables};
-use crate::tls::{Tls, TlsError};
+use crate::tls::{Challenges, Tls, TlsError};
 use crate::turns::Turns;
 use rooms::backplane::{Backplane, Nats, NatsError};
 use rooms::{Counts, Hub, Local, Participants, Settings};
@@ -50,6 +51,7 @@ pub struct Server {
     drain: Drain,
     rooms: Hub,
     access: Arc<Access>,
+    acme: Option<Arc<Acme>>,
     websockets: Vec<WebSocketRoute>,
     more: Router,
 }
@@ -61,6 +63,9 @@ pub enum ServerError {
     /// Certificates or other parts of TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The ACME server, as the settings have it.
+    #[error(transparent)]
+    Acme(#[from] AcmeError),
     /// NATS, as the settings have it.
     #[error(transparent)]
     Nats(#[from] NatsError),
@@ -106,6 +111,8 @@ impl Server {
     pub fn new(config: Config) -> Result<Self, ServerError> {
         let metrics = Metrics::new();
         let tls = Tls::load(config.tls.clone(), metrics.clone())?;
+        let rule = config.tls.secret_files();
+        let acme = Acme::new(&config.tls.acme, rule, tls.challenges())?.map(Arc::new);
         let access = Arc::new(Access::new(&config.rooms, config.tls.secret_files())?);
         let settings = config.rooms.settings();
         let backplane = backplane(&config, &settings, &metrics)?;
@@ -118,6 +125,7 @@ impl Server {
             drain: Drain::new(),
             rooms,
             access,
+            acme,
             websockets: Vec::new(),
             more: Router::new(),
         })
@@ -130,6 +138,11 @@ impl Server {
     /// As for [`new`](Self::new).
     pub fn check(config: &Config) -> Result<(), ServerError> {
         Access::new(&config.rooms, config.tls.secret_files())?;
+        Acme::new(
+            &config.tls.acme,
+            config.tls.secret_files(),
+            Challenges::default(),
+        )?;
         backplane(config, &config.rooms.settings(), &Metrics::new())?;
         Ok(Tls::check(&config.tls)?)
     }
@@ -239,6 +252,8 @@ impl Server {
             .certificate_poll
             .0
             .map(|interval| tokio::spawn(Arc::clone(&self.tls).watch(interval.0)));
+        let (acme, tls) = (self.acme.clone(), Arc::clone(&self.tls));
+        let obtaining = acme.map(|acme| tokio::spawn(acme.run(move || tls.reload())));
         let rooms = tokio::spawn(self.rooms.clone().run());
         let draining = self.metrics.draining.clone();
         let trimming = config
@@ -268,7 +283,10 @@ impl Server {
         for accepting in accepting {
             let _ = accepting.await;
         }
-        for task in [watching, trimming, Some(fetching)].into_iter().flatten() {
+        for task in [watching, trimming, obtaining, Some(fetching)]
+            .into_iter()
+            .flatten()
+        {
             task.abort();
         }
         let ending = finish(&drain, config.shutdown.drain_timeout).await;

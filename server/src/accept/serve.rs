@@ -29,7 +29,7 @@ use crate::limits::{OpenConnection, Permit};
 use crate::log::{failure, refused_head};
 use crate::socket::Socket;
 use crate::table::Table;
-use crate::tls::{TlsInfo, TlsTransport};
+use crate::tls::{ACME_PROTOCOL, TlsInfo, TlsTransport};
 use crate::unsent;
 
 use super::Acceptor;
@@ -93,6 +93,11 @@ impl Acceptor {
     ) -> Option<(ClientStream, bool)> {
         if arrival.kind.is_tls {
             let stream = self.handshake(socket, arrival.peer).await?;
+            if stream.session().alpn_protocol() == Some(ACME_PROTOCOL) {
+                // The certificate was the answer (RFC 8737 §3).
+                debug!("ACME challenge answered");
+                return None;
+            }
             let http2 = stream.session().alpn_protocol() == Some(b"h2");
             return Some((ClientStream::Tls(stream), http2));
         }

@@ -46,7 +46,8 @@ fn render(config: &Config, addresses: &[Address], program: &Path) -> Option<Stri
     }
     let certs = &config.tls.certs;
     let is_default = certs == Path::new("certs");
-    let makes_certificates = config.tls.cert.is_empty() && config.tls.key.is_empty();
+    let makes_certificates =
+        config.tls.cert.is_empty() && config.tls.key.is_empty() && !config.tls.acme.is_on();
     let mut client = format!("{} '{}'", client(program), first.url("ws", path));
     if makes_certificates && first.is_tls {
         rows.push(("CA", certs.join("ca.crt").display().to_string()));

@@ -11,6 +11,7 @@ pub(super) fn contradictions(config: &Config, given: impl Fn(&str) -> bool) -> V
     rules.extend(websocket(config));
     rules.extend(rooms(config));
     rules.extend(nats(config));
+    rules.extend(acme(config));
     let broken = rules
         .into_iter()
         .filter(|rule| rule.broken && given(rule.useless));
@@ -199,6 +200,47 @@ fn rooms(config: &Config) -> Vec<Rule> {
             "is below --rooms-history-bytes, which one room may keep",
         ),
     ]
+}
+
+fn acme(config: &Config) -> Vec<Rule> {
+    let (tls, acme) = (&config.tls, &config.tls.acme);
+    let own = "names a file, and --acme obtains the certificate: give one of them";
+    let mut rules: Vec<Rule> = [
+        "acme-contact",
+        "acme-directory",
+        "acme-staging",
+        "acme-cache",
+        "acme-ca",
+        "acme-eab-id",
+        "acme-eab-key",
+    ]
+    .map(|useless| rule(useless, !acme.is_on(), "has no effect without --acme"))
+    .into();
+    rules.extend([
+        rule("cert", acme.is_on(), own),
+        rule("key", acme.is_on(), own),
+        rule(
+            "acme-directory",
+            acme.acme_staging.is_on(),
+            "and --acme-staging name two ACME servers: give one",
+        ),
+        rule(
+            "acme-eab-id",
+            acme.acme_eab_key.is_none(),
+            "needs the key of that account, --acme-eab-key",
+        ),
+        rule(
+            "acme-eab-key",
+            acme.acme_eab_id.is_none(),
+            "needs the identifier of that account, --acme-eab-id",
+        ),
+        rule(
+            "acme",
+            tls.client_auth == ClientAuth::Required,
+            "can never be proven while --client-auth is required: an ACME server shows no certificate",
+        ),
+    ]);
+    rules
 }
 
 fn nats(config: &Config) -> Vec<Rule> {

@@ -1,5 +1,6 @@
 //! Settings of the server, typed and validated, each with a flag, an environment name and a key in the file.
 
+mod acme;
 mod all;
 mod argument;
 mod contradictions;
@@ -23,6 +24,7 @@ mod tls;
 mod tool;
 mod websocket;
 
+pub use acme::AcmeOptions;
 pub use all::{Config, Task};
 pub use error::ConfigError;
 pub use listen_address::ListenAddress;

@@ -6,7 +6,7 @@ use certs::SecretFiles;
 use clap::{Args, ValueEnum};
 
 use super::network::positive_time_or_off;
-use super::{Limit, Switch, TimeSpan};
+use super::{AcmeOptions, Limit, Switch, TimeSpan};
 
 /// Treatment of clients' certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -63,6 +63,9 @@ pub struct TlsOptions {
     /// Let clients resume sessions; the keys of the tickets change every six hours
     #[arg(long, value_enum, default_value = "on")]
     pub session_tickets: Switch,
+    /// Certificates from an ACME server.
+    #[command(flatten)]
+    pub acme: AcmeOptions,
 }
 
 impl TlsOptions {

@@ -36,7 +36,7 @@ where
         line.push("level", event.metadata().level().as_str().into());
         event.record(&mut line);
         line.push("target", line.target(event));
-        if let Some(span) = context.lookup_current() {
+        if let Some(span) = context.parent_span() {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<JsonFields>>();
             line.push(

@@ -1,5 +1,6 @@
 //! The TLS side: what is offered, with which certificates, and how it is replaced while serving.
 
+mod challenges;
 mod error;
 mod info;
 mod pairs;
@@ -18,6 +19,7 @@ use tracing::{error, info, warn};
 use crate::config::{ClientAuth, TlsOptions};
 use crate::metrics::{Metrics, ResultLabel};
 
+pub(crate) use challenges::{ACME_PROTOCOL, Answer, Challenges};
 pub use error::TlsError;
 pub use info::TlsInfo;
 use pairs::Pairs;
@@ -34,6 +36,7 @@ pub(crate) struct Tls {
     metrics: Metrics,
     tickets: Option<Arc<Tickets>>,
     current: ArcSwap<ServerConfig>,
+    challenges: Challenges,
 }
 
 impl Tls {
@@ -50,12 +53,14 @@ impl Tls {
         pairs::make_if_missing(&options)?;
         pairs::report_authority(&options);
         let tickets = options.session_tickets.is_on().then(Arc::default);
-        let config = build(&options, tickets.clone(), &metrics)?;
+        let challenges = Challenges::default();
+        let config = build(&options, tickets.clone(), &metrics, &challenges)?;
         Ok(Arc::new(Self {
             options,
             metrics,
             tickets,
             current: ArcSwap::new(config),
+            challenges,
         }))
     }
 
@@ -68,12 +73,17 @@ impl Tls {
             pairs::check_directory(&options.certs)?;
             return client_verifier(options, &Arc::new(aws_lc_rs::default_provider())).map(drop);
         }
-        build(options, None, &Metrics::new()).map(drop)
+        build(options, None, &Metrics::new(), &Challenges::default()).map(drop)
     }
 
     /// Returns the configuration of the next handshake.
     pub(crate) fn current(&self) -> Arc<ServerConfig> {
         self.current.load_full()
+    }
+
+    /// The challenges of an ACME server that are answered.
+    pub(crate) fn challenges(&self) -> Challenges {
+        self.challenges.clone()
     }
 
     /// Reads all files again. A bad one changes nothing: what was in force stays, and the log and a metric tell.
@@ -84,7 +94,7 @@ impl Tls {
             ClientAuth::Off => self.tickets.clone(),
             _ => self.tickets.as_ref().map(|_| Arc::default()),
         };
-        let result = match build(&self.options, tickets, &self.metrics) {
+        let result = match build(&self.options, tickets, &self.metrics, &self.challenges) {
             Ok(config) => {
                 self.current.store(config);
                 info!("certificates loaded again; new connections use them");
@@ -120,9 +130,10 @@ fn build(
     options: &TlsOptions,
     tickets: Option<Arc<Tickets>>,
     metrics: &Metrics,
+    challenges: &Challenges,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let pairs = Pairs::load(options, &provider, metrics)?;
+    let pairs = Pairs::load(options, &provider, metrics, challenges)?;
     let versions: &[_] = if options.tls13_only.is_on() {
         &[&rustls::version::TLS13]
     } else {
@@ -136,6 +147,9 @@ fn build(
     };
     let mut config = builder.with_cert_resolver(Arc::new(pairs));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if options.acme.is_on() {
+        config.alpn_protocols.push(ACME_PROTOCOL.to_vec());
+    }
     // 0-RTT data can be replayed; it is never accepted.
     config.max_early_data_size = 0;
     if let Some(tickets) = tickets {

@@ -11,6 +11,7 @@ use rustls::sign::CertifiedKey;
 use tracing::{info, warn};
 
 use super::TlsError;
+use super::challenges::{Asked, Challenges};
 use crate::config::{TlsOptions, UnknownName};
 use crate::metrics::{CertificateLabel, Metrics};
 
@@ -21,6 +22,7 @@ pub(crate) struct Pairs {
     /// The first certificate; answers clients that name no server.
     first: Option<Arc<CertifiedKey>>,
     unknown_name: UnknownName,
+    challenges: Challenges,
 }
 
 /// One certificate's file and its key's.
@@ -36,12 +38,18 @@ impl Pairs {
         options: &TlsOptions,
         provider: &Arc<CryptoProvider>,
         metrics: &Metrics,
+        challenges: &Challenges,
     ) -> Result<Self, TlsError> {
         let mut pairs = Self {
             by_name: HashMap::new(),
             first: None,
             unknown_name: options.unknown_name,
+            challenges: challenges.clone(),
         };
+        if options.acme.is_on() && !options.acme.certificate().exists() {
+            info!("no certificate yet: until the ACME server has issued one, TLS handshakes fail");
+            return Ok(pairs);
+        }
         for paths in paths(options)? {
             let (chain, key) =
                 certs::load_pair_with(&paths.certificate, &paths.key, options.secret_files())?;
@@ -83,16 +91,24 @@ impl Pairs {
 
 impl ResolvesServerCert for Pairs {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        match hello.server_name() {
-            Some(name) => self.find(name),
+        match (self.challenges.find(&hello), hello.server_name()) {
+            (Asked::Challenge(answer), _) => answer,
+            (Asked::Service, Some(name)) => self.find(name),
             // An address is no server name (RFC 6066 §3), so clients that dial one send none.
-            None => self.first.clone(),
+            (Asked::Service, None) => self.first.clone(),
         }
     }
 }
 
 /// The files of every pair: those named, else the pair in `--certs`.
 pub(super) fn paths(options: &TlsOptions) -> Result<Vec<PairPaths>, TlsError> {
+    if options.acme.is_on() {
+        let file = options.acme.certificate();
+        return Ok(vec![PairPaths {
+            key: file.clone(),
+            certificate: file,
+        }]);
+    }
     let in_directory = |name: &str| vec![options.certs.join(name)];
     let (certificates, keys) = match (options.cert.as_slice(), options.key.as_slice()) {
         ([], []) => (in_directory("server.crt"), in_directory("server.key")),
@@ -113,11 +129,12 @@ pub(super) fn paths(options: &TlsOptions) -> Result<Vec<PairPaths>, TlsError> {
         .collect())
 }
 
-/// Returns true if no pair is named and both files of the one in `--certs` are missing.
+/// Returns true if neither a pair nor an ACME server is named and both files of the one in `--certs` are missing.
 pub(super) fn would_be_made(options: &TlsOptions) -> bool {
     let missing = |name: &str| !options.certs.join(name).exists();
     options.cert.is_empty()
         && options.key.is_empty()
+        && !options.acme.is_on()
         && missing("server.crt")
         && missing("server.key")
 }
@@ -148,7 +165,7 @@ pub(super) fn make_if_missing(options: &TlsOptions) -> Result<(), TlsError> {
 
 /// Logs that the CA of `--certs` should be made anew, if the pair of that directory is served and its CA is an old one.
 pub(super) fn report_authority(options: &TlsOptions) {
-    if !options.cert.is_empty() {
+    if !options.cert.is_empty() || options.acme.is_on() {
         return;
     }
     let file = options.certs.join("ca.crt");

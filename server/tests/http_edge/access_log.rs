@@ -219,7 +219,7 @@ async fn every_line_of_a_traced_connection_has_the_trace() {
             .collect()
     };
     let known = Some(serde_json::Value::from(trace));
-    for message in ["connection opened", "connection closed"] {
+    for message in ["negotiated", "connection opened", "connection closed"] {
         assert_eq!(of(message), [known.clone(), None], "{message}: {output}");
     }
     assert_eq!(of("request refused"), [known.clone()], "{output}");
