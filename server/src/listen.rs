@@ -1,5 +1,7 @@
 //! Listening sockets: IPv6 and IPv4 on one port, Unix sockets, or what the service manager handed over.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
@@ -11,12 +13,34 @@ use crate::unix_listener::UnixListening;
 
 /// A socket could not be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}; choose another address")]
+#[error("cannot listen on {address}: {reason}{}", remedy(reason))]
 pub struct ListenError {
     /// The address as the settings write it.
     pub address: String,
     /// The system's error.
-    pub source: io::Error,
+    pub reason: io::Error,
+}
+
+impl ListenError {
+    fn new(address: &impl fmt::Display, reason: io::Error) -> Self {
+        Self {
+            address: address.to_string(),
+            reason,
+        }
+    }
+}
+
+/// What to do about `error`, to follow it; empty where nothing is known to help.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; stop what listens there, or choose another port or path",
+        io::ErrorKind::AddrNotAvailable => "; choose an address of this machine",
+        io::ErrorKind::PermissionDenied => {
+            "; choose a port from 1024 on or a directory of this user, or give the server the right"
+        }
+        io::ErrorKind::InvalidInput => "; choose another address",
+        _ => "",
+    }
 }
 
 /// A listening socket, and what is spoken on its connections.
@@ -68,18 +92,12 @@ impl Listener {
             #[cfg(unix)]
             ListenAddress::Unix(path) => {
                 let opened = UnixListening::open(path, unix_mode, BACKLOG);
-                ListeningSocket::Unix(opened.map_err(|source| ListenError {
-                    address: address.to_string(),
-                    source,
-                })?)
+                ListeningSocket::Unix(opened.map_err(|error| ListenError::new(address, error))?)
             }
             #[cfg(not(unix))]
             ListenAddress::Unix(_) => {
                 let _ = unix_mode;
-                return Err(ListenError {
-                    address: address.to_string(),
-                    source: io::ErrorKind::Unsupported.into(),
-                });
+                return Err(ListenError::new(address, io::ErrorKind::Unsupported.into()));
             }
         };
         let kind = ListenerKind { is_tls, service };
@@ -128,10 +146,8 @@ impl From<TcpListener> for Listener {
 /// # Errors
 /// An address is in use or not ours, a port needs rights that the process lacks, or what was passed is no listener.
 pub fn listeners(network: &Network) -> Result<Vec<Listener>, ListenError> {
-    let passed = inherited().map_err(|source| ListenError {
-        address: "the sockets of the service manager".to_owned(),
-        source,
-    })?;
+    let passed = inherited()
+        .map_err(|error| ListenError::new(&"the sockets of the service manager", error))?;
     complete(network, passed)
 }
 
@@ -178,22 +194,71 @@ fn complete(network: &Network, mut listeners: Vec<Listener>) -> Result<Vec<Liste
 /// # Errors
 /// The address is in use or not ours, or the port needs rights that the process lacks.
 pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    or_without_ipv6(address, open)
+}
+
+/// Calls `open` with `address`, or on a host without IPv6 with the unspecified IPv4 address in place of that of IPv6.
+fn or_without_ipv6<T>(
+    address: SocketAddr,
+    open: fn(SocketAddr) -> io::Result<T>,
+) -> Result<T, ListenError> {
     let fallback = match address {
         SocketAddr::V6(six) if six.ip().is_unspecified() => {
             Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, six.port())))
         }
         _ => None,
     };
-    let failed = |address: SocketAddr, source| ListenError {
-        address: address.to_string(),
-        source,
-    };
     match (open(address), fallback) {
         (Err(error), Some(fallback)) if is_without_ipv6(&error) => {
-            open(fallback).map_err(|source| failed(fallback, source))
+            open(fallback).map_err(|error| ListenError::new(&fallback, error))
         }
-        (result, _) => result.map_err(|source| failed(address, source)),
+        (result, _) => result.map_err(|error| ListenError::new(&address, error)),
     }
+}
+
+/// Finds out if every address of `network` could be listened on, without listening and without changing a file.
+///
+/// An address in use is no error: the server that uses it may be the one whose settings are checked.
+///
+/// # Errors
+/// An address is not ours, a port or a directory needs rights that the process lacks, or a Unix socket cannot be where
+/// its path says.
+pub(crate) fn check(network: &Network) -> Result<(), ListenError> {
+    let grpc = network.grpc_listen.map(ListenAddress::Plain);
+    let mut files = HashSet::new();
+    for address in network
+        .listen
+        .iter()
+        .chain(&network.admin_listen)
+        .chain(&grpc)
+    {
+        match address {
+            ListenAddress::Tls(tcp) | ListenAddress::Plain(tcp) => {
+                match or_without_ipv6(*tcp, bind) {
+                    Err(error) if error.reason.kind() != io::ErrorKind::AddrInUse => {
+                        return Err(error);
+                    }
+                    _ => {}
+                }
+            }
+            #[cfg(unix)]
+            ListenAddress::Unix(path) => {
+                let place =
+                    UnixListening::check(path).map_err(|error| ListenError::new(address, error))?;
+                if !files.insert(place) {
+                    let text = "two addresses name the same file";
+                    let error = io::Error::new(io::ErrorKind::InvalidInput, text);
+                    return Err(ListenError::new(address, error));
+                }
+            }
+            #[cfg(not(unix))]
+            ListenAddress::Unix(path) => {
+                files.insert(path.clone());
+                return Err(ListenError::new(address, io::ErrorKind::Unsupported.into()));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Takes the listening sockets that the service manager passed (`LISTEN_FDS`), each by its name (`LISTEN_FDNAMES`):
@@ -252,6 +317,13 @@ impl ListenerKind {
 
 /// A listener ready for tokio.
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bind(address)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A socket at `address` that does not listen yet.
+fn bind(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -265,8 +337,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Returns true if the system knows no IPv6, or has it switched off.

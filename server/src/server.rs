@@ -137,6 +137,7 @@ impl Server {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn check(config: &Config) -> Result<(), ServerError> {
+        listen::check(&config.network)?;
         Access::new(&config.rooms, config.tls.secret_files())?;
         Acme::new(
             &config.tls.acme,

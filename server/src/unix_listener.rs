@@ -5,6 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A listening Unix socket; its file goes with it, unless the service manager made it.
@@ -27,7 +28,9 @@ impl UnixListening {
     /// # Errors
     /// Somebody listens there, the path is another kind of file, or the system refuses.
     pub(crate) fn open(path: &Path, mode: u32, backlog: i32) -> io::Result<Self> {
-        remove_stale(path)?;
+        if let Found::Stale = find(path)? {
+            std::fs::remove_file(path)?;
+        }
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SockAddr::unix(path)?)?;
@@ -42,6 +45,38 @@ impl UnixListening {
             listener: socket.into(),
             file: Some(file),
         })
+    }
+
+    /// Finds out if [`open`](Self::open) would succeed at `path`, or would once the server that listens there has ended.
+    ///
+    /// Returns the path without links and dots.
+    ///
+    /// # Errors
+    /// The path is too long or another kind of file, or no socket can be made in its directory.
+    pub(crate) fn check(path: &Path) -> io::Result<PathBuf> {
+        SockAddr::unix(path).map_err(|_| {
+            let text = "the path is too long for a socket, or has a NUL";
+            io::Error::new(io::ErrorKind::InvalidInput, text)
+        })?;
+        match find(path) {
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => return Err(error),
+            _ => {}
+        }
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let unusable = |error: io::Error| {
+            io::Error::new(
+                error.kind(),
+                format!("directory {}: {error}", directory.display()),
+            )
+        };
+        let place = directory.canonicalize().map_err(unusable)?;
+        let rights = Access::WRITE_OK | Access::EXEC_OK;
+        access(&place, rights).map_err(|error| unusable(error.into()))?;
+        let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+        Ok(place.join(name))
     }
 
     /// Takes a socket of the service manager.
@@ -72,11 +107,21 @@ impl UnixListening {
     }
 }
 
-/// Removes a socket that nobody listens on any more.
-fn remove_stale(path: &Path) -> io::Result<()> {
+/// What is at the path of a socket.
+enum Found {
+    Nothing,
+    /// A socket that nobody listens on any more.
+    Stale,
+}
+
+/// Looks at what is at `path`.
+///
+/// # Errors
+/// Somebody listens there, it is another kind of file, or it cannot be looked at.
+fn find(path: &Path) -> io::Result<Found> {
     let metadata = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(error),
     };
     if !metadata.file_type().is_socket() {
@@ -84,9 +129,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
     match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path)
-        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Found::Stale),
         Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
         Err(error) => Err(error),
     }

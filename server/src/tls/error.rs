@@ -37,6 +37,16 @@ pub enum TlsError {
         /// The file found in its place.
         found: PathBuf,
     },
+    /// The pair cannot be made in `--certs`, where nothing can be written.
+    #[error("{} cannot hold certificates: {} cannot be written to: {reason}", certs.display(), found.display())]
+    NotWritable {
+        /// The directory that was asked for.
+        certs: PathBuf,
+        /// The directory that is there.
+        found: PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
     /// Client certificates are wanted and nobody said from whom.
     #[error(
         "--client-auth optional and required need --client-ca FILE: the CA certificates that clients' certificates come from"

@@ -1,6 +1,7 @@
 //! Certificates with their keys, and which of them answers a client's server name.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -139,15 +140,36 @@ pub(super) fn would_be_made(options: &TlsOptions) -> bool {
         && missing("server.key")
 }
 
-/// Finds out if `certs` is a directory or can become one.
+/// Finds out if a pair can be made in `certs`: it is a directory or can become one, and files can be made there.
 pub(super) fn check_directory(certs: &Path) -> Result<(), TlsError> {
-    match certs.ancestors().find(|path| path.exists()) {
-        Some(found) if !found.is_dir() => Err(TlsError::NotDirectory {
+    let found = certs.ancestors().find(|path| path.exists());
+    // A relative path begins where the program runs.
+    let found = found.unwrap_or_else(|| Path::new("."));
+    if !found.is_dir() {
+        return Err(TlsError::NotDirectory {
             certs: certs.to_owned(),
             found: found.to_owned(),
-        }),
-        _ => Ok(()),
+        });
     }
+    may_write(found).map_err(|reason| TlsError::NotWritable {
+        certs: certs.to_owned(),
+        found: found.to_owned(),
+        reason,
+    })
+}
+
+/// Finds out if files may be made in `directory`.
+#[cfg(unix)]
+fn may_write(directory: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+
+    Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// Nothing that can be asked without making one tells.
+#[cfg(not(unix))]
+fn may_write(_directory: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Makes the pair of `--certs` when nobody named another and both its files are missing.
