@@ -59,6 +59,11 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
     }
     let url = Url::parse(&format!("https://{text}")).map_err(|error| wrong(&error.to_string()))?;
     let host = url.host_str().unwrap_or_default();
+    if !is_name_or_address(host) {
+        return Err(wrong(
+            "it has characters that hosts do not have; list each host by itself",
+        ));
+    }
     match text.rsplit_once(':') {
         Some((_, port)) if !text.ends_with(']') => match port.parse() {
             Ok(0_u16) | Err(_) => Err(wrong("the port must be a number from 1 to 65535")),
@@ -66,6 +71,17 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
         },
         _ => Ok(host.to_owned()),
     }
+}
+
+/// Reports if a host as a URL has it is of letters, digits and `- _ .`, or a bracketed address.
+///
+/// URLs may have more characters in their hosts, a comma among them, and no client names such a host.
+pub(crate) fn is_name_or_address(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_common = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let is_bracketed = bare.len() < host.len();
+    bare.bytes()
+        .all(|byte| is_common(byte) || (is_bracketed && byte == b':'))
 }
 
 /// The port of an https authority that names none.
@@ -122,6 +138,11 @@ mod tests {
             "256.1.1.1",
             "xn--zz--",
             "a%00b",
+            "a.example,b.example",
+            "a;b",
+            "a=b",
+            "(a)",
+            "a!b:80",
         ] {
             assert!(host(text).is_err(), "{text}: {:?}", host(text));
         }

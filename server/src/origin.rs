@@ -3,6 +3,8 @@
 use http::header::{self, HeaderMap};
 use url::Url;
 
+use crate::host::is_name_or_address;
+
 /// List of the pages that may connect.
 ///
 /// A browser says in Origin which page wants the connection, and a page can neither change nor omit it. The server's
@@ -91,6 +93,9 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
 fn origin_of_site(text: &str) -> Result<String, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     let written = url.origin().ascii_serialization();
+    if !url.host_str().is_some_and(is_name_or_address) {
+        return Err("its host is no name or address; list each origin by itself".to_owned());
+    }
     if url.port() == Some(0) {
         return Err("no page has port 0".to_owned());
     }
@@ -224,6 +229,10 @@ mod tests {
             ("https://example.org:x", "port"),
             ("https://*.example.org", "no patterns"),
             ("https://a.example,https://b.example", "not an origin"),
+            ("https://a.example,b.example", "list each origin"),
+            ("https://a.example;b.example", "list each origin"),
+            ("http://a=b", "list each origin"),
+            ("https://(a):8443", "list each origin"),
             ("https://a.example https://b.example", "characters"),
             (" https://example.org", "characters"),
             ("https:\\\\example.org", "characters"),

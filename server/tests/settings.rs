@@ -48,7 +48,7 @@ fn check_prints_every_value_with_its_origin() {
         "max-streams = 7\nmax-headers = 60\nlisten = \"127.0.0.1:2\"\n",
     )
     .unwrap();
-    let arguments = ["check", "--listen", "127.0.0.1:1"];
+    let arguments = ["check", "--listen", "127.0.0.1:8443"];
     let output = command(&arguments)
         .env("WSS_CONFIG", &file)
         .env("WSS_MAX_HEADERS", "50")
@@ -62,7 +62,7 @@ fn check_prints_every_value_with_its_origin() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""));
     for line in [
-        "listen = 127.0.0.1:1  (command line)",
+        "listen = 127.0.0.1:8443  (command line)",
         "max-headers = 50  (environment)",
         "max-streams = 7  (file)",
         "origin-allow = https://a.example, HTTPS://B.example:443/  (environment)",
@@ -87,6 +87,8 @@ fn values_that_can_never_work_are_refused() {
         ("--origin-allow", "example.org", "write https://example.org"),
         ("--origin-allow", "https://example.org/page", "write https://example.org"),
         ("--origin-allow", "https://a.example,https://b.example", "not an origin"),
+        ("--origin-allow", "https://a.example,b.example", "list each origin"),
+        ("--host-allow", "a.example,b.example", "list each host"),
         ("--origin-allow", "https://*.example.org", "no patterns"),
         ("--host-allow", "https://example.org", "scheme"),
         ("--host-allow", "example.org:0", "1 to 65535"),
@@ -96,6 +98,20 @@ fn values_that_can_never_work_are_refused() {
         ("--listen", "::1:8443", "[::1]:8443"),
         ("--listen", "127.0.0.1", "port is missing"),
         ("--grpc-listen", "50051", "ADDR:PORT"),
+        ("--listen", "224.0.0.1:8443", "many machines"),
+        ("--admin-listen", "plain://255.255.255.255:1", "many machines"),
+        ("--grpc-listen", "[ff02::1]:50051", "many machines"),
+        ("--unix-socket-mode", "0444", "lets nobody write"),
+        ("--unix-socket-mode", "0888", "octal"),
+        ("--nats", "nats://n:0", "1 to 65535"),
+        ("--trusted-proxy", "::ffff:0:0/96", "everybody"),
+        ("--trusted-proxy", "224.0.0.0/4", "nobody"),
+        ("--trusted-proxy", "0.0.0.0", "nobody"),
+        ("--trusted-proxy", "10.0.0.1/8", "write 10.0.0.0/8"),
+        ("--trusted-proxy", "proxy.example", "not a network"),
+        ("--rooms-kind", "tea", "PATTERN=POLICY"),
+        ("--rooms-kind", "a b=latest", "no pattern"),
+        ("--rooms-kind", "tea=fast", "`fast`"),
         ("--nats", "localhost:4222", "nats://"),
         // Counts and rates of zero.
         ("--max-connections", "0", "at least 1"),
@@ -219,6 +235,24 @@ fn caps_on_websockets_follow_those_on_connections_unless_given() {
 }
 
 #[test]
+fn the_budget_of_a_connection_follows_the_longest_message_unless_given() {
+    #[rustfmt::skip]
+    let cases = [
+        (&[][..], "8MiB"),
+        (&["--max-message-bytes", "4MiB"], "8MiB"),
+        (&["--max-message-bytes", "5MiB"], "10MiB"),
+        (&["--max-message-bytes", "100MiB"], "128MiB"),
+        (&["--max-message-bytes", "5MiB", "--max-buffered-bytes-per-connection", "6MiB"], "6MiB"),
+    ];
+    for (flags, expected) in cases {
+        let output = command(&[&["check"], flags].concat()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let wanted = format!("max-buffered-bytes-per-connection = {expected}  (");
+        assert!(text.contains(&wanted), "{flags:?}: {text}");
+    }
+}
+
+#[test]
 fn values_on_the_right_side_of_a_bound_work() {
     for flags in [
         &["--ping-interval", "1.5s"][..],
@@ -233,6 +267,23 @@ fn values_on_the_right_side_of_a_bound_work() {
         &["--handshake-rate", "50/s"],
         &["--hsts", "0"],
         &["--max-websockets", "10"],
+        &["--max-message-bytes", "64MiB"],
+        &["--max-buffered-bytes-per-connection", "1KiB"],
+        &[
+            "--trusted-proxy",
+            "::ffff:10.0.0.0/104",
+            "--proxy-protocol",
+            "on",
+        ],
+        &[
+            "--rooms-kind",
+            "tea=latest",
+            "--rooms-kind",
+            "tea*=disconnect",
+        ],
+        &["--listen", "unix:wss.sock", "--unix-socket-mode", "0600"],
+        &["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"],
+        &["--listen", "0.0.0.0:8443", "--admin-listen", "[::1]:8443"],
         &["--max-buffered-bytes", "4MiB"],
         &["--rooms-joins-per-second", "100/s"],
         &["--drain-delay", "0"],
@@ -282,6 +333,22 @@ fn contradictions_are_refused() {
         ("--nats-required-for-readiness on", "never be fulfilled"),
         ("--nats nats://n --nats-credentials a --nats-user-file b", "two identities"),
         ("--nats nats://n --nats-max-age 1m --nats-duplicate-window 2m", "exceeds --nats-max-age"),
+        ("--listen 127.0.0.1:1 --admin-listen plain://127.0.0.1:1", "--admin-listen has an address twice"),
+        ("--listen unix:/tmp/a --admin-listen unix:/tmp/a", "--admin-listen has an address twice"),
+        ("--unix-socket-mode 0660", "no address is unix:PATH"),
+        (
+            "--max-message-bytes 9MiB --max-buffered-bytes-per-connection 8MiB",
+            "--max-message-bytes exceeds",
+        ),
+        ("--max-message-bytes 129MiB", "--max-message-bytes exceeds"),
+        ("--rooms-token-jwks-ca ca.pem", "without --rooms-token-jwks-url"),
+        ("--rooms-token-jwks-timeout 5s", "without --rooms-token-jwks-url"),
+        ("--rooms-token-audience tea", "without keys for tokens"),
+        ("--rooms-token-failures 9", "without keys for tokens"),
+        ("--rooms-token-leeway 1s", "without keys for tokens"),
+        ("--rooms-kind *=latest --rooms-kind tea=disconnect", "never counts"),
+        ("--rooms-kind live-*=latest --rooms-kind live-a*=disconnect", "never counts"),
+        ("--rooms-kind tea=latest --rooms-kind tea=disconnect", "never counts"),
     ];
     for (flags, part) in cases {
         let flags: Vec<&str> = flags.split(' ').collect();
@@ -454,4 +521,118 @@ fn running_with_wrong_settings_ends_with_2_as_well() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{errors}");
     assert!(errors.contains("max-connections"), "{errors}");
+}
+
+/// Addresses that no socket can have here. What is in use is none of them: the server that is checked may be running.
+#[test]
+fn addresses_that_cannot_be_listened_on_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().display();
+    let _listening = std::os::unix::net::UnixListener::bind(directory.path().join("used")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(directory.path().join("stale")).unwrap());
+    std::fs::write(directory.path().join("file"), "").unwrap();
+    let long = "a".repeat(120);
+    for (path, part) in [
+        (format!("unix:{folder}/file"), "no socket"),
+        (format!("unix:{folder}/file/wss.sock"), "Not a directory"),
+        (format!("unix:{folder}"), "no socket"),
+        ("unix:/dev/null".to_owned(), "no socket"),
+        (format!("unix:{folder}/none/wss.sock"), "No such file"),
+        (format!("unix:{folder}/{long}"), "too long"),
+        // 203.0.113.0/24 is for documents (RFC 5737), fe80:: lacks its interface.
+        ("203.0.113.1:8443".to_owned(), "address of this machine"),
+        (
+            "plain://[2001:db8::1]:8443".to_owned(),
+            "[2001:db8::1]:8443",
+        ),
+        ("[fe80::1]:8443".to_owned(), "[fe80::1]:8443"),
+    ] {
+        for flag in ["--listen", "--admin-listen"] {
+            let public = ["--insecure-plain-public", "on"];
+            let (code, errors) = check(&[&[flag, &path], &public[..]].concat());
+            assert_eq!(code, Some(1), "{path}: {errors}");
+            assert!(
+                errors.contains("cannot listen on") && errors.contains(part),
+                "{path}: {errors}"
+            );
+        }
+    }
+    let (code, errors) = check(&["--grpc-listen", "203.0.113.1:1234"]);
+    assert_eq!(code, Some(1), "{errors}");
+    let twice = [
+        format!("unix:{folder}/a.sock"),
+        format!(
+            "unix:{folder}/../{}/a.sock",
+            directory.path().file_name().unwrap().to_str().unwrap()
+        ),
+    ];
+    let (code, errors) = check(&["--listen", &twice[0], "--admin-listen", &twice[1]]);
+    assert!(code == Some(1) && errors.contains("same file"), "{errors}");
+
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = busy.local_addr().unwrap().to_string();
+    for listen in [
+        &format!("unix:{folder}/used"),
+        &format!("unix:{folder}/stale"),
+        &format!("unix:{folder}/new"),
+        &busy,
+    ] {
+        assert_eq!(
+            check(&["--listen", listen]),
+            (Some(0), String::new()),
+            "{listen}"
+        );
+    }
+    assert!(
+        directory.path().join("stale").exists(),
+        "check changes nothing"
+    );
+    assert!(
+        !directory.path().join("new").exists(),
+        "check changes nothing"
+    );
+}
+
+/// Exit code and standard error of `check` for a user without rights, whoever runs the test.
+fn check_as_nobody(program: &Path, flags: &[&str]) -> (Option<i32>, String) {
+    use std::os::unix::process::CommandExt;
+
+    let mut command = std::process::Command::new(program);
+    command.arg("check").args(flags).current_dir("/");
+    if rustix::process::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    let output = command.output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), errors)
+}
+
+#[test]
+fn directories_that_cannot_be_written_to_are_named() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let open_to_read = std::fs::Permissions::from_mode(0o555);
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let closed = directory.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    // Root's own build may be where nobody else can look.
+    let program = directory.path().join("server");
+    std::fs::copy(env!("CARGO_BIN_EXE_server"), &program).unwrap();
+    std::fs::set_permissions(&program, open_to_read.clone()).unwrap();
+    std::fs::set_permissions(&closed, open_to_read).unwrap();
+    let certs = closed.join("certs").display().to_string();
+    let socket = format!("unix:{}/wss.sock", closed.display());
+    for (flags, part) in [
+        (["--certs", &certs], "cannot be written to"),
+        (["--listen", &socket], "Permission denied"),
+        (["--admin-listen", &socket], "Permission denied"),
+    ] {
+        let (code, errors) = check_as_nobody(&program, &flags);
+        assert_eq!(code, Some(1), "{flags:?}: {errors}");
+        assert!(
+            errors.contains(part) && errors.contains("closed"),
+            "{flags:?}: {errors}"
+        );
+    }
 }

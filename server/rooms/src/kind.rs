@@ -39,6 +39,16 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// Reports whether every room that `other` means is meant.
+    pub fn covers(&self, other: &Self) -> bool {
+        match self.text.strip_suffix('*') {
+            Some(beginning) => other.text.starts_with(beginning),
+            None => self == other,
+        }
+    }
+}
+
 impl FromStr for Pattern {
     type Err = PatternError;
 

@@ -1,6 +1,6 @@
 //! Settings that are fine alone and cannot work together.
 
-use super::{ClientAuth, Config, ListenAddress, TrustedHeader};
+use super::{ClientAuth, Config, ListenAddress, Network, RoomKind, RoomOptions, TrustedHeader};
 
 /// A line for each pair of settings that contradict each other.
 ///
@@ -69,6 +69,11 @@ fn connections(config: &Config) -> Vec<Rule> {
             "has an address twice, or one of --listen",
         ),
         rule(
+            "unix-socket-mode",
+            !has_unix_socket(network),
+            "has no effect: no address is unix:PATH",
+        ),
+        rule(
             "max-connections-per-address",
             network.max_connections_per_address > network.max_connections,
             "exceeds --max-connections, so that it can never be reached",
@@ -110,6 +115,12 @@ fn has_clash<'a>(addresses: impl Iterator<Item = &'a ListenAddress>) -> bool {
         .enumerate()
         .flat_map(|(at, one)| later(at).map(move |other| one.clashes(other)));
     clashes.any(|clashes| clashes)
+}
+
+/// Returns whether a socket is made in the file system.
+fn has_unix_socket(network: &Network) -> bool {
+    let mut addresses = network.listen.iter().chain(&network.admin_listen);
+    addresses.any(|address| matches!(address, ListenAddress::Unix(_)))
 }
 
 fn proxies(config: &Config) -> Vec<Rule> {
@@ -163,6 +174,11 @@ fn websocket(config: &Config) -> Vec<Rule> {
             "exceeds --max-buffered-bytes, so that it can never be reached",
         ),
         rule(
+            "max-message-bytes",
+            websocket.max_message_bytes > memory.max_buffered_bytes_per_connection,
+            "exceeds --max-buffered-bytes-per-connection, so that such a message cannot arrive",
+        ),
+        rule(
             "deflate-memory",
             deflate.deflate_memory > memory.max_buffered_bytes,
             "exceeds --max-buffered-bytes, of which it is a part",
@@ -183,7 +199,33 @@ fn websocket(config: &Config) -> Vec<Rule> {
 fn rooms(config: &Config) -> Vec<Rule> {
     let rooms = &config.rooms;
     let text = rooms.rooms_max_text_bytes;
-    vec![
+    let without_keys = !has_keys(rooms);
+    let unused = "has no effect without keys for tokens (--rooms-token-key, --rooms-token-secret or --rooms-token-jwks-url)";
+    let mut rules: Vec<Rule> = [
+        "rooms-token-failures",
+        "rooms-token-audience",
+        "rooms-token-leeway",
+    ]
+    .map(|useless| rule(useless, without_keys, unused))
+    .into();
+    let not_fetched = rooms.rooms_token_jwks_url.is_none();
+    rules.extend(
+        [
+            "rooms-token-jwks-ca",
+            "rooms-token-jwks-interval",
+            "rooms-token-jwks-timeout",
+        ]
+        .map(|useless| {
+            let reason = "has no effect without --rooms-token-jwks-url";
+            rule(useless, not_fetched, reason)
+        }),
+    );
+    rules.extend([
+        rule(
+            "rooms-kind",
+            has_shadowed(&rooms.rooms_kind),
+            "has a pattern whose rooms all fit an earlier one, so that it never counts",
+        ),
         rule(
             "rooms-max-text-bytes",
             text > config.websocket.max_message_bytes,
@@ -199,7 +241,23 @@ fn rooms(config: &Config) -> Vec<Rule> {
             rooms.rooms_history_memory < rooms.rooms_history_bytes,
             "is below --rooms-history-bytes, which one room may keep",
         ),
-    ]
+    ]);
+    rules
+}
+
+/// Returns whether tokens are asked for.
+fn has_keys(rooms: &RoomOptions) -> bool {
+    rooms.rooms_token_key.is_some()
+        || rooms.rooms_token_secret.is_some()
+        || rooms.rooms_token_jwks_url.is_some()
+}
+
+/// Returns whether one of `kinds` can never be the first that fits.
+fn has_shadowed(kinds: &[RoomKind]) -> bool {
+    kinds.iter().enumerate().any(|(at, kind)| {
+        let mut earlier = kinds[..at].iter();
+        earlier.any(|earlier| earlier.pattern.covers(&kind.pattern))
+    })
 }
 
 fn acme(config: &Config) -> Vec<Rule> {

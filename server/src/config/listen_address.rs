@@ -1,7 +1,7 @@
 //! Addresses to listen on, with the protocol that is spoken there.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -85,9 +85,9 @@ impl FromStr for ListenAddress {
             };
         }
         match text.split_once("://") {
-            None => address(text).map(Self::Tls),
-            Some(("tls", rest)) => address(rest).map(Self::Tls),
-            Some(("plain", rest)) => address(rest).map(Self::Plain),
+            None => listenable(text).map(Self::Tls),
+            Some(("tls", rest)) => listenable(rest).map(Self::Tls),
+            Some(("plain", rest)) => listenable(rest).map(Self::Plain),
             Some((scheme, _)) => Err(format!(
                 "`{text}` begins with `{scheme}://`; write ADDR:PORT or tls://ADDR:PORT for TLS, plain://ADDR:PORT without it, or unix:PATH"
             )),
@@ -105,12 +105,31 @@ impl fmt::Display for ListenAddress {
     }
 }
 
+/// Parses an address and a port to listen on.
+pub(super) fn listenable(text: &str) -> Result<SocketAddr, String> {
+    let parsed = address(text)?;
+    let canonical = parsed.ip().to_canonical();
+    if canonical.is_multicast() || canonical == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        return Err(format!(
+            "`{text}` is an address of many machines, and connections are to one"
+        ));
+    }
+    Ok(parsed)
+}
+
 /// Parses the mode of a Unix socket, in octal digits.
 pub(super) fn mode(text: &str) -> Result<u32, String> {
     let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let mode = u32::from_str_radix(text, 8).ok();
-    mode.filter(|mode| is_octal && *mode <= 0o777)
-        .ok_or_else(|| format!("`{text}` is not a file mode in octal, as in 0660"))
+    let mode = mode
+        .filter(|mode| is_octal && *mode <= 0o777)
+        .ok_or_else(|| format!("`{text}` is not a file mode in octal, as in 0660"))?;
+    if mode & 0o222 == 0 {
+        return Err(format!(
+            "`{text}` lets nobody write, which connecting needs, as in 0660"
+        ));
+    }
+    Ok(mode)
 }
 
 #[cfg(test)]
@@ -137,6 +156,10 @@ mod tests {
             ("wss://127.0.0.1:80", "tls://"),
             ("plain://localhost:80", "name"),
             ("plain://127.0.0.1", "port is missing"),
+            ("224.0.0.1:80", "many machines"),
+            ("255.255.255.255:80", "many machines"),
+            ("plain://[ff02::1]:80", "many machines"),
+            ("tls://[::ffff:239.1.2.3]:80", "many machines"),
         ] {
             let error = text.parse::<ListenAddress>().unwrap_err();
             assert!(error.contains(part), "{error}");
@@ -197,7 +220,9 @@ mod tests {
     fn modes_are_octal() {
         assert_eq!(mode("0660"), Ok(0o660));
         assert_eq!(mode("777"), Ok(0o777));
-        for text in ["", "6", "0o660", "+660", "0888", "01777", "1660", "rw"] {
+        for text in [
+            "", "6", "0o660", "+660", "0888", "01777", "1660", "rw", "000", "0444", "0555",
+        ] {
             assert!(mode(text).is_err(), "{text}");
         }
     }

@@ -22,7 +22,8 @@ pub struct MemoryOptions {
         default_value = "128MiB"
     )]
     pub max_buffered_bytes: ByteSize,
-    /// Maximum of that for one TCP connection, with all its streams
+    /// Maximum of that for one TCP connection, with all its streams. Unless given, at least twice --max-message-bytes, and at
+    /// most --max-buffered-bytes
     #[arg(long, value_name = "SIZE", default_value = "8MiB")]
     pub max_buffered_bytes_per_connection: ByteSize,
     /// Shortest time between two times that free memory is given back to the system, which is done when load has fallen

@@ -111,6 +111,9 @@ fn address(text: &str) -> Result<ServerAddr, String> {
     if address.host().is_empty() {
         return Err(wrong());
     }
+    if address.port() == 0 {
+        return Err("the port must be a number from 1 to 65535".to_owned());
+    }
     if address.username().is_some() || address.password().is_some() {
         return Err("user and password belong into --nats-user-file".to_owned());
     }
@@ -134,6 +137,7 @@ mod tests {
             ("localhost:4222", "it is written"),
             ("ws://localhost", "it is written"),
             ("nats://", "it is written"),
+            ("nats://localhost:0", "1 to 65535"),
             ("nats://ana:secret@localhost", "--nats-user-file"),
         ] {
             let error = address(bad).unwrap_err();

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use values::units::{address, at_least, count, off_or, positive_time, rate, up_to};
+use values::units::{at_least, count, off_or, positive_time, rate, up_to};
 
-use super::listen_address::mode;
+use super::listen_address::{listenable, mode};
 use super::{ByteSize, Limit, ListenAddress, Switch, TimeSpan};
 use crate::host::host;
 
@@ -29,7 +29,7 @@ pub struct Network {
     #[arg(long, value_name = "MODE", default_value = "0660", value_parser = mode)]
     pub unix_socket_mode: u32,
     /// Further address for gRPC without TLS, as in 127.0.0.1:50051; whoever reaches it needs no certificate [default: none]
-    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listenable)]
     pub grpc_listen: Option<SocketAddr>,
     /// Connections held at once, as far as the descriptors suffice; one more is answered with 503
     #[arg(long, value_name = "N", default_value = "10000", value_parser = count::<usize>)]

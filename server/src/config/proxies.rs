@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use values::units::{at_least, ip};
 
 use super::{ByteSize, Switch};
@@ -75,9 +75,16 @@ impl FromStr for TrustedProxy {
                 )
             })?,
         };
+        let network = canonical(network);
         if network.prefix_len() == 0 {
             return Err(format!(
                 "`{text}` is everybody: any client could choose its own address"
+            ));
+        }
+        let is_nobody = network.network() == network.broadcast() && network.addr().is_unspecified();
+        if network.network().is_multicast() || is_nobody {
+            return Err(format!(
+                "`{text}` is nobody: no connection comes from there"
             ));
         }
         if network.trunc() != network {
@@ -88,6 +95,19 @@ impl FromStr for TrustedProxy {
         }
         Ok(Self::Network(network))
     }
+}
+
+/// An IPv4 network written as IPv6 (`::ffff:10.0.0.0/104`) as what it is, since peers are compared so.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V6(six) => six
+            .addr()
+            .to_ipv4_mapped()
+            .zip(six.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    let four = mapped.and_then(|(address, bits)| Ipv4Net::new(address, bits).ok());
+    four.map_or(network, IpNet::V4)
 }
 
 impl fmt::Display for TrustedProxy {

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use super::Config;
 use super::argument::{CONFIG, is_setting, takes_value};
 use super::contradictions::contradictions;
 use super::environment::{Environment, Variable};
 use super::error::ConfigError;
 use super::file::{self, FileEntry};
 use super::suggestion::nearest;
+use super::{ByteSize, Config};
 
 /// Source of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,16 +227,10 @@ fn merge(
     Ok((config, settings))
 }
 
-/// Raises the defaults that follow other settings: each connection may carry a WebSocket.
+/// Raises the defaults that follow other settings: each connection may carry a WebSocket, and the longest message.
 fn follow(config: &mut Config, settings: &mut [Setting]) {
     let (network, websocket) = (&config.network, &mut config.websocket);
-    let mut raise = |name: &str, value: &mut usize, followed: usize| {
-        let setting = settings.iter_mut().find(|setting| setting.name == name);
-        if let Some(setting) = setting.filter(|setting| setting.origin == Origin::Default) {
-            *value = followed;
-            setting.values = vec![followed.to_string()];
-        }
-    };
+    let mut raise = |name, value: &mut usize, followed| raise(settings, name, value, followed);
     let total = websocket.max_websockets.max(network.max_connections);
     raise("max-websockets", &mut websocket.max_websockets, total);
     let one = websocket.max_websockets_per_address;
@@ -244,6 +238,27 @@ fn follow(config: &mut Config, settings: &mut [Setting]) {
     let one = one.min(websocket.max_websockets);
     let per_address = &mut websocket.max_websockets_per_address;
     raise("max-websockets-per-address", per_address, one);
+    let memory = &mut config.memory;
+    // A buffer that grows may be twice as large as what is in it.
+    let message = ByteSize(websocket.max_message_bytes.0.saturating_mul(2));
+    let one = memory.max_buffered_bytes_per_connection.max(message);
+    let one = one.min(memory.max_buffered_bytes);
+    let per_connection = &mut memory.max_buffered_bytes_per_connection;
+    self::raise(
+        settings,
+        "max-buffered-bytes-per-connection",
+        per_connection,
+        one,
+    );
+}
+
+/// Changes the setting called `name` to `followed` unless somebody gave it.
+fn raise<T: fmt::Display>(settings: &mut [Setting], name: &str, value: &mut T, followed: T) {
+    let setting = settings.iter_mut().find(|setting| setting.name == name);
+    if let Some(setting) = setting.filter(|setting| setting.origin == Origin::Default) {
+        setting.values = vec![followed.to_string()];
+        *value = followed;
+    }
 }
 
 /// A line with its source for each of `made` that is not accepted alone; `error` if all of them are.

@@ -9,6 +9,20 @@ use crate::{buffered, metric};
 
 const MIB: usize = 1 << 20;
 
+/// The longest message that the settings allow fits into the default budget of its connection.
+#[tokio::test]
+async fn r4_the_budget_of_a_connection_has_the_longest_message() {
+    let server = start(&["--max-message-bytes", "12MiB"]).await;
+    let (mut socket, _) = server.open("/echo", &[]).await;
+    let message = Message::binary(vec![7; 12 * MIB]);
+    soon(async {
+        socket.send(message.clone()).await.unwrap();
+        assert!(socket.next().await.unwrap().unwrap() == message);
+    })
+    .await;
+    server.stop().await;
+}
+
 /// A hundred streams of one connection could hold a message of 1 MiB each.
 #[tokio::test]
 async fn r4_the_websockets_of_one_connection_share_its_budget() {
