@@ -19,8 +19,8 @@ pub(crate) enum Exposition {
 impl Exposition {
     /// The format that a request prefers (RFC 9110 §12.5.1).
     ///
-    /// `OpenMetrics` for those who ask for it by name and prefer nothing else; the Prometheus format for everybody else,
-    /// also for those who accept neither, as Prometheus' own libraries do.
+    /// `OpenMetrics` for those who ask for it by name and prefer nothing else, or take no other; the Prometheus format for
+    /// everybody else, also for those who accept neither, as Prometheus' own libraries do.
     pub(crate) fn preferred(headers: &HeaderMap) -> Self {
         let ranges: Vec<Range<'_>> = headers
             .get_all(header::ACCEPT)
@@ -31,9 +31,15 @@ impl Exposition {
             .collect();
         let open = quality(&ranges, "application/openmetrics-text", &["1.0.0", "0.0.1"]);
         let text = quality(&ranges, "text/plain", &["0.0.4"]);
-        match (open, text) {
-            (Some(open), text) if open > 0 && open >= text.unwrap_or(0) => Self::OpenMetrics,
-            _ => Self::Prometheus,
+        let is_preferred = if open.is_named {
+            open.thousandths >= text.thousandths
+        } else {
+            open.thousandths > text.thousandths
+        };
+        if open.thousandths > 0 && is_preferred {
+            Self::OpenMetrics
+        } else {
+            Self::Prometheus
         }
     }
 
@@ -110,15 +116,31 @@ fn thousandths(text: &str) -> Option<u16> {
     Some(quality)
 }
 
-/// The quality of a format that is named in one of `versions` or without any; `None` if it is not named.
-fn quality(ranges: &[Range<'_>], media_type: &str, versions: &[&str]) -> Option<u16> {
-    let named = ranges.iter().filter(|range| {
-        range.media_type.eq_ignore_ascii_case(media_type)
-            && range
-                .version
-                .is_none_or(|version| versions.contains(&version))
-    });
-    named.map(|range| range.quality).max()
+/// The quality of a format.
+struct Quality {
+    thousandths: u16,
+    /// The format itself was named, not a range that it is in.
+    is_named: bool,
+}
+
+/// The quality of a format by the most specific range that it is in: itself in one of `versions` or without any, its type,
+/// or `*/*` (RFC 9110 §12.5.1); 0 if it is in none.
+fn quality(ranges: &[Range<'_>], media_type: &str, versions: &[&str]) -> Quality {
+    let of = |name: &str| {
+        let named = ranges.iter().filter(|range| {
+            let version = range.version;
+            range.media_type.eq_ignore_ascii_case(name)
+                && version.is_none_or(|version| versions.contains(&version))
+        });
+        named.map(|range| range.quality).max()
+    };
+    let family = media_type.split('/').next().unwrap_or_default();
+    let wider = || of(&format!("{family}/*")).or_else(|| of("*/*"));
+    let named = of(media_type);
+    Quality {
+        thousandths: named.or_else(wider).unwrap_or(0),
+        is_named: named.is_some(),
+    }
 }
 
 /// Rewrites `OpenMetrics` text to the older format: the family of a counter is named as its samples are, and units are not
@@ -180,6 +202,15 @@ mod tests {
             (Some("application/openmetrics-text;q=0.2,text/plain;q=0.3"), Prometheus),
             (Some("application/openmetrics-text;q=0.35,text/plain;q=0.3"), OpenMetrics),
             (Some("text/plain,application/openmetrics-text"), OpenMetrics),
+            (Some("text/*;q=0.1, application/openmetrics-text;q=0.05"), Prometheus),
+            (Some("*/*, application/openmetrics-text;q=0.9"), Prometheus),
+            (Some("*/*;q=0.5, application/openmetrics-text;q=0.9"), OpenMetrics),
+            (Some("text/plain;q=0, */*"), OpenMetrics),
+            (Some("text/*;q=0, */*;q=0.1"), OpenMetrics),
+            (Some("application/*"), OpenMetrics),
+            (Some("application/*;q=0, */*"), Prometheus),
+            (Some("*/*;q=0"), Prometheus),
+            (Some("text/plain;version=1.0.0, application/openmetrics-text;q=0"), Prometheus),
             (Some(PROMETHEUS_2), OpenMetrics),
             (Some(PROMETHEUS_3), OpenMetrics),
         ];
