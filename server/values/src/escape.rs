@@ -6,6 +6,8 @@ use std::fmt::{self, Display};
 use icu_properties::props::{DefaultIgnorableCodePoint, Emoji, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
+use crate::joiner;
+
 /// Displays bytes of a peer so that they can neither forge a line nor steer a terminal nor hide.
 ///
 /// Visible characters, spaces and tabs stay as they are.
@@ -14,7 +16,8 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 /// That covers controls (C0, DEL, C1), line and paragraph separators, every format character (bidirectional controls and
 /// isolates, zero-width characters, byte order mark, interlinear annotations, tags), default ignorable characters such as
 /// Hangul fillers, private use and unassigned code points, and a combining mark without a character of the peer before it.
-/// Joiners and variation selectors stay inside an emoji.
+/// Variation selectors stay inside an emoji, and joiners inside an emoji or where letters are drawn by them
+/// ([`joiner::is_drawn`]).
 ///
 /// A backslash stays as it is, so the result is for reading, not for decoding.
 ///
@@ -175,6 +178,7 @@ fn is_visible(previous: Option<char>, character: char, next: Option<char>) -> bo
         '\u{fe0e}' | '\u{fe0f}' => {
             previous.is_some_and(|previous| is_emoji(previous) || is_keycap(previous, next))
         }
+        joiner::JOINER | joiner::NON_JOINER if joiner::is_drawn(previous, character, next) => true,
         // Zero-width joiner inside a sequence of emoji.
         '\u{200d}' => {
             previous.is_some_and(|previous| previous == '\u{fe0f}' || is_emoji(previous))
@@ -278,6 +282,7 @@ mod tests {
             "C:\\path \"quoted\"",
             "日本語\u{3000}한국어",
             "नमस्ते বাংলা தமிழ் ไทย",
+            "ශ්\u{200d}රී අනිල් അനില്\u{200d} علی\u{200c}رضا",
             "Joa\u{303}o",
             "שלום עולם",
             "👋 ❤️ 1️⃣ 👩🏽‍💻 ❤️‍🔥 👨‍👩‍👧 🇵🇹",

@@ -7,6 +7,7 @@
 //! | one script in a word, or Han, Kana, Hangul or Bopomofo with Latin | UTS #39 §5.1 and §5.2, Highly Restrictive |
 //! | at most four marks in a row, none at the beginning | UTS #39 §5.4 |
 //! | nothing invisible: default-ignorable characters, controls of direction, fillers, spaces but U+0020 | UTS #39 §3.1 |
+//! | U+200C and U+200D only where letters are drawn by them: after a virama, between Arabic letters | RFC 5892 A.1, A.2 |
 //! | nothing that looks like `*` or `!`, with which the server's own lines begin | UTS #39 §4, skeletons |
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_security::general_security_profile::IdentifierType;
 use unicode_security::mixed_script::AugmentedScriptSet;
 use unicode_security::{GeneralSecurityProfile, skeleton};
+use values::joiner;
 
 use super::error::{MAX_NAME_BYTES, NameError};
 
@@ -29,7 +31,7 @@ pub(super) fn member(text: &str) -> Result<String, NameError> {
     check_length(text.len(), 3 * MAX_NAME_BYTES)?;
     let name = normalized(text);
     check_length(name.len(), MAX_NAME_BYTES)?;
-    match name.chars().find(|&character| !is_allowed(character)) {
+    match first_not_allowed(&name) {
         Some(character) => Err(NameError::Character {
             what: "member",
             character,
@@ -62,7 +64,21 @@ fn normalized(text: &str) -> String {
     name
 }
 
-/// Reports whether a character may be part of a name.
+/// The first character of `name` that may not be where it is.
+fn first_not_allowed(name: &str) -> Option<char> {
+    let mut characters = name.chars().peekable();
+    let mut previous = None;
+    while let Some(character) = characters.next() {
+        let next = characters.peek().copied();
+        if !is_allowed(character) && !joiner::is_drawn(previous, character, next) {
+            return Some(character);
+        }
+        previous = Some(character);
+    }
+    None
+}
+
+/// Reports whether a character may be part of a name wherever it stands.
 fn is_allowed(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_alphanumeric()

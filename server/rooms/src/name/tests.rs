@@ -52,6 +52,10 @@ fn people_may_have_their_names() {
         ("ᏣᎳᎩ", "ᏣᎳᎩ"),
         ("ߒߞߏ", "ߒߞߏ"),
         ("ⴰⵎⴰⵣⵉⵖ", "ⴰⵎⴰⵣⵉⵖ"),
+        ("ශ්\u{200d}රීමාල්", "ශ්\u{200d}රීමාල්"),
+        ("അനില്\u{200d}", "അനില്\u{200d}"),
+        ("क्\u{200d}षमा", "क्\u{200d}षमा"),
+        ("علی\u{200c}رضا", "علی\u{200c}رضا"),
         ("O'Brien", "O'Brien"),
         ("O’Brien", "O'Brien"),
         ("Ana Иванова", "Ana Иванова"),
@@ -98,6 +102,7 @@ fn names_cannot_deceive() {
     let cases = [
         "", " ", " ana", "ana ", "ana  maria", "-", "...", "\u{301}ana", "ana \u{301}x",
         "\u{430}na", "p\u{430}ypal", "\u{3b1}na", "a\u{d30}na", "\u{13aa}na", "😀\u{200d}😀",
+        "ක්\u{200d}\u{200d}ර", "क\u{200d}ष", "क्\u{200c}", "علی\u{200c}", "ana\u{200c}", "علی\u{200d}رضا",
         "a\u{316}\u{317}\u{318}\u{319}\u{31c}", "* messages are missing here (slow)",
     ];
     for text in cases {
