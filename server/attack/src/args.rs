@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser};
+use values::units::{ByteSize, TimeSpan, at_least, positive_time};
 
 /// Attacks a server that it starts itself, with 100 honest clients beside each attack, and prints what it cost.
 #[derive(Debug, Parser)]
@@ -32,18 +33,25 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
     /// Instead of the rows: 500 members in 20 rooms and 2,000 deliveries a second for so long
-    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["only", "list", "long", "memory_limit"])]
-    pub(crate) soak: Option<u64>,
-    /// Seconds from one fault of the soak to the next
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) fault_every: u64,
-    /// Run the server inside a memory cgroup of so many MiB, one server for all rows that want the same settings; where
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["only", "list", "long", "memory_limit"])]
+    pub(crate) soak: Option<TimeSpan>,
+    /// Time from one fault of the soak to the next
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = positive_time)]
+    pub(crate) fault_every: TimeSpan,
+    /// Run the server inside a memory cgroup of this size, one server for all rows that want the same settings; where
     /// this user can make none, its resident memory is held against the limit instead
-    #[arg(long, value_name = "MIB", default_value = "256", value_parser = clap::value_parser!(u64).range(64..))]
-    pub(crate) memory_limit: u64,
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = at_least(ByteSize(64 << 20)))]
+    pub(crate) memory_limit: ByteSize,
     /// Give the server the settings that X8 in `THREAT_MODEL.md` advises for so little memory
     #[arg(long, conflicts_with = "soak")]
     pub(crate) advised: bool,
+}
+
+impl Args {
+    /// The memory that the server has, in whole MiB.
+    pub(crate) fn memory_limit_mib(&self) -> u64 {
+        self.memory_limit.0 as u64 >> 20
+    }
 }
 
 /// The extent of each attack.

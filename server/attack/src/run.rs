@@ -66,14 +66,14 @@ fn run(args: &Args, rows: &[&Row]) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    if let Some(seconds) = args.soak {
-        return runtime.block_on(soak::run(args, Duration::from_secs(seconds)));
+    if let Some(time) = args.soak {
+        return runtime.block_on(soak::run(args, time.0));
     }
-    let cgroup = Cgroup::new(args.memory_limit);
+    let cgroup = Cgroup::new(args.memory_limit_mib());
     let cgroup = cgroup.inspect_err(|error| {
         say(&format!(
             "No memory cgroup ({error:#}): the server's resident memory is held against {} MiB instead.",
-            args.memory_limit
+            args.memory_limit_mib()
         ));
     });
     let cgroup = cgroup.ok();
@@ -109,7 +109,7 @@ fn run(args: &Args, rows: &[&Row]) -> Result<bool> {
         );
         more.push(format!(
             "Maximum memory of the server's cgroup: {peak} of {} MiB; the limit was reached {reached} times (the kernel then takes back page cache).",
-            args.memory_limit
+            args.memory_limit_mib()
         ));
     }
     let within = reports.iter().filter(|report| report.is_within_five());
@@ -148,7 +148,7 @@ impl Suite<'_> {
         let flags = row.flags(self.form).split_whitespace();
         let mut flags: Vec<String> = flags.map(str::to_owned).collect();
         if self.args.advised {
-            let share = format!("{}MiB", self.args.memory_limit / 5);
+            let share = format!("{}MiB", self.args.memory_limit_mib() / 5);
             for flag in ["--max-buffered-bytes", "--rooms-history-memory"] {
                 if !flags.iter().any(|given| given == flag) {
                     flags.extend([flag.to_owned(), share.clone()]);
@@ -270,7 +270,7 @@ impl Suite<'_> {
                 row.growth
             ));
         }
-        let limit = self.args.memory_limit;
+        let limit = self.args.memory_limit_mib();
         if self.cgroup.is_none() && report.peak >> 20 >= limit {
             let peak = report.peak >> 20;
             faults.push(format!("{peak} MiB resident, at most {limit}"));

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &Args, time: Duration) -> Result<bool> {
     crew.all_joined().await?;
     let before = Before::look(&target)?;
     say(&format!(
-        "{MEMBERS} members in {ROOMS} rooms are there, the server has {} MiB; {} s with a fault every {} s",
+        "{MEMBERS} members in {ROOMS} rooms are there, the server has {} MiB; {} s with a fault every {}",
         before.resident >> 20,
         time.as_secs(),
         args.fault_every
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: &Args, time: Duration) -> Result<bool> {
     let mut watcher = Watcher::new(target.process());
     let begun = Instant::now();
     let mut faults = faults::Faults::new(&target, &crew.orders)?;
-    let every = Duration::from_secs(args.fault_every);
+    let every = args.fault_every.0;
     let mut due = every;
     while begun.elapsed() < time {
         if begun.elapsed() >= due && begun.elapsed() + every / 2 < time {
