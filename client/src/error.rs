@@ -116,7 +116,7 @@ impl ConnectError {
                 } else {
                     remedy
                 };
-                format!("{remedy}; to connect without the proxy: --no-proxy '*'")
+                format!("{remedy}, or connect without the proxy: --no-proxy '*'")
             }
             Self::Resolve { remedy, .. } | Self::Tls { remedy, .. } => (*remedy).into(),
             Self::Handshake { fault, .. } => fault.remedy(),

@@ -21,6 +21,8 @@ pub struct Check {
     pub what: &'static str,
     /// Value seen when it failed; `None` when it passed.
     pub failure: Option<String>,
+    /// Value that is expected, to follow "instead of".
+    pub wanted: &'static str,
     /// Advice to mend it.
     pub remedy: Cow<'static, str>,
 }
@@ -30,6 +32,7 @@ pub fn checks(request: &Head, response: &Head) -> Vec<Check> {
     let check = |what, ok: bool, seen: String, remedy: &'static str| Check {
         what,
         failure: (!ok).then_some(seen),
+        wanted: what,
         remedy: remedy.into(),
     };
     let show = |name: &str| {
@@ -41,18 +44,15 @@ pub fn checks(request: &Head, response: &Head) -> Vec<Check> {
     let key = request.get("Sec-WebSocket-Key").unwrap_or_default();
     let offered = request.get("Sec-WebSocket-Protocol").unwrap_or_default();
     let protocol = response.get("Sec-WebSocket-Protocol");
-    let protocol_fits = protocol
-        .as_ref()
-        .is_none_or(|chosen| offered.split(',').any(|one| one.trim() == chosen));
+    let protocol_fits = protocol.as_ref().is_none_or(|chosen| {
+        !chosen.is_empty() && offered.split(',').any(|one| one.trim() == chosen)
+    });
     let extensions_fit = response
         .get("Sec-WebSocket-Extensions")
         .is_none_or(|answer| {
             let offered = request.get("Sec-WebSocket-Extensions").unwrap_or_default();
-            answer
-                .split(',')
-                // The parameters are the library's to judge: its error says more than this check.
-                .all(|one| one.trim().starts_with("permessage-deflate"))
-                && !offered.is_empty()
+            // The parameters are the library's to judge: its error says more than this check.
+            extensions(&answer).all(|name| extensions(&offered).any(|offered| offered == name))
         });
     vec![
         Check {
@@ -66,9 +66,13 @@ pub fn checks(request: &Head, response: &Head) -> Vec<Check> {
         },
         check(
             "Upgrade: websocket (§4.1, 2)",
-            response
-                .get("Upgrade")
-                .is_some_and(|value| value.eq_ignore_ascii_case("websocket")),
+            response.get("Upgrade").is_some_and(|value| {
+                let mut members = members(&value);
+                members
+                    .next()
+                    .is_some_and(|one| one.eq_ignore_ascii_case("websocket"))
+                    && members.next().is_none()
+            }),
             show("Upgrade"),
             "a proxy in between may drop it: let it pass Upgrade, or use wss",
         ),
@@ -78,27 +82,60 @@ pub fn checks(request: &Head, response: &Head) -> Vec<Check> {
             show("Connection"),
             "a proxy in between may drop it: let it pass Connection, or use wss",
         ),
-        check(
-            "Sec-WebSocket-Accept fits the key (§4.1, 4)",
-            response
-                .get("Sec-WebSocket-Accept")
-                .is_some_and(|accept| accept == derive_accept_key(key.as_bytes())),
-            show("Sec-WebSocket-Accept"),
-            "the server or a cache in between answers for another key; mend the server",
-        ),
-        check(
-            "extensions were offered (§4.1, 5; RFC 7692 §7.1)",
-            extensions_fit,
-            show("Sec-WebSocket-Extensions"),
-            "the server answers what was not asked; try --no-deflate",
-        ),
-        check(
-            "subprotocol was offered (§4.1, 6)",
-            protocol_fits,
-            show("Sec-WebSocket-Protocol"),
-            "ask for it with --subprotocol NAME",
-        ),
+        Check {
+            wanted: "the one that fits the key (§4.1, 4)",
+            ..check(
+                "Sec-WebSocket-Accept fits the key (§4.1, 4)",
+                response
+                    .get("Sec-WebSocket-Accept")
+                    .is_some_and(|accept| accept == derive_accept_key(key.as_bytes())),
+                show("Sec-WebSocket-Accept"),
+                "the server or a cache in between answers for another key; mend the server",
+            )
+        },
+        Check {
+            wanted: "what was offered (§4.1, 5; RFC 7692 §7.1)",
+            ..check(
+                "extensions were offered (§4.1, 5; RFC 7692 §7.1)",
+                extensions_fit,
+                show("Sec-WebSocket-Extensions"),
+                "the server answers what was not asked; try --no-deflate",
+            )
+        },
+        Check {
+            wanted: if offered.is_empty() {
+                "none, since none was offered (§4.1, 6)"
+            } else {
+                "one that was offered, in the same spelling (§4.1, 6)"
+            },
+            ..check(
+                "subprotocol was offered (§4.1, 6)",
+                protocol_fits,
+                show("Sec-WebSocket-Protocol"),
+                protocol_remedy(protocol.as_deref(), &offered),
+            )
+        },
     ]
+}
+
+/// The members of a list, without empty ones (RFC 9110 §5.6.1.2).
+fn members(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|one| !one.is_empty())
+}
+
+/// The names of the extensions in a list (RFC 6455 §9.1).
+fn extensions(list: &str) -> impl Iterator<Item = &str> {
+    members(list).filter_map(|one| one.split(';').next().map(str::trim))
+}
+
+/// Advises on a subprotocol that was not offered: one can be asked for only if the answer names exactly one.
+fn protocol_remedy(chosen: Option<&str>, offered: &str) -> &'static str {
+    let is_one = chosen.is_some_and(|chosen| !chosen.is_empty() && !chosen.contains(','));
+    match (is_one, offered) {
+        (true, "") => "ask for it with --subprotocol NAME",
+        (true, _) => "ask for that one with --subprotocol NAME, or mend the server",
+        (false, _) => "the server must choose one or none: mend the server",
+    }
 }
 
 /// Advises on a refusal, in view of what was sent and what the response asks for.
@@ -166,6 +203,8 @@ pub struct HandshakeFault {
     pub request: Head,
     /// The answer; `None` when the connection ended before one.
     pub response: Option<Head>,
+    /// Whether the answer's head has its end.
+    pub is_whole: bool,
     /// The library's error, when all our own checks pass.
     pub detail: String,
     /// Returns the server's explanation in the response's body, as one line that is not escaped.
@@ -175,18 +214,25 @@ pub struct HandshakeFault {
 impl HandshakeFault {
     /// From what was on the wire, the answer's `body` aside.
     pub fn new(request: &[u8], response: &[u8], body: &[u8], detail: impl fmt::Display) -> Self {
+        let is_whole = response.ends_with(b"\r\n\r\n");
         let response = (!response.is_empty()).then(|| Head::parse(response));
+        let is_text = response.as_ref().is_none_or(|head| !is_coded(head));
         Self {
             request: Head::parse(request),
             response,
+            is_whole,
             detail: detail.to_string(),
-            said: explanation(body),
+            said: is_text.then(|| explanation(body)).flatten(),
         }
     }
 
-    /// The first check that failed.
+    /// The first check that failed; `None` also where no final head has arrived that could be checked.
     pub fn failed(&self) -> Option<Check> {
         let response = self.response.as_ref()?;
+        let status = response.status();
+        if status == Some(101) && !self.is_whole || matches!(status, Some(100 | 102..=199)) {
+            return None;
+        }
         checks(&self.request, response)
             .into_iter()
             .find(|check| check.failure.is_some())
@@ -222,6 +268,17 @@ impl HandshakeFault {
     }
 }
 
+/// Returns whether the body of a response is compressed or otherwise coded, so that its bytes are no text.
+fn is_coded(response: &Head) -> bool {
+    let of = |name| response.get(name).unwrap_or_default().to_ascii_lowercase();
+    let (content, transfer) = (of("Content-Encoding"), of("Transfer-Encoding"));
+    let is_other = |codings: &str, plain: &str| {
+        let mut codings = codings.split(',').map(str::trim);
+        codings.any(|coding| !coding.is_empty() && coding != plain)
+    };
+    is_other(&content, "identity") || is_other(&transfer, "chunked")
+}
+
 impl fmt::Display for HandshakeFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(said) = &self.said {
@@ -229,13 +286,21 @@ impl fmt::Display for HandshakeFault {
         }
         match (&self.response, self.failed()) {
             (None, _) => write!(formatter, "no answer ({})", escaped(&self.detail)),
+            (Some(head), None) if !self.is_whole => write!(
+                formatter,
+                "`{}`, and the head has no end that can be read ({})",
+                escaped(head.first_line.lines().next().unwrap_or_default()),
+                escaped(&self.detail)
+            ),
             (Some(_), None) => write!(formatter, "{}", escaped(&self.detail)),
-            (Some(_), Some(Check { what, failure, .. })) => {
-                write!(
-                    formatter,
-                    "{} instead of {what}",
-                    escaped(&failure.unwrap_or_default())
-                )
+            (
+                Some(_),
+                Some(Check {
+                    wanted, failure, ..
+                }),
+            ) => {
+                let seen = failure.unwrap_or_default();
+                write!(formatter, "{} instead of {wanted}", escaped(&seen))
             }
         }
     }
@@ -277,6 +342,126 @@ mod tests {
         ] {
             let failed = first_failure(&good.replace(from, to)).unwrap_or_default();
             assert!(failed.starts_with(what), "{from} → {to}: {failed}");
+        }
+    }
+
+    const ANSWER: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+    /// The sentence and the remedy for an answer to a request with `fields`.
+    fn told(fields: &str, response: &str, body: &[u8]) -> (String, String) {
+        let request = format!(
+            "GET / HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+        );
+        let (request, response) = (request.as_bytes(), response.as_bytes());
+        let fault = HandshakeFault::new(request, response, body, "what the library said");
+        (fault.to_string(), fault.remedy())
+    }
+
+    /// What the library accepts passes the checks: empty members of lists count for nothing.
+    #[test]
+    fn answers_with_empty_members_pass() {
+        let request = Head::parse(
+            b"GET / HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+              Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+        );
+        for (from, to) in [
+            ("Upgrade: websocket", "Upgrade: , WebSocket,"),
+            ("Connection: Upgrade", "Connection: ,keep-alive,, upgrade ,"),
+            ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: , ,\r\n\r\n"),
+            ("\r\n\r\n", "\r\nSec-WebSocket-Extensions:\r\n\r\n"),
+            (
+                "\r\n\r\n",
+                "\r\nSec-WebSocket-Extensions: ,permessage-deflate ; server_max_window_bits=10,\r\n\r\n",
+            ),
+        ] {
+            let response = Head::parse(ANSWER.replace(from, to).as_bytes());
+            let failed: Vec<_> = checks(&request, &response)
+                .into_iter()
+                .filter(|check| check.failure.is_some())
+                .collect();
+            assert_eq!(failed, [], "{to}");
+        }
+    }
+
+    #[test]
+    fn answers_that_choose_what_was_not_offered_are_told_apart() {
+        let asked = "Sec-WebSocket-Protocol: chat, tea\r\n";
+        for (fields, chosen, seen, remedy) in [
+            ("", "Protocol: chat", "none was offered", "ask for it"),
+            ("", "Protocol: ", "none was offered", "mend the server"),
+            (
+                asked,
+                "Protocol: CHAT",
+                "the same spelling",
+                "ask for that one",
+            ),
+            (
+                asked,
+                "Protocol: gabbo",
+                "the same spelling",
+                "ask for that one",
+            ),
+            (
+                asked,
+                "Protocol: chat, tea",
+                "the same spelling",
+                "choose one",
+            ),
+            ("", "Extensions: foo", "what was offered", "--no-deflate"),
+        ] {
+            let chosen = format!("\r\nSec-WebSocket-{chosen}\r\n\r\n");
+            let (sentence, advice) = told(fields, &ANSWER.replace("\r\n\r\n", &chosen), b"");
+            assert!(sentence.contains(seen), "{chosen}: {sentence}");
+            assert!(advice.contains(remedy), "{chosen}: {advice}");
+        }
+        let (sentence, _) = told("", &ANSWER.replace("s3p", "S3p"), b"");
+        assert!(
+            sentence.contains("instead of the one that fits the key"),
+            "{sentence}"
+        );
+    }
+
+    /// Nothing is claimed about fields that have not arrived, or behind an end of a line that cannot be read.
+    #[test]
+    fn heads_that_are_not_whole_fail_no_check() {
+        for response in [
+            "HTTP/1.1 101 Swi",
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnec",
+            &ANSWER.replace("\r\n", "\n"),
+            &ANSWER[..ANSWER.len() - 2],
+            "HTTP/1.1 103 Early Hints\r\nLink: a",
+            "HTTP/1.1 100 Continue\r\nX: ",
+        ] {
+            let (sentence, _) = told("", response, b"");
+            assert!(
+                sentence.contains("what the library said"),
+                "{response:?}: {sentence}"
+            );
+            assert!(!sentence.contains("instead of"), "{response:?}: {sentence}");
+        }
+        let (sentence, _) = told("", "HTTP/1.1 503 Busy", b"");
+        assert!(sentence.contains("instead of status 101"), "{sentence}");
+    }
+
+    #[test]
+    fn coded_bodies_are_no_explanation() {
+        for (field, is_said) in [
+            ("Content-Encoding: gzip", false),
+            ("Content-Encoding: br", false),
+            ("content-encoding: identity, deflate", false),
+            ("Content-Encoding: identity", true),
+            ("Transfer-Encoding: gzip, chunked", false),
+            ("Transfer-Encoding: Chunked", true),
+            ("X: gzip", true),
+        ] {
+            let response = format!("HTTP/1.1 403 Forbidden\r\n{field}\r\n\r\n");
+            let (sentence, _) = told("", &response, b"because");
+            assert_eq!(
+                sentence.starts_with("because; "),
+                is_said,
+                "{field}: {sentence}"
+            );
         }
     }
 }

@@ -40,6 +40,7 @@ pub(crate) async fn open(
         let fault = HandshakeFault {
             request: sent.clone(),
             response,
+            is_whole: true,
             detail,
             said: None,
         };

@@ -99,7 +99,7 @@ fn connections_that_break_off_amid_a_handshake() {
     let speaks_tls = "check that the port speaks TLS, and see the server's log";
     let speaks_http =
         "check that the port speaks HTTP (wss rather than ws?), and see the server's log";
-    let proxy = "see the server's log; to connect without the proxy: --no-proxy '*'";
+    let proxy = "see the server's log, or connect without the proxy: --no-proxy '*'";
     for (address, seen) in [(resets(), reset), (closes(), closed)] {
         let ended = run(&mut client(&[&format!("wss://{address}/"), "x"]));
         assert_told(&ended, 4, seen, speaks_tls);
@@ -156,7 +156,7 @@ fn ports_that_speak_something_else() {
         &format!("http://{not_http}"),
     ]));
     let remedy =
-        "check the scheme and the port of --proxy; to connect without the proxy: --no-proxy '*'";
+        "check the scheme and the port of --proxy, or connect without the proxy: --no-proxy '*'";
     assert_told(
         &ended,
         10,
@@ -195,7 +195,7 @@ fn read(stream: &mut TcpStream, length: usize) -> Vec<u8> {
 
 #[test]
 fn every_reply_of_socks5() {
-    let without = "; to connect without the proxy: --no-proxy '*'";
+    let without = ", or connect without the proxy: --no-proxy '*'";
     let server = "check the URL's host and port";
     for (user, (method, granted, reply), seen, remedy) in [
         (
@@ -369,14 +369,14 @@ const REFUSALS: &[(&str, u16, &str, &str)] = &[
     (
         "",
         418,
-        "`; check --proxy; to connect",
-        "check --proxy; to connect without the proxy",
+        "`; check --proxy, or connect",
+        "check --proxy, or connect without the proxy",
     ),
     (
         "",
         599,
-        "`; check --proxy; to connect",
-        "check --proxy; to connect without the proxy",
+        "`; check --proxy, or connect",
+        "check --proxy, or connect without the proxy",
     ),
 ];
 

@@ -267,6 +267,25 @@ fn recording_replays_and_differences_show() {
 }
 
 /// Numbers that no clock can add: in the recording, as speed, as any length of time.
+/// Nothing is compared, so nothing may be reported as equal.
+#[test]
+fn a_recording_without_messages_is_refused() {
+    let server = RealServer::get();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.jsonl");
+    let line = |opcode| {
+        format!(
+            r#"{{"time":"","elapsed":0.1,"direction":"sent","opcode":"{opcode}","bytes":0,"text":""}}"#
+        )
+    };
+    for text in ["", "\n", "\n\n\n", &line("ping"), &line("close")] {
+        std::fs::write(&file, text).unwrap();
+        let url = server.url("/echo");
+        let ended = run(&mut server.client(&["replay", file.to_str().unwrap(), &url]));
+        ended.assert_refused(2, "it has no message to send or to compare");
+    }
+}
+
 #[test]
 fn no_number_makes_a_replay_panic() {
     let server = RealServer::get();

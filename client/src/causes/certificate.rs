@@ -10,7 +10,7 @@ const FOR_SERVERS: &str = "use a certificate with server authentication";
 const NOT_FOR_SERVERS: &str = "its certificate is not meant for servers";
 const UNREADABLE: &str = "its certificate cannot be read";
 const WEAK: &str =
-    "its certificate is signed with an algorithm that is not accepted, such as SHA-1";
+    "its certificate has a key or a signature of a kind that is not accepted, such as SHA-1";
 const CLOCK: &str = "check this machine's clock";
 const EXPIRED: &str = "its certificate has expired";
 const RENEW: &str = "renew the server's certificate, and check this machine's clock";
@@ -23,10 +23,12 @@ pub(crate) const TRUST: &str = "trust the authority with --ca FILE (for a local 
 const NO_STATUS: &str = "it is unknown whether its certificate was revoked";
 const OLD_LIST: &str = "the list of revoked certificates has expired";
 const NEW_LIST: &str = "get a current list from the authority";
-const BAD_SIGNATURE: &str = "a signature does not fit: it does not hold the key of its certificate, or that was not signed by the authority it names";
-const IN_BETWEEN: &str = "somebody may be in between";
+const BAD_SIGNATURE: &str = "a signature does not fit: a key is too short (RSA below 2048 bits) or not that of its certificate, or an authority has not signed what names it";
+const IN_BETWEEN: &str = "check the server's key and chain; somebody may be in between";
 const NAME: &str = "its certificate is not valid for the name";
-pub(crate) const OTHER_NAME: &str = "dial one of those names, or give the name with --sni NAME";
+pub(crate) const WITH_NAME: &str = "have the server's certificate issued with its name as subjectAltName; a common name does not count";
+pub(crate) const OTHER_NAME: &str =
+    "dial a name that it is valid for, or give that name with --sni NAME";
 const BAD_LIST: &str = "the list of revoked certificates cannot be read";
 const ODD_LIST: &str = "the list of revoked certificates is of a kind that is not supported";
 const FORGED_LIST: &str = "the list of revoked certificates is not signed by the authority";

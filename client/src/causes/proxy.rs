@@ -5,7 +5,7 @@ use tungstenite_deflate::dial::{ProxyError, SocksError as S};
 use super::{Cause, causes, network};
 
 const CREDENTIALS: &str = "it wants a name and a password";
-const WITH_CREDENTIALS: &str = "give them: --proxy SCHEME://USER:PASSWORD@HOST:PORT";
+const WITH_CREDENTIALS: &str = "give them in --proxy SCHEME://USER:PASSWORD@HOST:PORT";
 const OTHER_CREDENTIALS: &str = "check the name and the password in --proxy";
 const FORBIDDEN: &str = "its rules forbid this host or port";
 const ASK: &str = "ask who runs it to permit this host and port";

@@ -11,7 +11,8 @@ const LATER: &str = "try later, or use --reconnect";
 causes! {
     /// Describes a status other than 101. A 5xx that is not registered is a fault of the server as well (RFC 9110 §15).
     of_status(u16), STATUS {
-    200..=299 => "this is a plain web page, not a WebSocket", CHECK_PATH;
+    200 => "this is a plain web page, not a WebSocket", CHECK_PATH;
+    201..=299 => "the server took it for an ordinary request, not a WebSocket handshake", CHECK_PATH;
     301 | 302 | 303 | 307 | 308 => "it is a redirect", "dial its Location, or add --follow";
     400 => "the server does not understand the request", LOOK;
     401 => "credentials are wanted", "--user NAME or --bearer-file FILE";

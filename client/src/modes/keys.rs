@@ -21,6 +21,8 @@ pub(crate) struct Keys {
     /// The newest bytes, as many as a mark of a paste has.
     newest: Vec<u8>,
     is_paste: bool,
+    /// The last byte was the Enter key, or the first half of a line end of two bytes.
+    is_after_return: bool,
     /// Bytes still to come that went through the kernel's line editing.
     cooked: u64,
 }
@@ -55,6 +57,7 @@ impl Keys {
         let mut taken = Taken::default();
         for &byte in bytes {
             taken.used += 1;
+            let was_return = std::mem::replace(&mut self.is_after_return, byte == b'\r');
             let was_cooked = self.cooked > 0;
             self.cooked = self.cooked.saturating_sub(1);
             match byte {
@@ -63,6 +66,8 @@ impl Keys {
                     break;
                 }
                 WAKE => {}
+                // One line end, as in text pasted without marks: no empty line is between them.
+                b'\n' if was_return && !self.is_paste => {}
                 0 if was_cooked => self.pass(END, &mut taken.passed),
                 byte => self.pass(byte, &mut taken.passed),
             }
@@ -138,6 +143,9 @@ mod tests {
                 "\x1b[Aup\x1b[200~a\nb\x1b[201~",
             ),
             (b"a\x1eb\x1a", "ab"),
+            (b"a\r\nb\r\n", "a\rb\r"),
+            (b"a\nb\n\n\r\r", "a\nb\n\n\r\r"),
+            (b"\x1b[200~a\r\nb\x1b[201~", "\x1b[200~a\r\nb\x1b[201~"),
             (b"\x1b[200~a\x1ab\x1b[201~", "\x1b[200~a\x1ab\x1b[201~"),
         ] {
             for one in passed(typed) {

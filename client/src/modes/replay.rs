@@ -37,7 +37,7 @@ impl Recording {
     /// Reads a file that `record` or `--jsonl` wrote.
     ///
     /// # Errors
-    /// Names the line that is not such a record.
+    /// Names the line that is not such a record; there is no message at all, so that nothing would be compared.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let wrong = |line: usize, reason: String| {
             Failure::Usage(format!("{} line {line}: {reason}", path.display()))
@@ -73,6 +73,13 @@ impl Recording {
                 }
                 Direction::Received => recording.received.push(message),
             }
+        }
+        if recording.sent.is_empty() && recording.received.is_empty() {
+            let text = format!(
+                "{}: it has no message to send or to compare",
+                path.display()
+            );
+            return Err(Failure::Usage(text));
         }
         Ok(recording)
     }

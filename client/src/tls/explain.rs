@@ -57,9 +57,17 @@ pub(super) fn tls_fault(peer: &str, name: &str, fault: &Error) -> ConnectError {
 
 fn of_certificate(name: &str, fault: &CertificateError) -> (String, &'static str) {
     let cause = match fault {
-        CertificateError::NotValidForName => return wrong_name(name, &[]),
+        // Older verifiers do not report the names.
+        CertificateError::NotValidForName => {
+            return (wrong_name(name, &[]), certificate::OTHER_NAME);
+        }
         CertificateError::NotValidForNameContext { presented, .. } => {
-            return wrong_name(name, presented);
+            let remedy = if presented.is_empty() {
+                certificate::WITH_NAME
+            } else {
+                certificate::OTHER_NAME
+            };
+            return (wrong_name(name, presented), remedy);
         }
         CertificateError::Other(OtherError(other)) if other.is::<PinMismatch>() => {
             let remedy = "if the key was changed on purpose, change --pin";
@@ -84,7 +92,7 @@ fn known_or_raw(cause: Option<Cause>, seen: &str) -> (String, &'static str) {
     }
 }
 
-fn wrong_name(name: &str, presented: &[String]) -> (String, &'static str) {
+fn wrong_name(name: &str, presented: &[String]) -> String {
     let names = if presented.is_empty() {
         String::new()
     } else {
@@ -98,7 +106,7 @@ fn wrong_name(name: &str, presented: &[String]) -> (String, &'static str) {
         )
     };
     let text = format!("its certificate is not valid for {name}{names}");
-    (escaped(&text).into_owned(), certificate::OTHER_NAME)
+    escaped(&text).into_owned()
 }
 
 /// `DnsName("localhost")` and `IpAddress(0::1)` as `localhost` and `::1`.

@@ -45,6 +45,12 @@ fn k1_wrong_certificates_are_refused_with_the_reason() {
             "not meant for servers",
         ),
         (
+            "no name",
+            authority.sign("localhost", |one| one.subject_alt_names.clear()),
+            4,
+            "not valid for localhost; have the server's certificate issued with its name",
+        ),
+        (
             "address",
             authority.sign("127.0.0.1", |_| {}),
             4,
