@@ -291,7 +291,10 @@ impl fmt::Debug for WebSocketUrl {
 pub(crate) fn client_request<R: IntoClientRequest>(request: R) -> Result<Request, Error> {
     request.into_client_request().map_err(|error| match error {
         Error::HttpFormat(error) if error.is::<http::uri::InvalidUri>() => {
-            Error::Url(UrlError::UnableToConnect(format!("this URL: {error}")))
+            // The text itself is not to be had here: tungstenite's impl for `&str` has taken it apart.
+            Error::Url(UrlError::UnableToConnect(format!(
+                "this URL: {error}; pass a `WebSocketUrl`, which takes names that are not ASCII, and spaces"
+            )))
         }
         other => other,
     })

@@ -147,3 +147,33 @@ async fn urls_are_dialled_in_every_form() {
         );
     }
 }
+
+/// What tungstenite's types cannot take, [`WebSocketUrl`] can, and the error says so before anything is dialled.
+#[tokio::test]
+async fn text_that_tungstenite_cannot_read_names_the_remedy() {
+    for (text, target) in [
+        ("ws://b\u{fc}cher.example/", "GET / "),
+        (
+            "wss://b\u{fc}cher.example?name=Jo\u{e3}o",
+            "GET /?name=Jo%C3%A3o ",
+        ),
+        ("ws://\u{4f8b}\u{3048}.example:8443/a", "GET /a "),
+        ("ws://example.org/a b", "GET /a%20b "),
+        ("ws://example.org/<a>", "GET /%3Ca%3E "),
+    ] {
+        let (here, _there) = tokio::io::duplex(64);
+        for error in [
+            connect_async(text).await.err().unwrap(),
+            client_async(text, here).await.err().unwrap(),
+        ] {
+            assert!(matches!(error, Error::Url(_)), "{text}: {error:?}");
+            assert!(
+                error.to_string().contains("`WebSocketUrl`"),
+                "{text}: {error}"
+            );
+        }
+        let url: WebSocketUrl = text.parse().unwrap();
+        let request = sent(url.into_client_request().unwrap()).unwrap();
+        assert!(request.starts_with(target), "{text}: {request}");
+    }
+}

@@ -7,7 +7,7 @@ use futures_util::stream::FusedStream;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use library::WebSocketStream;
 use library::tungstenite::Message;
-use library::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use library::tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 use library::tungstenite::protocol::frame::{Frame, FrameHeader};
 use library::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
@@ -115,7 +115,7 @@ fn made(opcode: OpCode, fin: bool, payload: &'static [u8]) -> Message {
 /// All scripts of `role`.
 pub(crate) fn run(role: Role) -> Vec<Call> {
     let mut calls = Vec::new();
-    for (name, config, script) in SCRIPTS {
+    for (name, config, script) in SCRIPTS.iter().chain(FURTHER) {
         let wire = Wire::default();
         let config = config();
         let socket = WebSocketStream::from_raw_socket(wire.clone(), role, config);
@@ -132,6 +132,7 @@ pub(crate) fn run(role: Role) -> Vec<Call> {
     }
     early(role, &mut calls);
     split(role, &mut calls);
+    taken_back(role, &mut calls);
     calls
 }
 
