@@ -247,7 +247,7 @@ fn every_reply_of_socks5() {
             "",
             (255, 0, 0),
             "it wants a name and a password",
-            "give them: --proxy SCHEME://USER:PASSWORD@HOST:PORT",
+            "give them in --proxy SCHEME://USER:PASSWORD@HOST:PORT",
         ),
         (
             "a:b@",
@@ -294,13 +294,13 @@ const REFUSALS: &[(&str, u16, &str, &str)] = &[
         "",
         401,
         ": it wants a name and a password",
-        "give them: --proxy SCHEME://USER",
+        "give them in --proxy SCHEME://USER",
     ),
     (
         "",
         407,
         ": it wants a name and a password",
-        "give them: --proxy SCHEME://USER",
+        "give them in --proxy SCHEME://USER",
     ),
     (
         "a:b@",

@@ -154,7 +154,7 @@ fn k2_insecure_still_wants_proof_of_the_key() {
             "--tls-min",
             version,
         ]));
-        ended.assert_refused(4, "does not hold the key");
+        ended.assert_refused(4, "not that of its certificate");
     }
 }
 
