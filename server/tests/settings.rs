@@ -540,12 +540,12 @@ fn addresses_that_cannot_be_listened_on_are_named() {
         (format!("unix:{folder}/none/wss.sock"), "No such file"),
         (format!("unix:{folder}/{long}"), "too long"),
         // 203.0.113.0/24 is for documents (RFC 5737), fe80:: lacks its interface.
-        ("203.0.113.1:8443".to_owned(), "address of this machine"),
+        ("203.0.113.1:9443".to_owned(), "address of this machine"),
         (
-            "plain://[2001:db8::1]:8443".to_owned(),
-            "[2001:db8::1]:8443",
+            "plain://[2001:db8::1]:9443".to_owned(),
+            "[2001:db8::1]:9443",
         ),
-        ("[fe80::1]:8443".to_owned(), "[fe80::1]:8443"),
+        ("[fe80::1]:9443".to_owned(), "[fe80::1]:9443"),
     ] {
         for flag in ["--listen", "--admin-listen"] {
             let public = ["--insecure-plain-public", "on"];
