@@ -179,14 +179,14 @@ mod tests {
         let (turns, begun) = (one_permit(), tokio::time::Instant::now());
         let [guesser, other] = [Turn::default(), Turn::default()];
         let guess = || turns.check(&guesser, || (), |()| true);
-        let guesses = futures_util::future::join_all((0..100).map(|_| guess()));
+        let attempts = futures_util::future::join_all((0..100).map(|_| guess()));
         let others = async {
             for _ in 0..100 {
                 turns.check(&other, || (), |()| false).await;
             }
             begun.elapsed()
         };
-        let (_, others) = tokio::join!(guesses, others);
+        let (_, others) = tokio::join!(attempts, others);
         assert!(others < GUESS_PAUSE, "{others:?}");
         assert!(
             begun.elapsed() >= GUESS_PAUSE * 100,
