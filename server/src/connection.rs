@@ -1,12 +1,11 @@
-//! What a handler is told about its connection.
+//! Description of a connection for its handler.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tracing::{Span, info_span};
 use tungstenite_deflate::Agreed;
 use tungstenite_deflate::tungstenite::Message;
-use values::sync::lock;
 
 use crate::drain::Departure;
 use crate::ledger::Account;
@@ -35,7 +34,7 @@ pub(crate) struct Connection {
 /// The turn at the check of tokens, which one request of a connection has at a time.
 pub(crate) type Turn = tokio::sync::Mutex<()>;
 
-/// What a handler is told about its connection.
+/// Description of a connection for its handler.
 ///
 /// It also carries the connection's counters and its notice of the server's end: a handler that uses
 /// [`Conversation`](crate::Conversation) need not think of them; one that reads and writes the stream by itself calls
@@ -60,20 +59,10 @@ pub struct ConnectionInfo {
     pub(crate) departure: Departure,
     pub(crate) traffic: Traffic,
     pub(crate) observers: Observers,
-    pub(crate) first_close: Arc<Mutex<Option<Closed>>>,
     /// The route's path, as metrics and logs name it.
     pub(crate) route: &'static str,
     /// The HTTP version that carries it.
     pub(crate) http: Carrier,
-}
-
-/// How a connection was closed: the first Close frame of either side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closed {
-    /// Its code; 1005 when it had none, 1006 when there was no Close (RFC 6455 §7.1.5).
-    pub code: u16,
-    /// Who sent it: `client`, `server` or `nobody`.
-    pub by: &'static str,
 }
 
 impl ConnectionInfo {
@@ -91,13 +80,11 @@ impl ConnectionInfo {
     /// Counts a message that came in.
     pub fn received(&self, message: &Message) {
         self.traffic.message(Direction::In, message);
-        self.note_close(message, "client");
     }
 
     /// Counts a message that goes out.
     pub fn sent(&self, message: &Message) {
         self.traffic.message(Direction::Out, message);
-        self.note_close(message, "server");
     }
 
     /// The span that tells in the log which connection an event belongs to.
@@ -110,44 +97,5 @@ impl ConnectionInfo {
     /// Runs `log` within the connection's span.
     pub(crate) fn in_span<T>(&self, log: impl FnOnce() -> T) -> T {
         self.span().in_scope(log)
-    }
-
-    /// How the connection was closed, as far as was counted.
-    pub fn closed(&self) -> Closed {
-        let closed = *lock(&self.first_close);
-        closed.unwrap_or(Closed {
-            code: 1006,
-            by: "nobody",
-        })
-    }
-
-    /// Whether a Close of either side was counted.
-    pub(crate) fn is_closed(&self) -> bool {
-        lock(&self.first_close).is_some()
-    }
-
-    /// Takes the engine's account of the end, which knows the Close of a failed connection too.
-    pub(crate) fn note_end(&self, end: &tungstenite_deflate::Closed) {
-        use tungstenite_deflate::Initiator;
-        let (frame, by) = match end.by {
-            Initiator::Peer => (&end.received, "client"),
-            Initiator::Us => (&end.sent, "server"),
-            Initiator::Transport => (&None, "nobody"),
-        };
-        let code = match frame {
-            Some(Some(frame)) => frame.code.into(),
-            Some(None) => 1005,
-            None => 1006,
-        };
-        *lock(&self.first_close) = Some(Closed { code, by });
-    }
-
-    /// Keeps the first Close of all.
-    pub(crate) fn note_close(&self, message: &Message, by: &'static str) {
-        if let Message::Close(frame) = message {
-            let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
-            let mut closed = lock(&self.first_close);
-            closed.get_or_insert(Closed { code, by });
-        }
     }
 }

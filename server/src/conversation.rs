@@ -35,11 +35,11 @@ pub struct Conversation {
     measured: Option<Instant>,
     /// The notice of the server's end.
     going_away: Departing,
-    /// Whether the handler's side of the conversation is over; what still comes in is dropped.
+    /// True if the handler's side of the conversation is over; messages that still arrive are dropped.
     closing: bool,
     /// A Close that waits for space in the queue.
     pending_close: Option<CloseFrame>,
-    /// Whether the transport has been shut down.
+    /// True if the transport has been shut down.
     finished: bool,
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum Incoming {
     Sent,
 }
 
-/// What a conversation waits for.
+/// Event that ends a conversation's wait.
 enum Next {
     Received(Option<Result<Message, Error>>),
     /// The server ends.
@@ -79,14 +79,14 @@ impl Conversation {
         }
     }
 
-    /// What is known of the connection.
+    /// Returns the description of the connection.
     pub fn info(&self) -> &ConnectionInfo {
         &self.info
     }
 
     /// The next text or binary message; `None` once the connection is closed, however it came about.
     ///
-    /// What was fed is sent before this waits. When the server ends, the client gets 1001 (going away) and has the
+    /// Fed messages are sent before this waits. When the server ends, the client gets 1001 (going away) and has the
     /// close timeout to answer it. Call it until it gives `None`, else the closing handshake is not finished.
     ///
     /// Cancel safe.
@@ -151,7 +151,6 @@ impl Conversation {
                 }
             };
             self.tally.message(Direction::In, (&message).into());
-            self.info.note_close(&message, "client");
             self.observe(Direction::In, (&message).into());
             if (message.is_text() || message.is_binary()) && !self.closing {
                 // Two looks at the clock would be felt by every small message.
@@ -195,13 +194,9 @@ impl Conversation {
     pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
         self.ready().await?;
         let counted = Counted::from(&message);
-        let close = message.is_close().then(|| message.clone());
         self.socket.start_send_unpin(message)?;
         self.tally.message(Direction::Out, counted);
         self.observe(Direction::Out, counted);
-        if let Some(close) = close {
-            self.info.note_close(&close, "server");
-        }
         Ok(())
     }
 
@@ -296,12 +291,9 @@ impl Conversation {
 
     /// Ends the transport in order, so that the peer sees an end rather than a cut.
     ///
-    /// What is awaited rarely is awaited in a box: else every conversation keeps room for it.
+    /// A rare future is awaited in a box: else every conversation reserves memory for it.
     async fn finish(&mut self) {
         if !std::mem::replace(&mut self.finished, true) {
-            if let Some(end) = self.socket.closed() {
-                self.info.note_end(end);
-            }
             let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.socket.get_mut().shutdown()).await;
         }
     }
@@ -351,11 +343,11 @@ fn note(info: &ConnectionInfo, error: &Error) {
     }
 }
 
-/// How long a slow peer that woke up may take to read what was queued and to answer.
+/// Time for a slow peer that reads again to take what was queued and to answer.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of so many messages of a connection the handling of one is measured.
 const MEASURED: u32 = 64;
-/// What a Close frame has room for beside its code (RFC 6455 §5.5).
+/// Maximum length of a Close frame's reason, in bytes (RFC 6455 §5.5).
 const MAX_REASON_BYTES: usize = 123;
-/// How long the transport may take for its own goodbye.
+/// Maximum time for shutting the transport down.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

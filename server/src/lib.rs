@@ -81,7 +81,7 @@ mod upgrade;
 pub use ::rooms;
 pub use acme::AcmeError;
 pub use config::Config;
-pub use connection::{Closed, ConnectionInfo};
+pub use connection::ConnectionInfo;
 pub use conversation::Conversation;
 pub use listen::{ListenError, Listener, listen, listeners};
 pub use server::{Ending, Server, ServerError};

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::BytesMut;
@@ -17,7 +17,7 @@ use tungstenite_deflate::hyper::{Pending, Upgrade};
 use tungstenite_deflate::tungstenite::Message;
 use tungstenite_deflate::tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite_deflate::tungstenite::protocol::{CloseFrame, Role};
-use tungstenite_deflate::{Options, WebSocketStream};
+use tungstenite_deflate::{CloseReport, Closed, Initiator, Options, WebSocketStream};
 
 use crate::client_stream::ClientStream;
 use crate::connection::{Connection, ConnectionInfo};
@@ -120,7 +120,6 @@ where
         departure: context.drain.departure(),
         traffic: endpoint.traffic(&context.metrics),
         observers: context.observers.clone(),
-        first_close: Arc::new(Mutex::new(None)),
         route: endpoint.path,
         http: if request.version() == Version::HTTP_2 {
             Carrier::Http2
@@ -201,7 +200,7 @@ fn announce_continue<B>(request: &Request<B>) -> Result<(), Refusal> {
 
 /// The connection from the moment hyper has sent the response to its end.
 ///
-/// What it takes to begin lives in a box of its own, which is gone when the handler runs: a connection that waits holds
+/// The beginning has a box of its own, which is gone when the handler runs: a connection that waits holds
 /// its handler and little else.
 async fn run(beginning: Pin<Box<impl Future<Output = Option<Running>>>>) {
     if let Some(running) = beginning.await {
@@ -223,14 +222,15 @@ where
 {
     let span = info.span();
     let (rescue, rescued) = oneshot::channel();
-    let socket = match connect(&context, pending, options, &info, http2, rescue).await {
+    let mut socket = match connect(&context, pending, options, &info, http2, rescue).await {
         Ok(socket) => socket,
         Err(error) => {
             span.in_scope(|| failure!(DEBUG, %error, "connection lost before it was upgraded"));
             return None;
         }
     };
-    let open = Box::new(span.in_scope(|| OpenSocket::new(&context, &info, permit)));
+    let open =
+        Box::new(span.in_scope(|| OpenSocket::new(&context, &info, permit, socket.close_report())));
     debug!(parent: &span, subprotocol = info.subprotocol, deflate = ?info.agreed, "negotiated");
     // A handler may well panic before there is a future of it.
     let started =
@@ -253,8 +253,8 @@ async fn guarded(open: Box<OpenSocket>, rescued: oneshot::Receiver<Transport>, h
     }
 }
 
-/// Tells of a handler's panic: the log, the metrics, and the peer if its connection could be saved.
-async fn panicked(open: Box<OpenSocket>, mut rescued: oneshot::Receiver<Transport>) {
+/// Reports a handler's panic: in the log, the metrics, and to the peer if its connection could be saved.
+async fn panicked(mut open: Box<OpenSocket>, mut rescued: oneshot::Receiver<Transport>) {
     open.info.in_span(|| {
         error!("the handler panicked; its connection is closed with 1011, others go on");
     });
@@ -266,16 +266,17 @@ async fn panicked(open: Box<OpenSocket>, mut rescued: oneshot::Receiver<Transpor
         })
         .inc();
     if let Ok(transport) = rescued.try_recv() {
-        apologise(&open.context, transport, &open.info).await;
+        apologise(&mut open, transport).await;
     }
 }
 
 /// Ends what a panicking handler left behind with 1011 (internal error).
-async fn apologise(context: &Context, transport: Transport, info: &ConnectionInfo) {
-    if info.is_closed() {
-        // The handler had said goodbye already.
+async fn apologise(open: &mut OpenSocket, transport: Transport) {
+    if open.report.closed().is_some() {
+        // The handler's connection was closed, or closing, already.
         return;
     }
+    let (context, info) = (&open.context, &open.info);
     let (traffic, account) = (info.traffic.clone(), &info.connection.account);
     let stream = ServerStream::new(transport, context.write_timeout, traffic, account);
     let mut socket = WebSocketStream::with_shared_options(
@@ -285,6 +286,7 @@ async fn apologise(context: &Context, transport: Transport, info: &ConnectionInf
         Arc::clone(&context.options),
         info.agreed,
     );
+    open.report = socket.close_report();
     let close = Message::Close(Some(CloseFrame {
         code: CloseCode::Error,
         reason: "the server made a mistake".into(),
@@ -341,7 +343,9 @@ struct OpenSocket {
     context: Arc<Context>,
     info: ConnectionInfo,
     since: std::time::Instant,
-    /// Its place among the WebSockets that may be held.
+    /// The engine's account of the end, filled when the handler drops its stream.
+    report: CloseReport,
+    /// Its permit among the WebSockets that may be held.
     _permit: Permit,
 }
 
@@ -349,7 +353,12 @@ struct OpenSocket {
 type Http2Stream = (Arc<Http2>, Arc<Stream>);
 
 impl OpenSocket {
-    fn new(context: &Arc<Context>, info: &ConnectionInfo, permit: Permit) -> Self {
+    fn new(
+        context: &Arc<Context>,
+        info: &ConnectionInfo,
+        permit: Permit,
+        report: CloseReport,
+    ) -> Self {
         let deflate = if info.agreed.is_some() { "yes" } else { "no" };
         info.traffic.opened(info.http, info.agreed.is_some());
         limited!(
@@ -363,6 +372,7 @@ impl OpenSocket {
             context: Arc::clone(context),
             info: info.clone(),
             since: std::time::Instant::now(),
+            report,
             _permit: permit,
         }
     }
@@ -374,17 +384,18 @@ impl Drop for OpenSocket {
             context,
             info,
             since,
+            report,
             ..
         } = self;
-        let closed = info.closed();
+        let (code, by) = code_and_initiator(report.closed());
         info.traffic.closed(info.http);
         context
             .metrics
             .closed
             .get_or_create(&CloseLabels {
                 route: info.route,
-                code: close_code(closed.code),
-                by: closed.by,
+                code: close_code(code),
+                by,
             })
             .inc();
         let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -392,13 +403,31 @@ impl Drop for OpenSocket {
             limited!(
                 CONNECTIONS,
                 INFO,
-                code = closed.code,
-                by = closed.by,
+                code,
+                by,
                 duration_ms,
                 "connection closed"
             );
         });
     }
+}
+
+/// Returns the code of the Close frame that came first and who sent it, as metrics and the log name them.
+///
+/// The code is 1005 if the frame had none, and 1006 if there was no frame (RFC 6455 §7.1.5).
+fn code_and_initiator(closed: Option<&Closed>) -> (u16, &'static str) {
+    let (frame, by) = match closed {
+        Some(closed) if closed.by == Initiator::Peer => (&closed.received, "client"),
+        // Also where the byte stream ended before the peer answered.
+        Some(closed) if closed.sent.is_some() => (&closed.sent, "server"),
+        _ => (&None, "nobody"),
+    };
+    let code = match frame {
+        Some(Some(frame)) => frame.code.into(),
+        Some(None) => 1005,
+        None => 1006,
+    };
+    (code, by)
 }
 
 /// The answer to a request that is not accepted.
@@ -420,5 +449,5 @@ fn refuse(status: StatusCode, text: &'static str) -> Response<Body> {
     Reason(text.into()).attach(response)
 }
 
-/// How long the closing handshake after a panic may take.
+/// Maximum time for the closing handshake after a panic.
 const APOLOGY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,5 +1,7 @@
 //! Close codes that may be sent, the payload of a Close frame, how a connection ended.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::error::{ProtocolError, SendError};
@@ -11,13 +13,13 @@ use crate::tungstenite::protocol::frame::coding::CloseCode;
 /// Status 1005: stands for "no code in the Close frame" and is never sent (RFC 6455 §7.4.1).
 const NO_STATUS_RECEIVED: u16 = 1005;
 
-/// Whether an endpoint may send `code` in a Close frame: those of RFC 6455 §7.4.1, 1012 to 1014 of the IANA registry,
-/// and 3000 to 4999 for libraries and applications (§7.4.2).
+/// Returns true if an endpoint may send `code` in a Close frame: the codes of RFC 6455 §7.4.1, 1012 to 1014 of the IANA
+/// registry, and 3000 to 4999 for libraries and applications (§7.4.2).
 pub(crate) fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// Who ended a connection.
+/// Side that ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initiator {
     /// The peer's Close came before ours was sent.
@@ -28,7 +30,7 @@ pub enum Initiator {
     Transport,
 }
 
-/// How a connection ended, as far as it has.
+/// The end of a connection, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Closed {
@@ -36,7 +38,7 @@ pub struct Closed {
     pub received: Option<Option<CloseFrame>>,
     /// Our Close frame.
     pub sent: Option<Option<CloseFrame>>,
-    /// Who began.
+    /// Side that began.
     pub by: Initiator,
 }
 
@@ -48,6 +50,58 @@ impl Closed {
             Some(Some(frame)) => frame.code,
             Some(None) => CloseCode::Status,
             None => CloseCode::Abnormal,
+        }
+    }
+}
+
+/// The end of a connection, readable by those who do not own the connection, once it is dropped.
+///
+/// Handed out by [`WebSocketStream::close_report`](crate::WebSocketStream::close_report) and
+/// [`Connection::close_report`](crate::Connection::close_report).
+#[derive(Clone, Debug)]
+pub struct CloseReport(Arc<OnceLock<Box<Closed>>>);
+
+impl CloseReport {
+    /// Returns how the connection ended; `None` before it is dropped, or if it was dropped while it was open.
+    pub fn closed(&self) -> Option<&Closed> {
+        self.0.get().map(AsRef::as_ref)
+    }
+}
+
+/// The engine's record of the end, which a [`CloseReport`] gets when the engine is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct CloseRecord {
+    closed: Option<Box<Closed>>,
+    report: Option<CloseReport>,
+}
+
+impl CloseRecord {
+    pub(crate) fn closed(&self) -> Option<&Closed> {
+        self.closed.as_deref()
+    }
+
+    /// Returns the record to change; the first change says who began.
+    pub(crate) fn begun_by(&mut self, by: Initiator) -> &mut Closed {
+        self.closed.get_or_insert_with(|| {
+            Box::new(Closed {
+                received: None,
+                sent: None,
+                by,
+            })
+        })
+    }
+
+    pub(crate) fn report(&mut self) -> CloseReport {
+        self.report
+            .get_or_insert_with(|| CloseReport(Arc::default()))
+            .clone()
+    }
+}
+
+impl Drop for CloseRecord {
+    fn drop(&mut self) {
+        if let (Some(report), Some(closed)) = (&self.report, self.closed.take()) {
+            report.0.set(closed).expect("a report has one record");
         }
     }
 }
@@ -122,6 +176,32 @@ pub(crate) fn encode(frame: Option<&CloseFrame>) -> Result<Bytes, SendError> {
 mod tests {
     use super::*;
     use crate::tungstenite::Utf8Bytes;
+
+    #[test]
+    fn a_report_gets_the_end_when_the_engine_is_dropped() {
+        use std::time::Instant;
+
+        use crate::tungstenite::protocol::Role;
+        use crate::{Connection, Options};
+
+        let connection = || {
+            let options = Options::default().into();
+            Connection::new(Role::Client, options, None, Instant::now)
+        };
+        let mut open = connection();
+        let report = open.close_report();
+        drop(open);
+        assert_eq!(report.closed(), None);
+
+        let mut closed = connection();
+        let (first, second) = (closed.close_report(), closed.close_report());
+        closed.close(None, Instant::now).unwrap();
+        assert_eq!(first.closed(), None, "it is still there");
+        drop(closed);
+        let end = first.closed().expect("it was closed");
+        assert_eq!((end.by, &end.sent), (Initiator::Us, &Some(None)));
+        assert_eq!(second.closed(), Some(end));
+    }
 
     /// Threats F12 and F13: every code there is.
     #[test]

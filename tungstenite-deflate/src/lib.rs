@@ -56,7 +56,7 @@ mod text;
 mod tls;
 mod utf8;
 
-pub use close::{Closed, Initiator};
+pub use close::{CloseReport, Closed, Initiator};
 pub use connection::{Clock, Connection, ReceiveStep};
 pub use control_rate::ControlRate;
 pub use deflate::{Agreed, Compression, DeflateConfig, SharedContext};

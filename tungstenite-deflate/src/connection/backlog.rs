@@ -29,7 +29,7 @@ impl Backlog {
         self.queue.push_back(waiting);
     }
 
-    /// What waits, in bytes, with room for a header of each message.
+    /// Returns the bytes that wait, with space for a header of each message.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

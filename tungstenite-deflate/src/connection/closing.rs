@@ -1,7 +1,7 @@
-//! How a connection ends: the closing handshake, failing, the end of the byte stream.
+//! End of a connection: the closing handshake, failing, the end of the byte stream.
 
 use super::{Clock, Connection, Lifecycle};
-use crate::close::{self, Closed, Initiator};
+use crate::close::{self, CloseReport, Closed, Initiator};
 use crate::error::{ProtocolError, SendError};
 use crate::frame::MAX_CONTROL_PAYLOAD;
 use crate::incoming::Incoming;
@@ -25,7 +25,7 @@ impl Connection {
 
     /// Answers the peer's Close with its own code, unless it is the answer to ours (RFC 6455 §5.5.1).
     pub(super) fn receive_close(&mut self, frame: Option<&CloseFrame>, clock: impl Clock) {
-        self.closed_mut(Initiator::Peer).received = Some(frame.cloned());
+        self.end.begun_by(Initiator::Peer).received = Some(frame.cloned());
         if self.state == Lifecycle::Open {
             self.queue_close(frame.cloned(), clock)
                 .expect("a Close that was received may be sent");
@@ -42,7 +42,7 @@ impl Connection {
         if self.options.close_timeout.is_some() {
             self.timers.note_close(clock.now());
         }
-        self.closed_mut(Initiator::Us).sent = Some(frame);
+        self.end.begun_by(Initiator::Us).sent = Some(frame);
         Ok(())
     }
 
@@ -56,7 +56,7 @@ impl Connection {
             let payload = close::encode(Some(&frame))
                 .expect("codes of violations may be sent, and their reason fits");
             self.queue.cut_short(payload);
-            self.closed_mut(Initiator::Us).sent = Some(Some(frame));
+            self.end.begun_by(Initiator::Us).sent = Some(Some(frame));
         }
         self.receive_no_more(Lifecycle::Failed);
         error
@@ -66,7 +66,7 @@ impl Connection {
     pub fn receive_eof(&mut self) -> bool {
         let clean = self.state == Lifecycle::Closed;
         if !self.is_receiving_over() {
-            self.closed_mut(Initiator::Transport).by = Initiator::Transport;
+            self.end.begun_by(Initiator::Transport).by = Initiator::Transport;
         }
         self.receive_no_more(Lifecycle::Ended);
         clean
@@ -83,19 +83,14 @@ impl Connection {
         self.state = state;
     }
 
-    fn closed_mut(&mut self, by: Initiator) -> &mut Closed {
-        self.closed.get_or_insert_with(|| {
-            Box::new(Closed {
-                received: None,
-                sent: None,
-                by,
-            })
-        })
-    }
-
     /// Returns how the connection ended, or is ending; `None` while it is open.
     pub fn closed(&self) -> Option<&Closed> {
-        self.closed.as_deref()
+        self.end.closed()
+    }
+
+    /// Returns a handle that reads [`closed`](Self::closed) after this value is dropped; all handles are the same one.
+    pub fn close_report(&mut self) -> CloseReport {
+        self.end.report()
     }
 
     /// Returns whether messages may still be sent.

@@ -9,7 +9,7 @@ use crate::error::ProtocolError;
 /// The control frames that a peer has sent.
 #[derive(Debug, Default)]
 pub(super) struct ControlFrames {
-    /// When the bucket will be full again, if it is not.
+    /// Instant at which the bucket will be full again, if it is not.
     full_at: Option<Instant>,
     /// Pings of ours whose Pongs are still to come.
     pings: u32,

@@ -26,7 +26,7 @@ use self::queue::Queue;
 pub use self::receiving::ReceiveStep;
 use self::timers::{Due, Timers};
 use self::unfinished_send::UnfinishedSend;
-use crate::close::Closed;
+use crate::close::CloseRecord;
 use crate::deflate::{Agreed, Codec, CompressedMessages, Statistics};
 use crate::error::ProtocolError;
 use crate::frame::Opcode;
@@ -79,7 +79,7 @@ pub struct Connection {
     /// Next look for compression contexts that are idle, if the options use a timer at all.
     context_check: Option<Instant>,
     agreed: Option<Agreed>,
-    closed: Option<Box<Closed>>,
+    end: CloseRecord,
     timers: Timers,
     /// Length of the caller's buffer when `receive` last left it: more in it means that something arrived.
     left_in_buffer: usize,
@@ -126,7 +126,7 @@ impl Connection {
             codec,
             context_check,
             agreed,
-            closed: None,
+            end: CloseRecord::default(),
             timers: Timers::new(now),
             left_in_buffer: 0,
             unfinished_memory,

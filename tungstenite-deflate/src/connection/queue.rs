@@ -1,4 +1,4 @@
-//! What waits to be written, in its order.
+//! Output in the order of writing.
 
 use bytes::Bytes;
 
@@ -7,13 +7,13 @@ use super::pongs::Pongs;
 use crate::frame::{Header, Opcode, Outgoing};
 use crate::tungstenite::protocol::Role;
 
-/// What waits to be written: frames, messages that are yet to be cut into fragments, Pongs that are owed.
+/// Output that waits: frames, messages that are yet to be cut into fragments, Pongs that are owed.
 ///
 /// A control frame goes in front of the backlog, so that it passes between fragments (RFC 6455 §5.4); a Close goes
 /// after it.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// Who writes: a client's frames are masked (RFC 6455 §5.3).
+    /// The writing side: a client's frames are masked (RFC 6455 §5.3).
     role: Role,
     framed: Outgoing,
     /// Data messages and a Close that wait after a message that is being sent in fragments.

@@ -15,7 +15,7 @@ use crate::options::Options;
 pub(super) struct Timers {
     /// `None` without deadlines, where nobody reads a clock.
     last_received: Option<Instant>,
-    /// How exactly `last_received` is known.
+    /// Precision with which `last_received` is known.
     precision: Precision,
     /// Our Ping that is not answered.
     ping: Option<AwaitedAnswer>,
@@ -24,14 +24,14 @@ pub(super) struct Timers {
     /// Our Close.
     close: Option<AwaitedAnswer>,
     writing: WriteProgress,
-    /// When the program stopped asking for messages, if a deadline stands still since then.
+    /// Instant at which the program stopped asking for messages, if a deadline stands still since then.
     paused: Option<Instant>,
 }
 
 /// A control frame that the peer has to answer.
 #[derive(Debug)]
 struct AwaitedAnswer {
-    /// When it was queued; then the last progress of writing, and when it was written.
+    /// Instant at which it was queued; then of the last progress of writing, and at which it was written.
     since: Instant,
     /// Bytes that the transport will have taken with it; `None` if that is all that is queued.
     end: Option<u64>,
@@ -41,7 +41,7 @@ struct AwaitedAnswer {
 /// A message that is not there whole.
 #[derive(Debug)]
 struct UnfinishedMessage {
-    /// When it began, or progressed last.
+    /// Instant at which it began, or progressed last.
     since: Instant,
     /// Bytes that had arrived of it then.
     bytes: u64,
@@ -54,7 +54,7 @@ struct WriteProgress {
     waits: bool,
     /// Bytes taken at the last progress, or when the wait began.
     written: u64,
-    /// When that was, if it waits and there is a deadline.
+    /// Instant of that, if it waits and there is a deadline.
     since: Option<Instant>,
 }
 
@@ -82,7 +82,7 @@ impl AwaitedAnswer {
     }
 }
 
-/// How exactly the time of the last arrival is known.
+/// Precision with which the time of the last arrival is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Precision {
     /// Nothing has arrived since the noted instant.
@@ -91,7 +91,7 @@ enum Precision {
     Sampled { arrived: bool },
 }
 
-/// What is due.
+/// Timer that has fired.
 #[derive(Debug)]
 pub(super) enum Due {
     /// A Ping is to be sent.

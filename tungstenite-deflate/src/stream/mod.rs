@@ -19,7 +19,7 @@ pub use self::byte_stream::{ByteStream, MessageKind};
 pub use self::halves::{OwnedReadHalf, OwnedWriteHalf};
 use self::timer::Timer;
 use self::wakers::Wakers;
-use crate::close::Closed;
+use crate::close::{CloseReport, Closed};
 use crate::connection::Connection;
 use crate::deflate::{Agreed, CompressedMessages, Statistics};
 use crate::memory::MemoryBudget;
@@ -190,7 +190,7 @@ impl<S> WebSocketStream<S> {
         self.connection.agreed()
     }
 
-    /// What compression did so far; `None` if it was not agreed.
+    /// Returns counts of what compression did so far; `None` if it was not agreed.
     pub fn statistics(&self) -> Option<Statistics> {
         self.connection.statistics()
     }
@@ -207,9 +207,15 @@ impl<S> WebSocketStream<S> {
         self.connection.received_compressed()
     }
 
-    /// How the connection ended, or is ending; `None` while it is open.
+    /// Returns how the connection ended, or is ending; `None` while it is open.
     pub fn closed(&self) -> Option<&Closed> {
         self.connection.closed()
+    }
+
+    /// Returns a handle that reads [`closed`](Self::closed) after this stream is dropped, for whoever hands the stream
+    /// to a handler and accounts for its end.
+    pub fn close_report(&mut self) -> CloseReport {
+        self.connection.close_report()
     }
 
     /// Bytes that the transport has taken so far; a slow reader shows by how this grows.
