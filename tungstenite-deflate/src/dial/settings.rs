@@ -14,7 +14,7 @@ use super::family::Family;
 pub struct Dial {
     /// Addresses that may be used. Default: both families.
     pub family: Family,
-    /// Time after which the next address is tried while the ones before go on (RFC 8305 §5); see [`happy_eyeballs`].
+    /// Time after which the next address is tried while the ones before go on (RFC 8305 §5); see [`happy_eyeballs`](crate::dial::happy_eyeballs).
     /// `None` tries one address after the other, each as long as the operating system does. Default: 250 ms, as
     /// recommended by RFC 8305 §8.
     pub attempt_delay: Option<Duration>,
@@ -28,7 +28,7 @@ pub struct Dial {
     ///
     /// One that is not followed for another reason is an `Error::Io` with a
     /// [`RedirectError`](crate::handshake::RedirectError) inside. After a redirect the response's extensions hold the
-    /// [`WebSocketUrl`] that answered.
+    /// [`WebSocketUrl`](crate::handshake::WebSocketUrl) that answered.
     pub max_redirects: usize,
     /// The proxy to go through. Default: none.
     #[cfg(feature = "proxy")]

@@ -179,14 +179,13 @@ fn close_amid_message(_: Role, script: &mut Script<'_>) {
 }
 
 fn control_by_hand(_: Role, script: &mut Script<'_>) {
-    let [ping, pong, reserved] =
-        [Control::Ping, Control::Pong, Control::Reserved(11)].map(OpCode::Control);
-    script.send("Ping frame", made(ping, true, b"p"));
-    script.send("Pong frame", made(pong, true, b"q"));
+    let made = |control, is_final, payload: &'static [u8]| made(OpCode::Control(control), is_final, payload);
+    script.send("Ping frame", made(Control::Ping, true, b"p"));
+    script.send("Pong frame", made(Control::Pong, true, b"q"));
     script.wrote();
-    script.send("fragmented Ping", made(ping, false, b"p"));
-    script.send("Ping frame of 126", made(ping, true, &[7; 126]));
-    script.send("reserved control", made(reserved, true, b""));
+    script.send("fragmented Ping", made(Control::Ping, false, b"p"));
+    script.send("Ping frame of 126", made(Control::Ping, true, &[7; 126]));
+    script.send("reserved control", made(Control::Reserved(11), true, b""));
     script.wrote();
 }
 
