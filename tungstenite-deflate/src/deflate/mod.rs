@@ -16,11 +16,11 @@
 //! | none: compression agreed, no context takeover | 0 | 0 | 0 |
 //! | both by default, idle for 75 s | up to 900 | 300 to 900 | 300 to 900 |
 //! | both by default, level 1, windows 11 | up to 9,500 | 9,800 | 9,900 |
-//! | the peer's, window 11, the default | up to 2,048 | 2,200 | 2,300 |
+//! | the peer's, window 11, the default | up to 2,048 | 2,300 | 2,300 |
 //! | the peer's, window 15 | up to 32,768 | 2,200 | 32,700 |
 //! | our own, level 1, window 11, the default | up to 7,500 | 7,600 | 7,600 |
-//! | our own, level 1, window 13 and more | up to 29,400 | 10,500 | 29,600 |
-//! | both, level 1, window 15 | up to 62,100 | 12,700 | 65,900 |
+//! | our own, level 1, window 13 and more | up to 29,400 | 8,000 | 29,600 |
+//! | both, level 1, window 15 | up to 62,100 | 9,700 | 65,900 |
 //! | both, level 2, our window 12, the peer's 15 | up to 198,000 | 164,200 | 194,500 |
 //! | both, level 2, window 15 | up to 312,500 | 278,900 | 309,200 |
 //!

@@ -2,7 +2,6 @@
 
 use super::block::Sequences;
 use super::span::{SearchRange, alike, word};
-use crate::deflate::growth::grown;
 
 /// Positions at which three bytes stand: the last one by their hash, and from each position the one before it.
 ///
@@ -65,9 +64,12 @@ impl Chains {
         if self.heads.is_empty() {
             self.heads = vec![0; 1 << head_bits(self.ring_bits)];
         }
-        let needed = usize::from(end).next_power_of_two();
-        let wanted = grown(needed, self.ring()).max(MIN_LINKS);
-        let wanted = wanted.min(self.ring());
+        let needed = usize::from(end).next_power_of_two().max(MIN_LINKS);
+        let wanted = if needed > self.ring() / 4 {
+            self.ring()
+        } else {
+            needed
+        };
         if wanted > self.links.len() {
             self.links.reserve_exact(wanted - self.links.len());
             self.links.resize(wanted, 0);
@@ -287,4 +289,4 @@ const SKIP_SHIFT: u32 = 7;
 /// fewer than that logarithm.
 const MATCH_COST: usize = 44;
 /// Links that are allocated at first.
-const MIN_LINKS: usize = 256;
+const MIN_LINKS: usize = 64;
