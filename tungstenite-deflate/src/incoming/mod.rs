@@ -97,7 +97,8 @@ impl Incoming {
             .decoder
             .arriving()
             .filter(|header| !header.opcode.is_control())
-            .map_or(0, |_| buffered as u64);
+            // Behind a frame whose inflation has paused the buffer holds what comes after it, headers too.
+            .map_or(0, |header| header.length.min(buffered as u64));
         self.assembler.received_bytes() + arriving
     }
 

@@ -125,6 +125,46 @@ fn a_long_message_pauses_again_and_again_and_is_the_same_in_the_end() {
     }
 }
 
+/// Where inflation pauses in one frame the buffer holds the frames behind it, whose headers are no part of the message: a
+/// count that included them went down again, which was a panic.
+#[test]
+fn what_has_arrived_of_a_message_never_grows_less_behind_a_pause() {
+    let now = Instant::now();
+    let mut sender = engine(Role::Server, Options::default(), Some(AGREED), now);
+    // Longer than what is kept until its end, so that it pauses before.
+    let text = texts().swap_remove(3);
+    sender.send(Message::text(text.clone()), now).unwrap();
+    let (_, payload) = frames(&written(&mut sender)).remove(0);
+    for first in [payload.len() / 2, payload.len() / 4 * 3, payload.len() - 1] {
+        let (begin, rest) = payload.split_at(first);
+        let mut wire = frame(0x41, begin);
+        let parts: Vec<_> = rest.chunks(100).collect();
+        for (number, part) in parts.iter().enumerate() {
+            let opcode = if number + 1 == parts.len() { 0x80 } else { 0 };
+            wire.extend(frame(opcode, part));
+            if number % 64 == 0 {
+                wire.extend(b"\x89\0");
+            }
+        }
+        // The last bytes come one by one.
+        let (sure, late) = wire.split_at(wire.len() - 40);
+        let mut receiver = engine(Role::Client, Options::default(), Some(AGREED), now);
+        let mut buffer = BytesMut::from(sure);
+        let mut got = None;
+        let mut read = |buffer: &mut BytesMut| {
+            while let (Some(message), _) = steps(&mut receiver, buffer, now) {
+                got = message.is_text().then_some(message).or(got.take());
+            }
+        };
+        read(&mut buffer);
+        for byte in late {
+            buffer.extend_from_slice(&[*byte]);
+            read(&mut buffer);
+        }
+        assert_eq!(got, Some(Message::text(text.clone())), "{first}");
+    }
+}
+
 #[test]
 fn pieces_of_a_long_message_are_no_longer_than_a_step() {
     let now = Instant::now();
