@@ -59,10 +59,8 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
     }
     let url = Url::parse(&format!("https://{text}")).map_err(|error| wrong(&error.to_string()))?;
     let host = url.host_str().unwrap_or_default();
-    if !is_name_or_address(host) {
-        return Err(wrong(
-            "it has characters that hosts do not have; list each host by itself",
-        ));
+    if let Some(flaw) = flaw(host) {
+        return Err(wrong(flaw));
     }
     match text.rsplit_once(':') {
         Some((_, port)) if !text.ends_with(']') => match port.parse() {
@@ -73,16 +71,41 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reports if a host as a URL has it is of letters, digits and `- _ .`, or a bracketed address.
-///
-/// URLs may have more characters in their hosts, a comma among them, and no client names such a host.
+/// Tells if a host as a URL has it is a name that clients can look up, or an address.
 pub(crate) fn is_name_or_address(host: &str) -> bool {
+    flaw(host).is_none()
+}
+
+/// The reason why no client can name a host that a URL may have.
+///
+/// URLs may have more characters in their hosts, a comma among them, and labels of any length; names consist of letters,
+/// digits and `- _ .`, of labels of 1 to 63 bytes, and have at most 253 (RFC 1035 §2.3.4), one final dot aside.
+fn flaw(host: &str) -> Option<&'static str> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let is_common = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let is_bracketed = bare.len() < host.len();
-    bare.bytes()
-        .all(|byte| is_common(byte) || (is_bracketed && byte == b':'))
+    let is_allowed = |byte| is_common(byte) || (is_bracketed && byte == b':');
+    if !bare.bytes().all(is_allowed) {
+        return Some("it has characters that hosts do not have; list each host by itself");
+    }
+    if is_bracketed {
+        return None;
+    }
+    let name = bare.strip_suffix('.').unwrap_or(bare);
+    if name.split('.').any(str::is_empty) {
+        return Some("it has an empty label, where two dots meet or in front of the first");
+    }
+    if name.split('.').any(|label| label.len() > MAX_LABEL_BYTES) {
+        return Some("it has a label of more than 63 bytes");
+    }
+    (name.len() > MAX_NAME_BYTES).then_some("it has more than 253 bytes")
 }
+
+/// Longest part of a name between two dots (RFC 1035 §2.3.4).
+const MAX_LABEL_BYTES: usize = 63;
+
+/// Longest name as it is written: of the 255 bytes of RFC 1035 §2.3.4, the first length and the root are not.
+const MAX_NAME_BYTES: usize = 253;
 
 /// The port of an https authority that names none.
 const DEFAULT_PORT: u16 = 443;
@@ -143,8 +166,20 @@ mod tests {
             "a=b",
             "(a)",
             "a!b:80",
+            ".",
+            "..",
+            ".example.org",
+            "a..example",
+            "example.org..",
         ] {
             assert!(host(text).is_err(), "{text}: {:?}", host(text));
+        }
+        // The longest label, and the longest name with and without the final dot.
+        let label = "a".repeat(63);
+        let name = format!("{label}.{label}.{label}.{}", &label[2..]);
+        let name_and_dot = format!("{name}.");
+        for text in [format!("{label}a"), format!("{name}a"), format!("{name}a.")] {
+            assert!(host(&text).is_err(), "{text}: {:?}", host(&text));
         }
         for (text, written) in [
             ("example.org", "example.org"),
@@ -155,6 +190,10 @@ mod tests {
             ("127.0.0.1:1", "127.0.0.1:1"),
             ("b\u{fc}cher.example", "xn--bcher-kva.example"),
             ("under_score", "under_score"),
+            ("example.org.", "example.org."),
+            (label.as_str(), label.as_str()),
+            (name.as_str(), name.as_str()),
+            (name_and_dot.as_str(), name_and_dot.as_str()),
         ] {
             assert_eq!(host(text).as_deref(), Ok(written), "{text}");
         }

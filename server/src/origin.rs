@@ -75,7 +75,10 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(match text {
             "null" => wrong("`null` is sent for pages of any site"),
-            _ => wrong(&format!("the scheme is missing, write https://{text}")),
+            _ => wrong(&match without_slashes(text) {
+                Some(meant) => format!("the slashes are missing, write {meant}"),
+                None => format!("the scheme is missing, write https://{text}"),
+            }),
         });
     };
     match scheme.to_ascii_lowercase().as_str() {
@@ -87,6 +90,20 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
         // Extensions and application shells: chrome-extension://…, capacitor://localhost, tauri://localhost.
         _ => origin_of_application(text)
             .ok_or_else(|| wrong("write SCHEME://HOST, or SCHEME://HOST:PORT")),
+    }
+}
+
+/// The origin that `https:example.org` is meant to be; `None` for a name with a port, whatever the name.
+fn without_slashes(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once(':')?;
+    let rest = rest.trim_start_matches('/');
+    if rest.is_empty() || rest.parse::<u16>().is_ok() {
+        return None;
+    }
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" | "ws" => Some(format!("http://{rest}")),
+        "https" | "wss" => Some(format!("https://{rest}")),
+        _ => None,
     }
 }
 
@@ -217,6 +234,16 @@ mod tests {
             ("example.org", "write https://example.org"),
             ("example.org:8443", "write https://example.org:8443"),
             ("//example.org", "scheme is missing"),
+            (
+                "https:example.org",
+                "slashes are missing, write https://example.org",
+            ),
+            ("HTTPS:/example.org:8443", "write https://example.org:8443"),
+            ("http:example.org", "write http://example.org"),
+            ("wss:example.org", "write https://example.org"),
+            ("https:8443", "write https://https:8443"),
+            ("https:", "scheme is missing"),
+            ("https://a..example", "no name or address"),
             ("https://example.org/path", "write https://example.org"),
             ("https://example.org//", "write https://example.org"),
             ("https://example.org?x", "write https://example.org"),

@@ -75,6 +75,9 @@ fn check_prints_every_value_with_its_origin() {
 
 #[test]
 fn values_that_can_never_work_are_refused() {
+    // The longest label, and the longest name.
+    let label = "a".repeat(63);
+    let name = format!("{label}.{label}.{label}.{}", &label[2..]);
     #[rustfmt::skip]
     let cases = [
         // S4: units.
@@ -93,6 +96,16 @@ fn values_that_can_never_work_are_refused() {
         ("--host-allow", "https://example.org", "scheme"),
         ("--host-allow", "example.org:0", "1 to 65535"),
         ("--host-allow", "*.example.org", "no patterns"),
+        ("--origin-allow", "https:example.org", "write https://example.org\n"),
+        ("--origin-allow", "HTTP:/example.org:80", "write http://example.org:80\n"),
+        ("--origin-allow", "https://a..example", "no name or address"),
+        ("--origin-allow", &format!("https://{label}a.example"), "no name or address"),
+        ("--host-allow", ".", "empty label"),
+        ("--host-allow", ".example.org", "empty label"),
+        ("--host-allow", "a..example:8443", "empty label"),
+        ("--host-allow", "example.org..", "empty label"),
+        ("--host-allow", &format!("{label}a.example"), "more than 63"),
+        ("--host-allow", &format!("{name}a"), "more than 253"),
         // Addresses.
         ("--listen", "localhost:8443", "a name is not looked up"),
         ("--listen", "::1:8443", "[::1]:8443"),
