@@ -3,7 +3,8 @@
 //! The kind: content that is taken for a shared secret because it is nothing else (mercure#1315, GHSA-ww5h-9m49-7xx4).
 //! Members tested: PEM of public and private keys, plain, indented, cut off, after byte order marks and white space, in
 //! UTF-16; certificates; DER; points; compressed files; JSON Web Keys and sets, whole and cut off; OpenSSH, SSH2, `PuTTY`;
-//! pages of HTML, XML and HTTP; JSON documents; each of them in base64, base64url, hexadecimal and after `base64:`.
+//! pages of HTML, XML and HTTP; JSON documents; each of them in base64, base64url, hexadecimal and after `base64:`, with
+//! byte order marks, white space and zeros around it, inside and outside of the encoding; texts of several lines.
 
 #![allow(
     clippy::large_futures,
@@ -40,6 +41,19 @@ fn access(option: &str, content: &[u8]) -> Result<Access, String> {
 fn access_by(directory: &Path, flags: &[&str]) -> Result<Access, String> {
     let config = common::config(directory, flags);
     Access::new(&config.rooms, SecretFiles::Checked).map_err(|error| error.to_string())
+}
+
+/// The same by a secret, for many contents: the settings are read once.
+fn access_by_secrets() -> impl Fn(&[u8]) -> Result<Access, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("keys");
+    std::fs::write(&file, []).unwrap();
+    set_mode(&file, 0o600);
+    let config = common::config(directory.path(), &[SECRET, file.to_str().unwrap()]);
+    move |content| {
+        std::fs::write(directory.path().join("keys"), content).unwrap();
+        Access::new(&config.rooms, SecretFiles::Checked).map_err(|error| error.to_string())
+    }
 }
 
 fn set_mode(file: &Path, mode: u32) {
@@ -168,25 +182,98 @@ fn no_secrets() -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn s1_nothing_published_becomes_a_secret() {
+    let access = access_by_secrets();
     for (name, content) in no_secrets() {
-        let wrapped = [
-            content.clone(),
-            STANDARD.encode(&content).into_bytes(),
-            URL_SAFE_NO_PAD.encode(&content).into_bytes(),
-            format!("base64:{}\n", STANDARD.encode(&content)).into_bytes(),
-            content
-                .iter()
-                .flat_map(|byte| format!("{byte:02x}").into_bytes())
-                .collect(),
-        ];
-        for (form, wrapped) in wrapped.iter().enumerate() {
-            let refused = access(SECRET, wrapped).expect_err(name);
-            let why = refused.contains("it looks like") || refused.contains("a secret of");
-            assert!(
-                why && refused.contains("--rooms-token-secret"),
-                "{name} {form}: {refused}"
-            );
+        for (around, content) in padded(&content) {
+            let encoded = [
+                STANDARD.encode(&content).into_bytes(),
+                URL_SAFE_NO_PAD.encode(&content).into_bytes(),
+                format!("base64:{}", STANDARD.encode(&content)).into_bytes(),
+                content
+                    .iter()
+                    .flat_map(|byte| format!("{byte:02x}").into_bytes())
+                    .collect(),
+            ];
+            let once = encoded.iter().filter(|_| around == "as it is");
+            let outer = once.flat_map(|encoded| padded(encoded));
+            let bare = encoded.iter().map(|encoded| ("as it is", encoded.clone()));
+            for (outside, wrapped) in [("", content.clone())].into_iter().chain(bare).chain(outer) {
+                let refused = access(&wrapped).err().unwrap_or_default();
+                let why = refused.contains("it looks like") || refused.contains("a secret of");
+                assert!(
+                    why && refused.contains("--rooms-token-secret"),
+                    "{name}, {around}, {outside}, {wrapped:x?}: {refused}"
+                );
+            }
         }
+    }
+}
+
+/// Content with what editors and tools put around it, each before and behind.
+fn padded(content: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    const PADDING: [(&str, &[u8]); 7] = [
+        ("byte order mark", b"\xef\xbb\xbf"),
+        ("LF", b"\n"),
+        ("LF LF", b"\n\n"),
+        ("CRLF", b"\r\n"),
+        ("space", b" "),
+        ("NUL", b"\0"),
+        ("several", b" \xef\xbb\xbf\0\r\n\t"),
+    ];
+    let padding = PADDING.iter().flat_map(|&(name, padding)| {
+        [
+            (name, [padding, content].concat()),
+            (name, [content, padding].concat()),
+            (name, [padding, content, padding].concat()),
+        ]
+    });
+    let bare = [("as it is", content.to_vec())];
+    bare.into_iter().chain(padding).collect()
+}
+
+#[test]
+fn s1_keys_that_end_like_white_space_never_become_a_secret() {
+    let access = access_by_secrets();
+    // Points and keys whose last byte is one of those that are removed.
+    for last in *b" \n\r\t\x0c\0" {
+        let pair = std::iter::repeat_with(p256)
+            .find(|pair| pair.der_bytes().last() == Some(&last))
+            .unwrap();
+        for content in [pair.der_bytes().to_vec(), pair.subject_public_key_info()] {
+            for (around, content) in padded(&content) {
+                let refused = access(&content).expect_err(around);
+                assert!(refused.contains("it looks like"), "{around}: {refused}");
+            }
+        }
+    }
+}
+
+#[test]
+fn s1_texts_of_several_lines_are_secrets_in_base64_alone() {
+    let access = access_by_secrets();
+    let pair = p256();
+    let point = pair.der_bytes();
+    let colons: Vec<String> = point.iter().map(|byte| format!("{byte:02x}")).collect();
+    let printed = format!(
+        "Public-Key: (256 bit)\npub:\n    {}\nASN1 OID: prime256v1\n",
+        colons.join(":")
+    );
+    let texts = [
+        printed,
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 91\n".to_owned(),
+        "keys:\r\n- kty: EC\r\n  crv: P-256\r\n".to_owned(),
+        "a secret of more than\rthirty-two bytes, in lines".to_owned(),
+    ];
+    for text in texts {
+        for (around, content) in padded(text.as_bytes()) {
+            let refused = access(&content).expect_err(&text);
+            let hint = refused.contains("several lines") && refused.contains("`base64:`");
+            assert!(hint, "{text}, {around}: {refused}");
+        }
+        let whole = format!("base64:{}", STANDARD.encode(&text));
+        let access = access(whole.as_bytes()).unwrap();
+        let key = EncodingKey::from_secret(text.as_bytes());
+        assert!(accepts(&access, &token(Algorithm::HS256, &key, None)));
     }
 }
 
@@ -234,6 +321,8 @@ fn secrets_of_all_forms_are_accepted() {
         (binary.clone(), binary.clone()),
         (encoded(format!("base64:{}\n", STANDARD.encode(&binary))), binary.clone()),
         (encoded(format!("base64: {}", URL_SAFE_NO_PAD.encode(&binary))), binary.clone()),
+        // In lines, as `base64` writes it.
+        (encoded(format!("base64:\n{}\r\n{}\n", &STANDARD.encode(&binary)[..76], &STANDARD.encode(&binary)[76..])), binary),
         (encoded(format!("\u{feff}{hex}\r\n")), hex.as_bytes().to_vec()),
         ("um segredo com acentuação e espaços".into(), "um segredo com acentuação e espaços".into()),
     ];

@@ -1,8 +1,8 @@
 //! Recognising content that is no shared secret: keys, certificates, key sets and documents, as text or binary.
 //!
 //! Published bytes must never become a secret: whoever reads the file could sign tokens with it (RFC 8725 §3.2 names
-//! this confusion for public keys). So a secret is taken only if it looks like none of these, also after a byte order
-//! mark, in UTF-16, in base64 or hexadecimal.
+//! this confusion for public keys). So a secret is taken only if it looks like none of these, also with byte order
+//! marks, white space and zeros around it, in UTF-16, in base64 or hexadecimal.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ParsedPublicKey,
@@ -46,9 +46,26 @@ pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
 
 /// Removes byte order marks, white space and zeros around a text; UTF-16 becomes UTF-8.
 pub(super) fn text(content: &[u8]) -> String {
-    let text = utf16(content).unwrap_or_else(|| String::from_utf8_lossy(content).into_owned());
+    let utf16 = utf16(content).or_else(|| utf16(unpadded(content)));
+    let text = utf16.unwrap_or_else(|| String::from_utf8_lossy(content).into_owned());
     let is_blank = |c: char| c.is_whitespace() || matches!(c, '\0' | '\u{feff}' | '\u{200b}');
     text.trim_matches(is_blank).to_owned()
+}
+
+/// Removes byte order marks, ASCII white space and zeros in front of content.
+fn unpadded(mut content: &[u8]) -> &[u8] {
+    loop {
+        content = match content {
+            [0xef, 0xbb, 0xbf, rest @ ..] => rest,
+            [first, rest @ ..] if *first == 0 || first.is_ascii_whitespace() => rest,
+            _ => return content,
+        };
+    }
+}
+
+/// Tells if `content` is nothing but what [`unpadded`] removes.
+fn is_padding(content: &[u8]) -> bool {
+    unpadded(content).is_empty()
 }
 
 /// Looks at content that is not encoded once more.
@@ -110,18 +127,24 @@ fn document(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Keys and certificates as binary.
+/// Keys and certificates as binary, with or without padding on either side.
+///
+/// All of it is judged without the padding in front, which none of these begin with but for the zeros of lengths.
+/// Behind it, padding and the last bytes of a key cannot be told apart, so each form counts up to its own length.
 fn binary(content: &[u8]) -> Option<&'static str> {
-    const MARKS: [(&[u8], &str); 8] = [
+    // Blobs of OpenSSH begin with 32 bits of length; the three zeros in front of it count as padding.
+    const MARKS: [(&[u8], &str); 9] = [
         (b"openssh-key-v1\0", "a private key of OpenSSH"),
-        (b"\x00\x00\x00\x07ssh-rsa", "a public key of OpenSSH"),
-        (b"\x00\x00\x00\x0bssh-ed25519", "a public key of OpenSSH"),
+        (b"\x07ssh-rsa", "a public key of OpenSSH"),
+        (b"\x0bssh-ed25519", "a public key of OpenSSH"),
+        (b"\x13ecdsa-sha2-", "a public key of OpenSSH"),
         (b"\xfe\xed\xfe\xed", "a key store of Java"),
         (b"\x1f\x8b\x08", "a file compressed with gzip"),
         (b"PK\x03\x04", "a ZIP archive"),
         (b"\xfd7zXZ\0", "a file compressed with xz"),
         (b"\x28\xb5\x2f\xfd", "a file compressed with zstd"),
     ];
+    let content = unpadded(content);
     if is_der(content) {
         return Some("a key or certificate in DER");
     }
@@ -129,19 +152,14 @@ fn binary(content: &[u8]) -> Option<&'static str> {
         return Some("a public key (a point on a curve)");
     }
     let found = MARKS.iter().find(|(mark, _)| content.starts_with(mark));
-    let look = found.map(|(_, look)| *look);
-    look.or_else(|| {
-        let ecdsa = content
-            .get(4..)
-            .is_some_and(|rest| rest.starts_with(b"ecdsa-sha2-"));
-        ecdsa.then_some("a public key of OpenSSH")
-    })
+    found.map(|(_, look)| *look)
 }
 
-/// Tells if `content` is an ASN.1 SEQUENCE that fills it, as keys and certificates are, or one that is cut off.
+/// Tells if `content` is an ASN.1 SEQUENCE, as keys and certificates are, that fills it or is followed by padding, or
+/// one that is cut off.
 fn is_der(content: &[u8]) -> bool {
-    let content = content.strip_suffix(b"\n").unwrap_or(content);
-    if content.iter().all(u8::is_ascii_graphic) {
+    let is_text = |&byte: &u8| byte.is_ascii_graphic() || is_padding(&[byte]);
+    if content.iter().all(is_text) {
         return false;
     }
     let [0x30, length, rest @ ..] = content else {
@@ -152,25 +170,30 @@ fn is_der(content: &[u8]) -> bool {
         let length = length
             .iter()
             .fold(0, |sum, &byte| sum << 8 | usize::from(byte));
-        Some(body.len() <= length)
+        Some(body.get(length..).is_none_or(is_padding))
     };
     match length {
-        0x00..=0x7f => rest.len() == usize::from(*length),
+        0x00..=0x7f => rest.get(usize::from(*length)..).is_some_and(is_padding),
         0x81 => long(1) == Some(true),
         0x82 => long(2) == Some(true),
         _ => false,
     }
 }
 
-/// Tells if `content` is an uncompressed point on one of NIST's curves.
+/// Tells if `content` is an uncompressed point on one of NIST's curves, with or without padding behind it.
 fn is_point(content: &[u8]) -> bool {
-    let curve: &'static dyn VerificationAlgorithm = match content.len() {
-        65 => &ECDSA_P256_SHA256_FIXED,
-        97 => &ECDSA_P384_SHA384_FIXED,
-        133 => &ECDSA_P521_SHA512_FIXED,
-        _ => return false,
-    };
-    content.first() == Some(&4) && ParsedPublicKey::new(curve, content).is_ok()
+    let curves: [(usize, &'static dyn VerificationAlgorithm); 3] = [
+        (65, &ECDSA_P256_SHA256_FIXED),
+        (97, &ECDSA_P384_SHA384_FIXED),
+        (133, &ECDSA_P521_SHA512_FIXED),
+    ];
+    content.first() == Some(&4)
+        && curves.into_iter().any(|(bytes, curve)| {
+            let parts = content.split_at_checked(bytes);
+            parts.is_some_and(|(point, rest)| {
+                is_padding(rest) && ParsedPublicKey::new(curve, point).is_ok()
+            })
+        })
 }
 
 /// A text without white space, if there is one.
