@@ -106,14 +106,19 @@ impl Full {
 
     /// The answer to a request for one more WebSocket.
     pub(crate) fn websocket_response(self) -> Response<Body> {
-        self.answer(match self {
+        self.answer(self.stream_text())
+    }
+
+    /// The refusal of one more WebSocket or gRPC stream, as a line.
+    pub(crate) fn stream_text(self) -> &'static str {
+        match self {
             Self::Total => {
-                "the server holds as many WebSockets as it may (--max-websockets); try again later\n"
+                "the server holds as many WebSockets and gRPC streams as it may (--max-websockets); try again later\n"
             }
             Self::Address => {
-                "your address holds as many WebSockets as it may (--max-websockets-per-address); close one first\n"
+                "your address holds as many WebSockets and gRPC streams as it may (--max-websockets-per-address); close one first\n"
             }
-        })
+        }
     }
 
     /// The status and when to try again, with `text`.

@@ -23,12 +23,13 @@ pub struct WebSocketOptions {
     /// Most fragments of one message, or `off` for max(1024, max-message-bytes / 64); beyond it 1008
     #[arg(long, value_name = "N", default_value = "off", value_parser = count_or_off)]
     pub max_fragments: Limit<usize>,
-    /// Maximum number of WebSockets held at a time, over HTTP/1.1 and HTTP/2 together; one more is answered with 503. Unless
-    /// given, at least --max-connections
+    /// Maximum number of WebSockets and gRPC streams held at a time, over HTTP/1.1 and HTTP/2 together; one more is answered
+    /// with 503 or `RESOURCE_EXHAUSTED`. Unless given, at least --max-connections
     #[arg(long, value_name = "N", default_value = "10000", value_parser = count::<usize>)]
     pub max_websockets: usize,
-    /// Maximum number of WebSockets held at a time from one IPv4 address or IPv6 /64 network; one more is answered with 429.
-    /// Unless given, at least --max-connections-per-address, and at most --max-websockets
+    /// Maximum number of WebSockets and gRPC streams held at a time from one IPv4 address or IPv6 /64 network; one more is
+    /// answered with 429 or `RESOURCE_EXHAUSTED`. Unless given, at least --max-connections-per-address, and at most
+    /// --max-websockets
     #[arg(long, value_name = "N", default_value = "2000", value_parser = count::<usize>)]
     pub max_websockets_per_address: usize,
     /// Maximum time without progress of an unfinished message or request body, or `off`; exceeding it closes with 1008, or is

@@ -12,6 +12,8 @@
     reason = "it is a test: it may panic, and needs no small stack"
 )]
 
+#[path = "../common/channel.rs"]
+mod channel;
 #[path = "../common/mod.rs"]
 mod common;
 

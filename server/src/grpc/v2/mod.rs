@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::proto_v2::{ConverseRequest, SendRequest, SendResponse, SubscribeRequest};
 use super::rooms::chat_service_server::ChatService;
 use crate::context::Context;
+use crate::limits::Permit;
 use crate::routes::bearer_token;
 use crate::turns::Shown;
 pub(super) use encoded::{EncodedCodec, EncodedEvent};
@@ -36,6 +37,12 @@ impl Rooms {
         Self {
             context: Arc::clone(context),
         }
+    }
+
+    /// Counts a stream with the WebSockets for as long as the permit lives.
+    fn place(&self, shown: &Shown) -> Result<Permit, Status> {
+        let permit = self.context.websockets.admit(shown.peer.counted());
+        permit.map_err(|full| Status::resource_exhausted(full.stream_text().trim_end()))
     }
 
     /// Admits the sender of a call.
@@ -76,12 +83,14 @@ impl ChatService for Rooms {
         &self,
         request: Request<SubscribeRequest>,
     ) -> Result<Response<Events>, Status> {
-        let participant = self.admit(shown(&request)?).await?;
+        let shown = shown(&request)?;
+        let permit = self.place(&shown)?;
+        let participant = self.admit(shown).await?;
         let (expiry, patience) = (participant.expiry(), self.context.write_timeout);
         let joining = expiry.bound(join(participant, request.get_ref()));
         let joined = joining.await.and_then(|joined| joined);
         let (member, welcome) = joined.map_err(|refusal| status(&refusal))?;
-        let (sender, events) = channel();
+        let (sender, events) = channel(permit);
         tokio::spawn(async move {
             let session = Subscription::new(member, &sender, patience, None);
             let ended = expiry.bound(session.run(welcome)).await;
@@ -94,10 +103,12 @@ impl ChatService for Rooms {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Events>, Status> {
-        let participant = self.admit(shown(&request)?).await?;
+        let shown = shown(&request)?;
+        let permit = self.place(&shown)?;
+        let participant = self.admit(shown).await?;
         let (expiry, context) = (participant.expiry(), Arc::clone(&self.context));
         let mut requests = request.into_inner();
-        let (sender, events) = channel();
+        let (sender, events) = channel(permit);
         tokio::spawn(async move {
             let conversing = async {
                 let first = session::first(&context, &mut requests, &sender).await?;

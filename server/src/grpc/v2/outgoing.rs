@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
 use super::encoded::EncodedEvent;
+use crate::limits::Permit;
 
 type Sent = Result<EncodedEvent, Status>;
 
@@ -25,6 +26,8 @@ pub(super) struct Events {
     demand: Arc<Demand>,
     /// True from an event until the layers below have been made to hand it on.
     handing_on: bool,
+    /// The call's place among the streams that are held.
+    _permit: Permit,
 }
 
 /// The response's request to the member.
@@ -39,7 +42,9 @@ struct Demand {
 }
 
 /// Creates both sides. One event may wait beside the one that is being sent; the others wait in the room.
-pub(super) fn channel() -> (Outgoing, Events) {
+///
+/// The response holds `permit` for as long as it lives.
+pub(super) fn channel(permit: Permit) -> (Outgoing, Events) {
     // One more slot than is ever filled with events, for the status at the end.
     let (sender, receiver) = mpsc::channel(2);
     let demand = Arc::new(Demand {
@@ -50,6 +55,7 @@ pub(super) fn channel() -> (Outgoing, Events) {
         receiver,
         demand: Arc::clone(&demand),
         handing_on: false,
+        _permit: permit,
     };
     (Outgoing { sender, demand }, events)
 }
