@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use http::header::HeaderName;
+use percent_encoding::percent_decode_str;
 
 use crate::head::Head;
 
@@ -115,12 +116,12 @@ pub(crate) fn shown_target(target: &str) -> Cow<'_, str> {
     let mut is_hidden = false;
     let shown: Vec<String> = query
         .split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some((name, value)) if !value.is_empty() && is_secret_parameter(name) => {
+        .map(|pair| match before_secret(pair) {
+            Some(shown) => {
                 is_hidden = true;
-                format!("{name}={HIDDEN}")
+                format!("{shown}={HIDDEN}")
             }
-            _ => pair.to_owned(),
+            None => pair.to_owned(),
         })
         .collect();
     if is_hidden {
@@ -130,8 +131,27 @@ pub(crate) fn shown_target(target: &str) -> Cow<'_, str> {
     }
 }
 
+/// The part of a query before `=` and a secret value; what follows up to the next `&` belongs to the secret.
+///
+/// Some servers part parameters at `;` too, others take it for a part of the value: either may be meant.
+fn before_secret(pair: &str) -> Option<&str> {
+    let mut begin = 0;
+    for parameter in pair.split(';') {
+        if let Some((name, _)) = parameter.split_once('=') {
+            let end = begin + name.len();
+            if end + 1 < pair.len() && is_secret_parameter(name) {
+                return Some(&pair[..end]);
+            }
+        }
+        begin += parameter.len() + 1;
+    }
+    None
+}
+
+/// Reports whether a name, as the server decodes it (RFC 3986 §2.1), promises a secret.
 fn is_secret_parameter(name: &str) -> bool {
-    has_marker(name) || PARAMETERS.contains(&name.to_ascii_lowercase().as_str())
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    has_marker(&name) || PARAMETERS.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// A request's first line without the secrets of its query.
@@ -259,6 +279,17 @@ mod tests {
             ("/?X-Amz-Signature=s", "/?X-Amz-Signature=(not shown)"),
             ("/?sessionId=s", "/?sessionId=(not shown)"),
             ("/?keyboard=de&token", "/?keyboard=de&token"),
+            // Servers decode names, and some part them at a semicolon.
+            ("/?%74oken=s", "/?%74oken=(not shown)"),
+            ("/?tok%65n=s&x=1", "/?tok%65n=(not shown)&x=1"),
+            ("/?API%5Fkey=s", "/?API%5Fkey=(not shown)"),
+            ("/?%6B%65%79=s", "/?%6B%65%79=(not shown)"),
+            ("/?a=b;token=s", "/?a=b;token=(not shown)"),
+            ("/?a;%74oken=s;x=1&y=2", "/?a;%74oken=(not shown)&y=2"),
+            // What stands behind the semicolon may be the end of the secret.
+            ("/?token=s;t", "/?token=(not shown)"),
+            ("/?token=;t", "/?token=(not shown)"),
+            ("/?a=%;b=%2&c=%zz", "/?a=%;b=%2&c=%zz"),
         ] {
             assert_eq!(shown_target(target), shown);
         }
