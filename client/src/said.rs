@@ -43,11 +43,36 @@ fn words(value: &Value) -> Option<String> {
     }
 }
 
+/// The title of a page, or its first heading where that says nothing.
 fn title(page: &str) -> Option<String> {
+    ["title", "h1"]
+        .iter()
+        .filter_map(|name| element(page, name))
+        .find(|text| !text.trim().is_empty())
+}
+
+/// The text of the first element of this name, without the tags within.
+fn element(page: &str, name: &str) -> Option<String> {
+    // Letters keep their places.
     let lower = page.to_ascii_lowercase();
-    let begin = lower.find("<title>")? + "<title>".len();
-    let end = begin + lower[begin..].find("</title>")?;
-    Some(page[begin..end].to_owned())
+    let (opening, closing) = (format!("<{name}"), format!("</{name}"));
+    let ends_name = |rest: &str| rest.starts_with(|c: char| c == '>' || c.is_ascii_whitespace());
+    let attributes = lower
+        .match_indices(&opening)
+        .map(|(at, _)| at + opening.len())
+        .find(|&at| ends_name(&lower[at..]))?;
+    let begin = attributes + lower[attributes..].find('>')? + 1;
+    let end = begin + lower[begin..].find(&closing)?;
+    let mut pieces = page[begin..end].split('<');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (tag, rest) = piece.split_once('>').unwrap_or((piece, ""));
+        if tag.starts_with("br") {
+            text.push(' ');
+        }
+        text.push_str(rest);
+    }
+    Some(text)
 }
 
 fn one_line(text: &str) -> String {
@@ -82,6 +107,21 @@ mod tests {
                 "<html><head><TITLE>403 Forbidden</TITLE>",
                 Some("403 Forbidden"),
             ),
+            (
+                "<html><title lang=\"en\">403 Forbidden</title >",
+                Some("403 Forbidden"),
+            ),
+            ("<html><h1>Forbidden</h1><p>x<h1>y</h1>", Some("Forbidden")),
+            (
+                "<H1\nclass='a'>No <em>access</em>,<br>João</H1>",
+                Some("No access, João"),
+            ),
+            ("<title></title><h1><img src=a></h1><h1>Gone</h1>", None),
+            ("<title> </title><h1>Gone</h1>", Some("Gone")),
+            ("<titles>x</titles><h1x>y</h1x>", None),
+            ("<title>x", None),
+            ("<h1>x", None),
+            ("<title", None),
             ("<html><p>x", None),
             (r#"{"status":401}"#, None),
             ("[1]", None),
