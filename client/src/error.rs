@@ -26,6 +26,8 @@ pub enum ConnectError {
         path: PathBuf,
         /// Description of the fault.
         reason: String,
+        /// Advice for the user.
+        remedy: &'static str,
     },
     /// The name has no address.
     #[error("cannot find an address for {host}: {reason}")]
@@ -108,7 +110,6 @@ impl ConnectError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Settings(_) => "see --help".into(),
-            Self::File { .. } => "check the path, the permissions and that it is PEM".into(),
             Self::Connect { source, .. } => network::explained(source).1.into(),
             Self::Proxy { remedy, .. } => {
                 let remedy = if remedy.is_empty() {
@@ -118,7 +119,9 @@ impl ConnectError {
                 };
                 format!("{remedy}, or connect without the proxy: --no-proxy '*'")
             }
-            Self::Resolve { remedy, .. } | Self::Tls { remedy, .. } => (*remedy).into(),
+            Self::File { remedy, .. } | Self::Resolve { remedy, .. } | Self::Tls { remedy, .. } => {
+                (*remedy).into()
+            }
             Self::Handshake { fault, .. } => fault.remedy(),
             Self::NoHttp2 { .. } => {
                 "check the port, and whether it wants https:// or http://".into()

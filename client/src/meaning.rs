@@ -215,6 +215,7 @@ fn read_text(what: &'static str, path: &Path) -> Result<String, ConnectError> {
         what,
         path: path.to_owned(),
         reason,
+        remedy: "check the path and the permissions",
     };
     let bytes = read_named(path, MAX_TEXT_BYTES).map_err(|failure| error(failure.to_string()))?;
     String::from_utf8(bytes).map_err(|_| error("it is not UTF-8".into()))

@@ -159,19 +159,27 @@ fn certificate_and_key_must_be_readable_and_fit() {
     let one = client_pair(&authority);
     let other = client_pair(&authority);
     let url = format!("wss://localhost:{}/", dead_port());
-    for (certificate, key, part) in [
+    let pem = "check the path, the permissions and that it is PEM";
+    for (certificate, key, part, remedy) in [
         (
             one.certificate(),
             other.key(),
             "does not fit the certificate",
+            "give the --key FILE that belongs to --cert FILE",
         ),
-        (one.key(), one.key(), "no `BEGIN CERTIFICATE` section"),
+        (one.key(), one.key(), "no `BEGIN CERTIFICATE` section", pem),
         (
             one.certificate(),
             one.certificate(),
             "no unencrypted `BEGIN PRIVATE KEY` section",
+            pem,
         ),
-        (one.certificate(), "/nonexistent".into(), "No such file"),
+        (
+            one.certificate(),
+            "/nonexistent".into(),
+            "No such file",
+            pem,
+        ),
     ] {
         let arguments = [
             url.as_str(),
@@ -183,7 +191,12 @@ fn certificate_and_key_must_be_readable_and_fit() {
             "--ca",
             authority.path(),
         ];
-        run(&mut client(&arguments)).assert_refused(2, part);
+        let ended = run(&mut client(&arguments));
+        ended.assert_refused(2, part);
+        assert!(
+            ended.stderr.ends_with(&format!("; {remedy}\n")),
+            "{ended:?}"
+        );
     }
     let alone = run(&mut client(&[&url, "x", "--cert", &one.certificate()]));
     assert_eq!(alone.status, 2, "{alone:?}");
@@ -327,7 +340,9 @@ fn proxies_are_reached_over_tls() {
         &["grpc", &grpc, "Olá"],
     ] {
         let mut all = arguments.to_vec();
+        // Through a proxy the CA of the working directory is not trusted unless it is named.
         all.extend(["--proxy", &proxy, "--proxy-ca", authority.path()]);
+        all.extend(["--ca", "certs/ca.crt"]);
         let ended = run(&mut server.client(&all));
         assert_eq!(
             (ended.status, ended.stderr.as_str()),
@@ -368,7 +383,14 @@ fn proxies_are_reached_over_tls() {
         authority.path(),
     ];
     run(&mut server.client(&arguments)).assert_refused(10, "407");
-    let mut from_environment = server.client(&[&echo, "x", "--proxy-ca", authority.path()]);
+    let mut from_environment = server.client(&[
+        &echo,
+        "x",
+        "--proxy-ca",
+        authority.path(),
+        "--ca",
+        "certs/ca.crt",
+    ]);
     let ended = run(from_environment.env("https_proxy", &proxy));
     assert_eq!(
         (ended.status, ended.stdout.as_str()),

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::causes::tls::of_error;
 use crate::error::ConnectError;
 use crate::file::{read_named, read_trusted};
 use crate::target::Target;
@@ -81,13 +82,7 @@ impl TlsSettings {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder
                 .with_client_auth_cert(read_chain("the client certificate", chain)?, read_key(key)?)
-                .map_err(|error| {
-                    file_error(
-                        "the client key",
-                        key,
-                        format!("it does not fit the certificate: {error}"),
-                    )
-                })?,
+                .map_err(|error| unfit_key(key, &error))?,
         };
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         if self.key_log {
@@ -227,13 +222,26 @@ fn read_bounded(what: &'static str, path: &Path) -> Result<Vec<u8>, ConnectError
     read_named(path, MAX_PEM_BYTES).map_err(|error| file_error(what, path, error.to_string()))
 }
 
+/// A key that cannot be used with its certificate.
+fn unfit_key(path: &Path, error: &rustls::Error) -> ConnectError {
+    ConnectError::File {
+        what: "the client key",
+        path: path.to_owned(),
+        reason: format!("it does not fit the certificate: {error}"),
+        remedy: of_error(error).map_or(CHECK_PEM, |cause| cause.remedy),
+    }
+}
+
 fn file_error(what: &'static str, path: &Path, reason: String) -> ConnectError {
     ConnectError::File {
         what,
         path: path.to_owned(),
         reason,
+        remedy: CHECK_PEM,
     }
 }
+
+const CHECK_PEM: &str = "check the path, the permissions and that it is PEM";
 
 /// Largest PEM file read; the system's bundle of all public roots has about 200 KiB.
 const MAX_PEM_BYTES: u64 = 1 << 20;
