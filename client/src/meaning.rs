@@ -128,11 +128,13 @@ fn finish(
     (plain, encrypted): Schemes,
 ) -> Result<Vec<String>, ConnectError> {
     // Whoever wrote the file in the current directory must not get credentials, nor answer for another host.
-    if settings.has_credentials() || !args.connect_to.is_empty() {
+    // With these options, or through a proxy, another machine answers under a local name.
+    let is_moved = !args.connect_to.is_empty() || !args.resolve.is_empty();
+    if settings.has_credentials() || is_moved || settings.proxy_to_target().is_some() {
         settings.tls.local_ca = None;
     }
     let proxy = settings.proxy.as_ref();
-    if proxy.is_some_and(|proxy| proxy.credentials.is_some()) || !args.connect_to.is_empty() {
+    if is_moved || proxy.is_some_and(|proxy| proxy.credentials.is_some()) {
         settings.proxy_tls.local_ca = None;
     }
     let mut warnings = Vec::new();

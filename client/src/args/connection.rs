@@ -37,7 +37,7 @@ pub(crate) struct ReachArgs {
     ///
     /// A server that shows the very certificate in FILE is accepted too. Without --ca the system's roots are trusted,
     /// and for localhost, 127.0.0.1, ::1 and *.localhost also certs/ca.crt of the current directory: a regular file
-    /// that only the user or root can write, and never with credentials or --connect-to.
+    /// that only the user or root can write, and never with credentials, --connect-to, --resolve or a proxy.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, env = "CLIENT_CA", help_heading = TLS)]
     pub ca: Vec<PathBuf>,
     /// Do not check the server's certificate chain and name.

@@ -29,6 +29,10 @@ pub(super) fn redirected(mut settings: Settings, location: &str) -> Result<Setti
         settings.tls.client_certificate = None;
         settings.tls.server_name = None;
         settings.is_stripped = true;
+        // The proxy may be one that the first target was exempt from.
+        if settings.proxy_to_target().is_some() {
+            settings.tls.local_ca = None;
+        }
     }
     Ok(settings)
 }

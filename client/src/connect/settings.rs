@@ -66,6 +66,13 @@ impl Settings {
         }
     }
 
+    /// The proxy to go through to the target, if there is one and the target is not exempt from it.
+    pub(crate) fn proxy_to_target(&self) -> Option<&Proxy> {
+        let target = &self.target;
+        let is_exempt = self.no_proxy.contains_host(&target.host, target.port);
+        self.proxy.as_ref().filter(|_| !is_exempt)
+    }
+
     /// Reports whether the request may prove who asks: then certificate checks must not be off and plain text is warned about.
     ///
     /// Counted are a name and password, a client certificate, every header but the ones known to be harmless,

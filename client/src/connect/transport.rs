@@ -78,9 +78,7 @@ async fn open_tcp(
         .dial
         .redirected(&settings.target.host, settings.target.port);
     let timeouts = &settings.timeouts;
-    let target = &settings.target;
-    let exempt = settings.no_proxy.contains_host(&target.host, target.port);
-    let Some(proxy) = settings.proxy.as_ref().filter(|_| !exempt) else {
+    let Some(proxy) = settings.proxy_to_target() else {
         let stream = settings.dial.connect(&host, port, timeouts).await?;
         let address = stream.peer_addr().ok();
         return Ok((Box::new(stream), address));

@@ -3,7 +3,28 @@
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 
 use super::common::authority::{Authority, serve_tls};
-use super::common::{RealServer, client, run};
+use super::common::{RealServer, client, read_head, run, serve};
+
+/// The URL of a proxy that makes any tunnel asked for.
+fn forwarding_proxy() -> String {
+    use std::io::{Write as _, copy};
+    use std::net::{Shutdown, TcpStream};
+    let address = serve(|mut stream| {
+        let head = read_head(&mut stream);
+        let target = head.split_whitespace().nth(1).unwrap();
+        let mut server = TcpStream::connect(target).unwrap();
+        let answer = b"HTTP/1.1 200 Connection established\r\n\r\n";
+        stream.write_all(answer).unwrap();
+        let (mut from, mut to) = (stream.try_clone().unwrap(), server.try_clone().unwrap());
+        std::thread::spawn(move || {
+            let _ = copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        let _ = copy(&mut server, &mut stream);
+        let _ = stream.shutdown(Shutdown::Write);
+    });
+    format!("http://{address}")
+}
 
 #[test]
 fn k1_wrong_certificates_are_refused_with_the_reason() {
@@ -221,9 +242,13 @@ fn k3_local_ca_is_only_a_plain_file_of_our_own() {
     assert_eq!(ended(&[]).status, 0, "{:?}", ended(&[]));
     let port = server.address.port();
     let elsewhere = format!("localhost:{port}:127.0.0.1:{port}");
+    let address = format!("localhost:{port}:127.0.0.1");
     let ca = file.to_str().unwrap();
+    let proxy = forwarding_proxy();
     for more in [
         &["--connect-to", &elsewhere][..],
+        &["--resolve", &address],
+        &["--proxy", &proxy],
         &["--user", "a:b"],
         &["--cookie", "a=b"],
         &["-H", "X-Auth: a"],
@@ -233,6 +258,25 @@ fn k3_local_ca_is_only_a_plain_file_of_our_own() {
         let mut named = vec!["--ca", ca];
         named.extend(more);
         assert!([0, 5].contains(&ended(&named).status), "{more:?}");
+    }
+    // Nor where another machine may answer under the local name: through a proxy, unless it is left out for this host.
+    let through = |more: &[&str], variables: &[(&str, &str)]| {
+        let mut arguments = vec![url.as_str(), "x"];
+        arguments.extend(more);
+        let mut command = client(&arguments);
+        command.envs(variables.iter().copied());
+        run(command.current_dir(directory.path()))
+    };
+    let variable = ("HTTPS_PROXY", proxy.as_str());
+    through(&[], &[variable]).assert_refused(4, "no trusted authority");
+    assert_eq!(through(&["--ca", ca], &[variable]).status, 0);
+    for (more, variables) in [
+        (&["--no-proxy", "localhost"][..], &[variable][..]),
+        (&[], &[variable, ("NO_PROXY", "localhost")]),
+        (&["--proxy", &proxy, "--no-proxy", "*"], &[]),
+    ] {
+        let ended = through(more, variables);
+        assert_eq!(ended.status, 0, "{more:?} {variables:?}: {ended:?}");
     }
     put(0o666);
     ended(&[]).assert_refused(2, "others can write to it (mode 666)");
