@@ -155,6 +155,7 @@ fn comparison_shows_three_ways_side_by_side() {
         "p99 ms",
         "messages/s",
         "B sent",
+        "B back",
     ] {
         assert!(table.stdout.contains(part), "{part} in {}", table.stdout);
     }
@@ -365,4 +366,70 @@ fn failures_of_a_benchmark_are_no_success() {
         "reply=300ms",
     ]));
     assert!(ended.stdout.contains("1 reply missing"), "{ended:?}");
+}
+
+/// Members of the kind "what came is no reply to what was sent": routes of the server that answer otherwise or send of
+/// themselves, one that answers with less, over either version, and the comparison. `/ack` answers behind a name.
+#[test]
+fn replies_that_are_not_what_was_sent_are_no_success() {
+    let server = RealServer::get();
+    let shorter = serve_websocket(|mut stream| async move {
+        while let Some(Ok(message)) = stream.next().await {
+            let text = message.to_text().unwrap_or_default();
+            let less: String = text.chars().skip(1).collect();
+            if stream.send(Message::text(less)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let (answers, sends) = (server.url("/ws"), server.url("/stats"));
+    for (mode, url, more) in [
+        ("bench", &answers, &[][..]),
+        ("bench", &answers, &["--http2"]),
+        ("bench", &answers, &["--binary"]),
+        ("bench", &sends, &[]),
+        ("bench", &shorter, &[]),
+        ("compare", &answers, &[]),
+    ] {
+        let mut arguments = vec![mode, url.as_str(), "-n", "2", "-c", "1"];
+        arguments.extend(more);
+        let ended = run(&mut server.client(&arguments));
+        assert_eq!(ended.status, 9, "{arguments:?}: {ended:?}");
+        assert!(
+            ended
+                .stdout
+                .contains("a reply that is not what was sent: the route is no echo"),
+            "{arguments:?}: {ended:?}"
+        );
+    }
+    for path in ["/echo", "/ack"] {
+        for more in [&[][..], &["-s", "0"], &["--http2"]] {
+            let url = server.url(path);
+            let mut arguments = vec!["bench", &url, "-n", "4", "-c", "1", "--json"];
+            arguments.extend(more);
+            let report = report(&arguments);
+            assert_eq!(report["messages"], 4, "{arguments:?}: {report}");
+        }
+    }
+}
+
+/// One message a second, and the measurement is over between two of them: an empty report does not claim success.
+#[test]
+fn a_measurement_without_a_reply_says_so() {
+    let server = RealServer::get();
+    let url = server.url("/echo");
+    for mode in ["bench", "compare"] {
+        let load = ["-c", "1", "-r", "1", "--warm-up", "200ms", "-d", "1ms"];
+        let mut arguments = vec![mode, url.as_str()];
+        arguments.extend(load);
+        let ended = run(&mut server.client(&arguments));
+        assert_eq!(ended.status, 9, "{ended:?}");
+        assert!(!ended.stdout.contains("no errors"), "{ended:?}");
+        assert!(
+            ended
+                .stdout
+                .contains("no reply came: nothing was measured\n"),
+            "{ended:?}"
+        );
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::report::Report;
+use super::report::{NOTHING, Report};
 use super::{Kind, load, measure};
 use crate::args::CompareArgs;
 use crate::connect::Settings;
@@ -125,6 +125,9 @@ fn table(args: &CompareArgs, ways: &[Way]) -> String {
     }
     text.push_str("\nB sent, B back: bytes inside TLS for each message and its reply, framing and headers included\n");
     for way in ways {
+        if way.report.has_nothing_to_tell() {
+            let _ = writeln!(text, "{}: {NOTHING}", way.name);
+        }
         for (error, count) in &way.report.errors {
             let _ = writeln!(text, "{}: {count} × {error}", way.name);
         }

@@ -138,10 +138,10 @@ impl WebSocketLink {
         let step = poll_fn(|cx| {
             match stream.poll_next_unpin(cx) {
                 Poll::Ready(Some(Ok(message @ (Message::Text(_) | Message::Binary(_))))) => {
-                    return Poll::Ready(
-                        sent.pop_front()
-                            .map_or(Step::Other, |from| Step::Received(message.len(), from)),
-                    );
+                    return Poll::Ready(match sent.pop_front() {
+                        None => Step::Other,
+                        Some(from) => reply_to(payload, bytes_of(&message), from),
+                    });
                 }
                 Poll::Ready(Some(Ok(Message::Close(frame)))) => {
                     let code = frame.map_or(1005, |frame| u16::from(frame.code));
@@ -191,8 +191,26 @@ impl Turn {
     }
 }
 
-/// A call that tells from when its latency counts, and the length of its reply.
-type Call = Pin<Box<dyn Future<Output = (Instant, Result<usize, CallError>)> + Send>>;
+/// The event that a message is with which the peer answered `payload`: an echo, perhaps with something before it.
+fn reply_to(payload: &Message, reply: &[u8], from: Instant) -> Step {
+    if reply.ends_with(bytes_of(payload)) {
+        Step::Received(reply.len(), from)
+    } else {
+        Step::Ended("a reply that is not what was sent: the route is no echo".into())
+    }
+}
+
+/// The payload of a data message.
+fn bytes_of(message: &Message) -> &[u8] {
+    match message {
+        Message::Text(text) => text.as_bytes(),
+        Message::Binary(bytes) => bytes,
+        _ => &[],
+    }
+}
+
+/// A call that tells from when its latency counts, and its reply.
+type Call = Pin<Box<dyn Future<Output = (Instant, Result<String, CallError>)> + Send>>;
 
 /// An HTTP/2 connection: every call is a stream of its own, and replies come in any order.
 pub(super) struct GrpcLink {
@@ -219,7 +237,7 @@ impl GrpcLink {
         })
         .await;
         match ended {
-            Some((from, Ok(bytes))) => Step::Received(bytes, from),
+            Some((from, Ok(reply))) => reply_to(payload, reply.as_bytes(), from),
             Some((_, Err(error))) => Step::Ended(error.kind()),
             None => {
                 let mut chat = self.chat.clone();
@@ -228,7 +246,7 @@ impl GrpcLink {
                 self.calls.push(Box::pin(async move {
                     let text = text.to_text().unwrap_or_default();
                     let reply = chat.send(SENDER, text).await;
-                    (from, reply.map(|reply| reply.len()))
+                    (from, reply)
                 }));
                 Step::Sent
             }

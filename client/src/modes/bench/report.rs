@@ -14,6 +14,9 @@ use crate::args::LoadArgs;
 use crate::exit::ExitStatus;
 use crate::tally::{Compression, counted, percent};
 
+/// Stands for the figures of a measurement without a reply and without an error.
+pub(super) const NOTHING: &str = "no reply came: nothing was measured";
+
 /// Percentiles shown.
 const PERCENTILES: [f64; 6] = [50.0, 75.0, 90.0, 99.0, 99.9, 100.0];
 
@@ -103,6 +106,11 @@ impl Report {
         } else {
             ExitStatus::Normal
         }
+    }
+
+    /// Reports whether no reply came and no error says why.
+    pub(super) fn has_nothing_to_tell(&self) -> bool {
+        self.messages == 0 && self.errors.is_empty()
     }
 
     /// Bytes on the wire for one message, sent and received.
@@ -211,7 +219,9 @@ impl Report {
         if self.rate.is_some() {
             text.push_str("a message that found no room counts from when it was due (corrected for coordinated omission)\n");
         }
-        if self.errors.is_empty() {
+        if self.has_nothing_to_tell() {
+            let _ = writeln!(text, "\n{NOTHING}");
+        } else if self.errors.is_empty() {
             text.push_str("\nno errors\n");
         } else {
             let failures = counted(self.errors.values().sum(), "failure");
