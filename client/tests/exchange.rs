@@ -385,4 +385,7 @@ fn pings_show_their_round_trip_time() {
         ended.stderr.matches("pong after ").count() >= 2,
         "{ended:?}"
     );
+    // Without --verbose nobody is told of Pongs.
+    let quiet = run(&mut server.client(&arguments[..arguments.len() - 1]));
+    assert_eq!((quiet.status, quiet.stderr.as_str()), (0, ""));
 }
