@@ -203,7 +203,7 @@ pub struct HandshakeFault {
     pub request: Head,
     /// The answer; `None` when the connection ended before one.
     pub response: Option<Head>,
-    /// Whether the answer's head has its end.
+    /// Returns true if the answer's head is complete.
     pub is_whole: bool,
     /// The library's error, when all our own checks pass.
     pub detail: String,
@@ -358,7 +358,7 @@ mod tests {
         (fault.to_string(), fault.remedy())
     }
 
-    /// What the library accepts passes the checks: empty members of lists count for nothing.
+    /// Header lists with empty members pass the checks, as they pass those of the library.
     #[test]
     fn answers_with_empty_members_pass() {
         let request = Head::parse(

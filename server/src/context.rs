@@ -13,7 +13,7 @@ use crate::limits::ConnectionLimits;
 use crate::metrics::Metrics;
 use crate::observers::Observers;
 use crate::origin::Origins;
-use crate::turns::{Shown, Turns};
+use crate::turns::{Credentials, Turns};
 
 /// The state that all routes share.
 #[derive(Debug)]
@@ -49,15 +49,18 @@ impl Context {
     ///
     /// # Errors
     /// The token is missing, not good, or has ended.
-    pub(crate) async fn admit(&self, shown: Shown) -> Result<Participant, Refusal> {
-        let admit = || self.participants.admit(shown.token.as_deref(), shown.peer);
-        if shown.token.is_none() {
+    pub(crate) async fn admit(&self, credentials: Credentials) -> Result<Participant, Refusal> {
+        let admit = || {
+            self.participants
+                .admit(credentials.token.as_deref(), credentials.peer)
+        };
+        if credentials.token.is_none() {
             return admit();
         }
         let is_guess = |admitted: &Result<_, _>| {
-            matches!(admitted, Err(Refusal::LockedOut)) && shown.has_own_connection()
+            matches!(admitted, Err(Refusal::LockedOut)) && credentials.has_own_connection()
         };
-        let turn = &shown.connection.turn;
+        let turn = &credentials.connection.turn;
         self.turns.check(turn, admit, is_guess).await
     }
 

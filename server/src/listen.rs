@@ -30,7 +30,7 @@ impl ListenError {
     }
 }
 
-/// What to do about `error`, to follow it; empty where nothing is known to help.
+/// Returns the remedy for `error`, to follow it; empty where nothing is known to help.
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "; stop what listens there, or choose another port or path",

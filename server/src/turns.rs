@@ -27,15 +27,15 @@ pub(crate) struct Turns {
     spent: AtomicU64,
 }
 
-/// What a request shows to be admitted.
+/// Credentials of a request: its token, and who sent it over which connection.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct Credentials {
     pub(crate) token: Option<Box<str>>,
     pub(crate) peer: Peer,
     pub(crate) connection: Arc<Connection>,
 }
 
-impl Shown {
+impl Credentials {
     /// The `token` of a request with these `extensions`; `None` if it did not come over a connection of this server.
     pub(crate) fn new(token: Option<&str>, extensions: &Extensions) -> Option<Self> {
         Some(Self {

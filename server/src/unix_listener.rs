@@ -107,7 +107,7 @@ impl UnixListening {
     }
 }
 
-/// What is at the path of a socket.
+/// File at the path of a socket.
 enum Found {
     Nothing,
     /// A socket that nobody listens on any more.

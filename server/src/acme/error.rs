@@ -1,6 +1,6 @@
 //! The reasons for which there is no certificate.
 
-/// Why ACME cannot be used, or why no certificate was obtained.
+/// Cause for which ACME cannot be used, or no certificate was obtained.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcmeError {
@@ -12,7 +12,7 @@ pub enum AcmeError {
     ExternalAccount {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// Its fault.
         reason: String,
     },
     /// A file of the cache cannot be read or written.
@@ -20,7 +20,7 @@ pub enum AcmeError {
     Cache {
         /// The file or directory.
         file: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The ACME server refused, or could not be reached.
@@ -31,7 +31,7 @@ pub enum AcmeError {
     Unproven {
         /// The name, or all of them.
         name: String,
-        /// What the ACME server said.
+        /// The answer of the ACME server.
         reason: String,
     },
     /// The certificate that answers a challenge cannot be made.

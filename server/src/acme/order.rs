@@ -100,5 +100,5 @@ async fn refusal(order: &mut Order) -> AcmeError {
     }
 }
 
-/// How long an order may take between two of its states; CAs look from several places.
+/// Maximum time of an order between two of its states; CAs look from several places.
 const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(120));

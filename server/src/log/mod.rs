@@ -30,7 +30,7 @@ pub(crate) use transcript::{TRANSCRIPT, transcript};
 #[derive(Debug)]
 #[must_use = "dropping it ends logging"]
 pub struct LogGuard {
-    /// Where people read the log, if they do so on a terminal.
+    /// The terminal on which people read the log, if there is one.
     terminal: Option<Queue>,
     _workers: Vec<Worker>,
 }

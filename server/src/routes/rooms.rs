@@ -16,7 +16,7 @@ use super::problem::{problem, refused};
 use crate::context::Context;
 use crate::cors::{self, Sharing};
 use crate::ledger::{Account, BodyError, Part};
-use crate::turns::Shown;
+use crate::turns::Credentials;
 use rooms::participant::{Posted, Visit};
 use rooms::{Epoch, MessageId, Position, Refusal, Right};
 
@@ -99,7 +99,7 @@ async fn try_post(
     room: &str,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refused> {
-    let visit = visit(context, room, shown(&request)?, Right::Publish).await?;
+    let visit = visit(context, room, credentials(&request)?, Right::Publish).await?;
     if !is_json(request.headers()) {
         let detail = "the message is sent as application/json".to_owned();
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -157,7 +157,7 @@ async fn try_read(
     room: &str,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refused> {
-    let visit = visit(context, room, shown(&request)?, Right::History).await?;
+    let visit = visit(context, room, credentials(&request)?, Right::History).await?;
     let Query(wanted) = Query::<Wanted>::try_from_uri(request.uri())
         .map_err(|error| malformed(format!("the query: {error}")))?;
     let account = request.extensions().get::<Account>().cloned();
@@ -184,20 +184,20 @@ fn unknown_connection() -> Refused {
     Refused::Request(StatusCode::INTERNAL_SERVER_ERROR, "malformed", detail)
 }
 
-/// What a request shows to be admitted.
-fn shown(request: &Request<Body>) -> Result<Shown, Refused> {
-    let shown = Shown::new(token(request.headers()), request.extensions());
-    shown.ok_or_else(unknown_connection)
+/// Returns the credentials of a request.
+fn credentials(request: &Request<Body>) -> Result<Credentials, Refused> {
+    let credentials = Credentials::new(token(request.headers()), request.extensions());
+    credentials.ok_or_else(unknown_connection)
 }
 
 /// Checks everything that does not need the body; the Origin has been checked by [`cors`].
 async fn visit(
     context: &Context,
     room: &str,
-    shown: Shown,
+    credentials: Credentials,
     right: Right,
 ) -> Result<Visit, Refused> {
-    let participant = context.admit(shown).await?;
+    let participant = context.admit(credentials).await?;
     Ok(participant.visit(room, right)?)
 }
 

@@ -44,7 +44,7 @@ impl Challenges {
     }
 }
 
-/// What a client wants.
+/// Purpose of a client's handshake.
 pub(super) enum Asked {
     /// The answer to a challenge; `None` if there is none.
     Challenge(Option<Arc<CertifiedKey>>),

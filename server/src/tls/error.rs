@@ -44,7 +44,7 @@ pub enum TlsError {
         certs: PathBuf,
         /// The directory that is there.
         found: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         reason: std::io::Error,
     },
     /// Client certificates are wanted and nobody said from whom.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
 
-/// Why the CA cannot be used.
+/// Cause for which the CA cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AuthorityError {
     /// Its file is missing.

@@ -1,4 +1,4 @@
-//! What is to be done in one store, and doing it.
+//! The steps that one store needs, and their execution.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ pub(crate) enum Change {
     Untrust,
 }
 
-/// What is to be done in one store.
+/// Steps that one store needs.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The store, for people.

@@ -12,7 +12,7 @@ pub(super) struct Invocation {
     arguments: Vec<OsString>,
 }
 
-/// Why a call failed.
+/// Cause for which a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProgramError {
     /// It could not be started.

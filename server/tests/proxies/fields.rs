@@ -4,7 +4,7 @@ use super::common::soon;
 use super::{Site, open_who, start, status, who};
 
 /// A plain listener, and this test as a trusted proxy that sets `X-Forwarded-*`.
-const OLD: [&str; 6] = [
+pub(super) const OLD: [&str; 6] = [
     "--listen",
     "plain://127.0.0.1:0",
     "--trusted-proxy",

@@ -8,6 +8,7 @@ use hyper::ext::Protocol;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::common::soon;
+use super::fields::OLD;
 use super::{Site, start};
 
 type Sender = SendRequest<Empty<Bytes>>;
@@ -44,15 +45,7 @@ fn request(method: Method, path: &str, client: &str, token: &str) -> Request<Emp
 }
 
 fn flags<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    let proxy = [
-        "--listen",
-        "plain://127.0.0.1:0",
-        "--trusted-proxy",
-        "127.0.0.1",
-        "--trusted-header",
-        "x-forwarded",
-    ];
-    [&proxy, more].concat()
+    [&OLD, more].concat()
 }
 
 const ANA: &str = "198.51.100.1";

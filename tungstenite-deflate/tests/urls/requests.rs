@@ -148,7 +148,7 @@ async fn urls_are_dialled_in_every_form() {
     }
 }
 
-/// What tungstenite's types cannot take, [`WebSocketUrl`] can, and the error says so before anything is dialled.
+/// The error for text that tungstenite's types cannot take names [`WebSocketUrl`], which can, before anything is dialled.
 #[tokio::test]
 async fn text_that_tungstenite_cannot_read_names_the_remedy() {
     for (text, target) in [

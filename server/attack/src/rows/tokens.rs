@@ -40,7 +40,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
 ];
 
-/// How tokens are forged.
+/// A way to forge tokens.
 struct Forgery {
     token: fn(&str) -> Result<String>,
     /// Guesses that wait for an answer together, on one connection.

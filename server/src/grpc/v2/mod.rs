@@ -16,7 +16,7 @@ use super::rooms::chat_service_server::ChatService;
 use crate::context::Context;
 use crate::limits::Permit;
 use crate::routes::bearer_token;
-use crate::turns::Shown;
+use crate::turns::Credentials;
 pub(super) use encoded::{EncodedCodec, EncodedEvent};
 use outgoing::{Outgoing, channel};
 use rooms::participant::{Member, Welcome};
@@ -40,14 +40,14 @@ impl Rooms {
     }
 
     /// Counts a stream with the WebSockets for as long as the permit lives.
-    fn place(&self, shown: &Shown) -> Result<Permit, Status> {
-        let permit = self.context.websockets.admit(shown.peer.counted());
+    fn place(&self, credentials: &Credentials) -> Result<Permit, Status> {
+        let permit = self.context.websockets.admit(credentials.peer.counted());
         permit.map_err(|full| Status::resource_exhausted(full.stream_text().trim_end()))
     }
 
     /// Admits the sender of a call.
-    async fn admit(&self, shown: Shown) -> Result<Participant, Status> {
-        let admitted = self.context.admit(shown).await;
+    async fn admit(&self, credentials: Credentials) -> Result<Participant, Status> {
+        let admitted = self.context.admit(credentials).await;
         admitted.map_err(|refusal| status(&refusal))
     }
 }
@@ -58,7 +58,7 @@ impl ChatService for Rooms {
     type ConverseStream = Events;
 
     async fn send(&self, request: Request<SendRequest>) -> Result<Response<SendResponse>, Status> {
-        let participant = self.admit(shown(&request)?).await?;
+        let participant = self.admit(credentials(&request)?).await?;
         let request = request.into_inner();
         let sending = async {
             let visit = participant.visit(&request.room, Right::Publish)?;
@@ -83,9 +83,9 @@ impl ChatService for Rooms {
         &self,
         request: Request<SubscribeRequest>,
     ) -> Result<Response<Events>, Status> {
-        let shown = shown(&request)?;
-        let permit = self.place(&shown)?;
-        let participant = self.admit(shown).await?;
+        let credentials = credentials(&request)?;
+        let permit = self.place(&credentials)?;
+        let participant = self.admit(credentials).await?;
         let (expiry, patience) = (participant.expiry(), self.context.write_timeout);
         let joining = expiry.bound(join(participant, request.get_ref()));
         let joined = joining.await.and_then(|joined| joined);
@@ -103,9 +103,9 @@ impl ChatService for Rooms {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Events>, Status> {
-        let shown = shown(&request)?;
-        let permit = self.place(&shown)?;
-        let participant = self.admit(shown).await?;
+        let credentials = credentials(&request)?;
+        let permit = self.place(&credentials)?;
+        let participant = self.admit(credentials).await?;
         let (expiry, context) = (participant.expiry(), Arc::clone(&self.context));
         let mut requests = request.into_inner();
         let (sender, events) = channel(permit);
@@ -125,11 +125,11 @@ impl ChatService for Rooms {
     }
 }
 
-/// What a call shows to be admitted.
-fn shown<T>(request: &Request<T>) -> Result<Shown, Status> {
+/// Returns the credentials of a call.
+fn credentials<T>(request: &Request<T>) -> Result<Credentials, Status> {
     let token = bearer_token(request.metadata().as_ref());
-    let shown = Shown::new(token, request.extensions());
-    shown.ok_or_else(|| Status::internal("the connection of this call is unknown"))
+    let credentials = Credentials::new(token, request.extensions());
+    credentials.ok_or_else(|| Status::internal("the connection of this call is unknown"))
 }
 
 /// Joins as a request says.

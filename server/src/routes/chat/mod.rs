@@ -21,7 +21,7 @@ use crate::metrics::RefusalLabels;
 use crate::request::may_call;
 use crate::route::{Endpoint, Running};
 use crate::routes::{bearer, problem};
-use crate::turns::Shown;
+use crate::turns::Credentials;
 use crate::upgrade;
 use join_request::JoinRequest;
 use rooms::{Participant, Refusal, Right};
@@ -54,7 +54,7 @@ async fn open(
     Path(room): Path<String>,
     request: Request<Body>,
 ) -> Response<Body> {
-    let participant = match admit(&context, &room, shown(&context, &request)).await {
+    let participant = match admit(&context, &room, credentials(&context, &request)).await {
         Ok(participant) => participant,
         Err(refusal) => return refuse(&context, &refusal),
     };
@@ -76,28 +76,28 @@ async fn open(
     })
 }
 
-/// What a request shows to be admitted; `None` if the upgrade will refuse it anyway.
+/// Returns the credentials of a request; `None` if the upgrade will refuse it anyway.
 ///
 /// A request for no WebSocket is told so without a token, and a page whose Origin may not connect does not spend
 /// its visitor's attempts.
-fn shown(context: &Context, request: &Request<Body>) -> Option<Shown> {
+fn credentials(context: &Context, request: &Request<Body>) -> Option<Credentials> {
     let is_websocket =
         request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE);
     let may_connect = is_websocket && may_call(&context.origins, request);
-    let shown = || Shown::new(bearer::token(request.headers()), request.extensions());
-    may_connect.then(shown)?
+    let credentials = || Credentials::new(bearer::token(request.headers()), request.extensions());
+    may_connect.then(credentials)?
 }
 
 /// Admits the sender of a request who shows something.
 async fn admit(
     context: &Context,
     room: &str,
-    shown: Option<Shown>,
+    credentials: Option<Credentials>,
 ) -> Result<Option<Participant>, Refusal> {
-    let Some(shown) = shown else {
+    let Some(credentials) = credentials else {
         return Ok(None);
     };
-    let participant = context.admit(shown).await?;
+    let participant = context.admit(credentials).await?;
     match participant.require(Right::Join, room) {
         Err(refusal @ Refusal::Forbidden { .. }) => Err(refusal),
         // A name that is none gets its answer later.
